@@ -10,7 +10,7 @@ outputs for rows, by the products of `row_products`. Doors beside this one: `ref
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
-from whygrad.engines.curvature import BatchCurvature
+from whygrad.engines.curvature import BatchCurvature, Pulled, PullsBack
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -36,6 +36,8 @@ __all__ = [
     "ONE_SIDED",
     "ProbeResult",
     "Probes",
+    "Pulled",
+    "PullsBack",
     "STATISTICS",
     "Statistics",
     "WeightProbe",

@@ -18,7 +18,7 @@ import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines import BatchCurvature, ProbeResult, Probes
+from whygrad.engines import BatchCurvature, ProbeResult, Probes, Pulled
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -40,6 +40,7 @@ RUN_EPOCHS = Kernel("whygrad.engines.native.epochs", "run_epochs")
 DRAW_ORDERS = Kernel("whygrad.engines.native.epochs", "draw_orders")
 COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
 HESSIAN_TIMES = Kernel("whygrad.engines.native.curvature.batch", "hessian_times")
+PULL_BACK = Kernel("whygrad.engines.native.curvature.pulling", "pull_back")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
@@ -60,6 +61,8 @@ class NativeEngine:
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
         self._changes: tuple[Any, Any] = None, None
+        self._states = np.empty((0, 0))
+        self._states_of: tuple[Any, int] = None, 0
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
         self._examples: Any = None
@@ -120,8 +123,9 @@ class NativeEngine:
         coefficients: Array,
         epochs: int,
         probes: Probes,
+        states: Array | None = None,
     ) -> tuple[Array, Array, Array, Any]:
-        """Take a step for each row of coefficients.
+        """Take a step for each row of coefficients, and keep the states before them where asked.
 
         Returns θ and the optimizer's state after them, the costs, and what probes wrote.
         """
@@ -144,6 +148,8 @@ class NativeEngine:
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
+            if states is not None:
+                buffers = buffers._replace(states=states, scale=np.ones(len(coefficients)))
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
@@ -284,6 +290,45 @@ class NativeEngine:
             layout.copy_out(np.concatenate([gradient[None], products]), found)
         change = change.reshape(K, B, outputs)[:, :rows]
         return BatchCurvature(found[0], found[1:], slopes[:, :rows], change)
+
+    def pull_back(
+        self, plan: Plan, state: State, data: Data, until: int, form: Any, lam: Array, lam_state: Array,
+        measured: bool = False,
+    ) -> Pulled:  # fmt: skip
+        """Take steps again and walk back over them, as `PullsBack.pull_back` says."""
+        from whygrad.engines.native.curvature.memory import adjoints_of, pulled, rule_of
+
+        before, coefficients = state.copy(), plan.coefficients(state, until)
+        B, m, K, outputs = plan.batch_size, len(coefficients), len(lam), plan.net.sizes[-1]
+        with one_thread():
+            layout = self._layout_for(
+                plan.net, B, plan.dtype, data, True, plan.clip != Clip(), plan.rate_multipliers
+            )
+            states = self._memory_of_states(layout, m, len(state.opt_state))
+            buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[3]
+            workspace, changes = self._changes_for(layout, B)
+            adjoints = adjoints_of(layout, form, lam, lam_state, plan)
+            rows = np.stack([form.p, form.q, form.r, form.keep, form.epsilon], axis=1)
+            slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
+            change = np.zeros((m * measured, K, B * outputs), plan.dtype)
+            parts = min(own_cores(), layout.blocks)
+            examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+            self._share(
+                PULL_BACK, self._threads_of(layout.blocks, parts, 1), "adjoint", plan.dtype, data,
+                lambda thread: (
+                    layout.layers, changes, rule_of(layout, form), *self._rules(plan)[1:], adjoints,
+                    states, buffers.scale, rows, examples, workspace, thread, layout.size, B,
+                    state.batch_index, np.uint64(plan.seed % WORD), state.step, measured, slopes, change,
+                    sums,
+                ),
+            )  # fmt: skip
+            return pulled(layout, form, adjoints, len(lam_state), slopes, sums, change)
+
+    def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
+        """Return memory for so many states, kept from call to call: new takes as long as the steps."""
+        if self._states_of != (layout, rows) or len(self._states) < steps:
+            self._states_of, self._states = (layout, rows), layout.memory_of_states(steps, rows)
+        return self._states[:steps]
 
     def _changes_for(self, layout: "Layout", rows: int) -> Any:
         """Return the memory of the R-pass for a layout; the same as long as that is."""

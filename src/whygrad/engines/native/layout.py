@@ -131,6 +131,12 @@ class Layout:
             self.to_rows(row[: self.size], slot)
         return theta, opt_state
 
+    def memory_of_states(self, steps: int, rows: int) -> Array:
+        """Return a row for each step: θ and so many rows of the optimizer's state, as the loop has them."""
+        return rows_apart(
+            steps, self.size + rows * whole_lines(self.size), self.workspace.work.dtype
+        )
+
     def rows_like(self, theta: Array, count: int) -> Array:
         """Return memory for vectors in the loop's order, one after the other, all of them 0."""
         return aligned_zeros(count * self.size, theta.dtype).reshape(count, self.size)

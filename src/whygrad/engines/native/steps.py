@@ -99,7 +99,7 @@ def run_steps(
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
         if probed:
-            probe_before(probes, layers, theta, thread.part, i)
+            probe_before(probes, layers, theta, opt_state, thread.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):

@@ -1,12 +1,27 @@
-"""Memory for the R-pass: beside what a layout's workspace has, room for its numbers in the same array."""
+"""Memory for the R-pass, in the workspace of a layout, and for walking back; and what was found there."""
 
 from itertools import accumulate
+from typing import Any
 
 import numpy as np
 
+from whygrad.engines.curvature import Pulled
 from whygrad.engines.native.arguments import Workspace
 from whygrad.engines.native.curvature.passes import Changes
-from whygrad.engines.native.layout import Layout, aligned_zeros, whole_lines
+from whygrad.engines.native.curvature.pulling import (
+    BY_G,
+    BY_RATE,
+    BY_SIGN,
+    BY_W,
+    CLIPPED,
+    SQUARES,
+    Adjoints,
+    Rule,
+)
+from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, whole_lines
+from whygrad.nn.functions import Array
+from whygrad.nn.network import count
+from whygrad.plan.plan import Clip, Plan
 
 
 def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
@@ -21,3 +36,49 @@ def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
     work = aligned_zeros(int(places[-1]), workspace.work.dtype)
     changes = Changes(error, dz, da, ddelta, layers._replace(delta=ddelta))
     return workspace._replace(work=work), changes
+
+
+def rule_of(layout: Layout, form: Any) -> Rule:
+    """Describe a rule by numbers: m and v are where they begin in a row of the states."""
+    width = whole_lines(layout.size)
+    m, v = (-1 if row is None else layout.size + row * width for row in (form.m, form.v))
+    return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
+
+
+def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Array, plan: Plan) -> Adjoints:
+    """Return the memory for K numbers f, with ∂f after the last step."""
+    K = len(lam)
+    lam_0, lam_m, lam_v = found = [rows_apart(K, layout.size, "float64") for _ in range(3)]
+    given = (lam, *(None if row is None else lam_state[row] for row in (form.m, form.v)))
+    for inner, flat in zip(found, given, strict=True):
+        if flat is not None:
+            layout.copy_in(flat, inner[:, : layout.size])
+    u, product = (rows_apart(K, layout.size, plan.dtype) for _ in range(2))
+    gradient = aligned_zeros(layout.size, plan.dtype)
+    clipped = aligned_zeros(layout.size if plan.clip != Clip() else 0, plan.dtype)
+    parts = np.zeros((*layout.workspace.penalties.shape, K, CLIPPED + 1))
+    return Adjoints(lam_0, lam_m, lam_v, u, product, gradient, clipped, parts)
+
+
+def pulled(
+    layout: Layout, form: Any, adjoints: Adjoints, rows: int, slopes: Array, sums: Array, outputs: Array
+) -> Pulled:  # fmt: skip
+    """Return what the walk has found; the optimizer's state has so many rows."""
+    found = np.empty((3, len(adjoints.lam), count(layout.sizes)))
+    for inner, flat in zip((adjoints.lam, adjoints.lam_m, adjoints.lam_v), found, strict=True):
+        layout.copy_out(inner[:, : layout.size], flat)
+    lam_state = np.zeros((rows, *found.shape[1:]))
+    for row, flat in ((form.m, found[1]), (form.v, found[2])):
+        if row is not None:
+            lam_state[row] = flat
+    return Pulled(
+        lam=found[0],
+        lam_state=lam_state,
+        slopes=slopes,
+        sizes=np.sqrt(sums[..., SQUARES]),
+        by_gradient=sums[..., BY_G],
+        by_weight=sums[..., BY_W],
+        by_sign=sums[..., BY_SIGN],
+        by_rate=sums[..., BY_RATE],
+        outputs=outputs.reshape(*outputs.shape[:2], slopes.shape[2], layout.sizes[-1]),
+    )

@@ -89,7 +89,7 @@ def along(
     layers: Layers, changes: Changes, theta: Array, v: Array, examples: Examples, workspace: Workspace,
     first: int, low: int, high: int, part: int, slopes: Array, outputs: Array,
 ) -> None:  # fmt: skip
-    """Find Rz, Ra and Rδ along v of these examples, their slopes ∇C_x · v, and Rzᴸ in `outputs`."""
+    """Find Rz, Ra and Rδ along v of these examples, their slopes ∇C_x · v, and Rzᴸ if there is room."""
     work, L, count = workspace.work, len(layers.sizes) - 1, high - low
     few = few_rows(layers, count)
     for l in range(1, L + 1):
@@ -122,7 +122,8 @@ def along(
         vector(work, layers.a[L] + at, size), vector(workspace.y, at, size), dz, count, units,
         vector(work, changes.da[L] + at, size), change,
     )  # fmt: skip
-    copy(dz, ZERO, outputs, at, size)
+    if len(outputs) > 0:
+        copy(dz, ZERO, outputs, at, size)
     for i in range(count):
         slope = 0.0
         for j in range(i * units, (i + 1) * units):
