@@ -46,6 +46,7 @@ BESIDE = (
     "whygrad.plan.dropout",
     "whygrad.engines.probes",
     "whygrad.engines.row_products",
+    "whygrad.engines.pushes",
 )
 
 
