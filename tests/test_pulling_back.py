@@ -10,6 +10,7 @@ import whygrad as wg
 from engines import needs_native
 from networks import draw_targets
 from whygrad.engines import Probes, PullsBack, choose
+from whygrad.engines.native import engine as native
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 
@@ -182,3 +183,33 @@ def test_rates_and_penalties_act_as_when_they_are_changed(case, pulled):
             )  # fmt: skip
             sums = again.by_sign if name == "l1" else again.by_weight
             assert_close(sums.sum(axis=0), differenced(case, penalised, 1e-6))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_threads_share_the_way_back_without_changing_a_bit(dtype, monkeypatch):
+    rng = np.random.default_rng(4)
+    n, b = 410, 200
+    net = wg.Network(
+        70, [wg.Dense(96, "gelu"), wg.Dense(200, "tanh"), wg.Dense(3, "softmax")], "cross_entropy"
+    )
+    X, Y = rng.normal(size=(n, 70)), draw_targets(rng, net.C.targets, n, 3)
+    data = as_data(net, X, Y, dtype=dtype)
+    plan = Plan(net, wg.Adam(0.01), n=n, batch_size=b, clip=wg.Clip(norm=0.3), dtype=dtype)
+    state, m = start(plan), 3
+    c, one = plan.coefficients(state, m).T, np.ones(m)
+    form = SimpleNamespace(
+        p=0.1 * one, q=-c[0], r=0 * one, keep=one, epsilon=c[1], mu=0.9, beta=0.999, gamma=0.001, m=0, v=1,
+        early=False,
+    )  # fmt: skip
+    lam = rng.normal(size=(2, len(state.theta)))
+    found = []
+    for threads in (1, 3):
+        monkeypatch.setattr(native, "own_cores", lambda threads=threads: threads)
+        engine = choose("native", plan)
+        found.append(
+            engine.pull_back(plan, state, data, m, form, lam, np.zeros((2, *lam.shape)), True)
+        )
+    one, other = found
+    for name, array in vars(one).items():
+        np.testing.assert_array_equal(array, getattr(other, name), name)
+    assert one.slopes[:, :, :b][:2].all() and not one.slopes[2, :, n - 2 * b :].any()

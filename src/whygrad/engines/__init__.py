@@ -3,8 +3,8 @@
 All engines compute the same pure function of plan, state and data (`whygrad.plan`). `reference` is
 `whygrad.nn.backprop` as written, in NumPy, and the truth that others are held to; `native` is fast.
 `probes` is what engines show of their steps, `pushes` sums of it, `curvature` the cost to second order.
-`prediction` has the outputs for rows, by the products of `row_products`. Doors beside this one: `reference`,
-`probe_data`, `prediction`, `pushes`. The folder imports `nn` and `plan`, never `training`.
+`prediction` has the outputs for rows, by the products of `row_products`. Doors beside this one:
+`reference`, `probe_data`, `prediction`, `pushes`. The folder imports `nn` and `plan`, never `training`.
 """
 
 from typing import Protocol

@@ -50,23 +50,28 @@ class Sums:
     sizes: Array
 
 
-def sums(a: Below, delta: Array, labels: Array, count: int, factors: Array) -> Sums:
-    """Add up c δ aᵀ by label: δ is (m, B, R), labels (m, B), and c (m, 1, 1) or (m, R, K)."""
-    by_label = np.zeros((count, delta.shape[2], a.width))
-    sizes = np.zeros(by_label.shape[1:])
-    if not factors.any():
-        return Sums(by_label, sizes)
+def sums(
+    a: Below, delta: Array, labels: Array, count: int, factors: tuple[Array, Array]
+) -> tuple[Sums, Sums]:
+    """Add up c δ aᵀ by label, for two c at once, (m, 1, 1) or (m, R, K); δ is (m, B, R), labels (m, B)."""
+    shape = delta.shape[2], a.width
+    found = (
+        Sums(np.zeros((count, *shape)), np.zeros(shape)),
+        Sums(np.zeros((count, *shape)), np.zeros(shape)),
+    )
     if missing("float64") is None:
-        given = *_given(a, delta), labels.astype(np.int64), _whole(factors, a, delta)
-        _SUM_UP(*given, by_label, sizes)
-        return Sums(by_label, sizes)
+        given = *_given(a, delta), labels.astype(np.int64), bool(factors[1].any())
+        parts = [_whole(part, shape) for part in factors]
+        _SUM_UP(*given, *parts, *(array for one in found for array in (one.by_label, one.sizes)))
+        return found
     for t, (rows, errors) in enumerate(zip(_rows(a), delta.astype(np.float64), strict=True)):
-        sizes += np.abs(factors[t]) * (np.abs(errors).T @ np.abs(rows))
         there = a.index[t] >= 0
-        for g in np.unique(labels[t][there]).tolist():
-            mine = there & (labels[t] == g)
-            by_label[g] += factors[t] * (errors[mine].T @ rows[mine])
-    return Sums(by_label, sizes)
+        for one, part in zip(found, factors, strict=True):
+            one.sizes[...] += np.abs(part[t]) * (np.abs(errors).T @ np.abs(rows))
+            for g in np.unique(labels[t][there]).tolist():
+                mine = there & (labels[t] == g)
+                one.by_label[g] += part[t] * (errors[mine].T @ rows[mine])
+    return found
 
 
 def lengths(a: Below, delta: Array, weights: Array) -> Array:
@@ -89,11 +94,11 @@ def _given(a: Below, delta: Array) -> tuple[Any, ...]:
     return rows, index, a.low, a.width - a.bias, np.ascontiguousarray(delta)
 
 
-def _whole(factors: Array, a: Below, delta: Array) -> Array:
+def _whole(factors: Array, shape: tuple[int, int]) -> Array:
     """Return factors of a single number a step as they are, and others as one for each weight."""
-    if factors.shape[1:] == (1, 1):
-        return np.ascontiguousarray(factors)
-    return np.ascontiguousarray(np.broadcast_to(factors, (len(factors), delta.shape[2], a.width)))
+    if factors.shape[1:] != (1, 1):
+        factors = np.broadcast_to(factors, (len(factors), *shape))
+    return np.ascontiguousarray(factors)
 
 
 def _rows(a: Below) -> Any:
@@ -107,49 +112,66 @@ def _rows(a: Below) -> Any:
         yield rows
 
 
-def _add(
-    values: Array, low: int, inputs: int, factors: Array, by_one: bool, d: float, total: Array, sizes: Array
-) -> None:  # fmt: skip
-    """Add one example's push on the weights of one unit, and its size."""
-    for k in range(inputs):
-        push = (factors[0] if by_one else factors[k]) * d * float(values[low + k])
+def _add_scaled(x: Array, factor: float, total: Array, sizes: Array) -> None:
+    """Add one example's push on the weights of one unit, and its size, where c is a single number."""
+    for k in range(len(x)):
+        push = factor * float(x[k])
         total[k] += push
         sizes[k] += abs(push)
-    for k in range(inputs, len(total)):  # the bias
-        push = (factors[0] if by_one else factors[k]) * d
+    for k in range(len(x), len(total)):  # the bias
+        total[k] += factor
+        sizes[k] += abs(factor)
+
+
+def _add_each(x: Array, factors: Array, d: float, total: Array, sizes: Array) -> None:
+    """As `_add_scaled`, where every weight has a c of its own."""
+    for k in range(len(x)):
+        push = factors[k] * d * float(x[k])
+        total[k] += push
+        sizes[k] += abs(push)
+    for k in range(len(x), len(total)):
+        push = factors[k] * d
         total[k] += push
         sizes[k] += abs(push)
 
 
-def _length(values: Array, low: int, inputs: int, weights: Array) -> float:
+def _length(x: Array, weights: Array) -> float:
     total = 0.0
-    for k in range(inputs):
-        total += float(values[low + k]) * weights[k]
+    for k in range(len(x)):
+        total += float(x[k]) * weights[k]
+    for k in range(len(x), len(weights)):
+        total += weights[k]
     return total
 
 
-# As parts of the functions below: the first goes into its callers, sums of the second run in lanes.
-_adding, _measuring = Deferred("inlined", _add), Deferred("lanes", _length)
+# As parts of the functions below: sums of the last run in lanes.
+_adding_scaled, _adding_each = Deferred("kernel", _add_scaled), Deferred("kernel", _add_each)
+_measuring = Deferred("lanes", _length)
 
 
 def _sum_up(
-    rows: Array, index: Array, low: int, inputs: int, delta: Array, labels: Array, factors: Array,
-    by_label: Array, sizes: Array,
+    rows: Array, index: Array, low: int, inputs: int, delta: Array, labels: Array, carries: bool,
+    moved: Array, left: Array, moves: Array, moves_size: Array, leaves: Array, leaves_size: Array,
 ) -> int:  # fmt: skip
-    """As `sums`; returns the number of steps."""
-    by_one = factors.shape[1] == 1 and factors.shape[2] == 1
+    """As `sums`, the second factors only where they are any; returns the number of steps."""
+    moved_by_one, left_by_one = moved.size == len(moved), left.size == len(left)
     for t in range(len(index)):
         for i in range(index.shape[1]):
             if index[t, i] < 0:
                 continue
-            values = rows[index[t, i]]
+            x, g = rows[index[t, i], low : low + inputs], labels[t, i]
             for r in range(delta.shape[2]):
                 d = float(delta[t, i, r])
-                if d != 0:
-                    _adding(
-                        values, low, inputs, factors[t, 0 if by_one else r], by_one, d,
-                        by_label[labels[t, i], r], sizes[r],
-                    )  # fmt: skip
+                if d == 0:
+                    continue
+                if moved_by_one:
+                    _adding_scaled(x, moved[t, 0, 0] * d, moves[g, r], moves_size[r])
+                else:
+                    _adding_each(x, moved[t, r], d, moves[g, r], moves_size[r])
+                if carries and left_by_one:
+                    _adding_scaled(x, left[t, 0, 0] * d, leaves[g, r], leaves_size[r])
+                elif carries:
+                    _adding_each(x, left[t, r], d, leaves[g, r], leaves_size[r])
     return len(index)
 
 
@@ -162,14 +184,11 @@ def _find_lengths(
         for i in range(index.shape[1]):
             if index[t, i] < 0:
                 continue
-            values, total = rows[index[t, i]], 0.0
+            x, total = rows[index[t, i], low : low + inputs], 0.0
             for r in range(delta.shape[2]):
                 d = float(delta[t, i, r])
                 if d != 0:
-                    along = _measuring(values, low, inputs, of_step[r])
-                    for k in range(inputs, of_step.shape[1]):
-                        along += of_step[r, k]
-                    total += d * along
+                    total += d * _measuring(x, of_step[r])
             found[t, i] = total
     return len(index)
 

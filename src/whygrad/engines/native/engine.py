@@ -39,7 +39,6 @@ POISON = 2**62  # more arrivals than any barrier waits for
 RUN_EPOCHS = Kernel("whygrad.engines.native.epochs", "run_epochs")
 DRAW_ORDERS = Kernel("whygrad.engines.native.epochs", "draw_orders")
 COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
-HESSIAN_TIMES = Kernel("whygrad.engines.native.curvature.batch", "hessian_times")
 PULL_BACK = Kernel("whygrad.engines.native.curvature.pulling", "pull_back")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
@@ -135,9 +134,7 @@ class NativeEngine:
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
-            layout = self._layout_for(
-                plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
-            )
+            layout = self._layout_of(plan, data)
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
@@ -263,66 +260,71 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, directions: Array
     ) -> BatchCurvature:
         """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
-        B, outputs, dtype = plan.batch_size, plan.net.sizes[-1], np.dtype(plan.dtype)
-        directions = np.asarray(directions, dtype)
-        K = len(directions)
+        from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
+
+        rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
         with one_thread():
-            layout = self._layout_for(
-                plan.net, B, plan.dtype, data, True, plan.clip != Clip(), plan.rate_multipliers
-            )
-            workspace, changes = self._changes_for(layout, B)
-            theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), dtype))
-            along, products = (layout.rows_like(theta, K) for _ in range(2))
-            layout.copy_in(directions, along)
-            gradient = np.zeros_like(theta)
-            slopes, change = np.zeros((K, B)), np.zeros(K * B * outputs, dtype)
-            parts = min(own_cores(), layout.blocks)
-            examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
-            rows = self._share(
-                HESSIAN_TIMES, self._threads_of(layout.blocks, parts, 1), "curvature", plan.dtype, data,
-                lambda thread: (
-                    layout.layers, changes, self._rules(plan)[1], theta, along, examples, workspace,
-                    thread, B, state.batch_index, np.uint64(plan.seed % WORD), state.step, gradient,
-                    products, slopes, change,
-                ),
+            layout = self._layout_of(plan, data)
+            adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
+            theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
+            found = self._walk_back(
+                layout, plan, state, data, ALONG, adjoints, theta[None], np.ones(1), True
             )  # fmt: skip
-            found = np.empty((K + 1, len(state.theta)), dtype)
-            layout.copy_out(np.concatenate([gradient[None], products]), found)
-        change = change.reshape(K, B, outputs)[:, :rows]
-        return BatchCurvature(found[0], found[1:], slopes[:, :rows], change)
+            return curvature(layout, adjoints, rows, *found)
 
     def pull_back(
         self, plan: Plan, state: State, data: Data, until: int, form: Any, lam: Array, lam_state: Array,
         measured: bool = False,
     ) -> Pulled:  # fmt: skip
         """Take steps again and walk back over them, as `PullsBack.pull_back` says."""
-        from whygrad.engines.native.curvature.memory import adjoints_of, pulled, rule_of
+        from whygrad.engines.native.curvature.memory import adjoints_of, pulled
 
         before, coefficients = state.copy(), plan.coefficients(state, until)
-        B, m, K, outputs = plan.batch_size, len(coefficients), len(lam), plan.net.sizes[-1]
         with one_thread():
-            layout = self._layout_for(
-                plan.net, B, plan.dtype, data, True, plan.clip != Clip(), plan.rate_multipliers
-            )
-            states = self._memory_of_states(layout, m, len(state.opt_state))
+            layout = self._layout_of(plan, data)
+            states = self._memory_of_states(layout, len(coefficients), len(state.opt_state))
             buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[3]
-            workspace, changes = self._changes_for(layout, B)
-            adjoints = adjoints_of(layout, form, lam, lam_state, plan)
-            rows = np.stack([form.p, form.q, form.r, form.keep, form.epsilon], axis=1)
-            slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
-            change = np.zeros((m * measured, K, B * outputs), plan.dtype)
-            parts = min(own_cores(), layout.blocks)
-            examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
-            self._share(
-                PULL_BACK, self._threads_of(layout.blocks, parts, 1), "adjoint", plan.dtype, data,
-                lambda thread: (
-                    layout.layers, changes, rule_of(layout, form), *self._rules(plan)[1:], adjoints,
-                    states, buffers.scale, rows, examples, workspace, thread, layout.size, B,
-                    state.batch_index, np.uint64(plan.seed % WORD), state.step, measured, slopes, change,
-                    sums,
-                ),
+            adjoints = adjoints_of(layout, form, lam, lam_state)
+            found = self._walk_back(
+                layout, plan, state, data, form, adjoints, states, buffers.scale, measured
             )  # fmt: skip
-            return pulled(layout, form, adjoints, len(lam_state), slopes, sums, change)
+            return pulled(layout, form, adjoints, len(lam_state), *found)
+
+    def _walk_back(
+        self, layout: "Layout", plan: Plan, state: State, data: Data, form: Any, adjoints: Any,
+        states: Array, scale: Array, measured: bool,
+    ) -> tuple[Array, Array, Array]:  # fmt: skip
+        """Walk back over the steps from these states; return slopes, outputs and sums, by step and f."""
+        from whygrad.engines.native.curvature.memory import ALONG, rule_of
+        from whygrad.engines.native.layout import bounds
+
+        B, (m, K), outputs = plan.batch_size, (len(states), len(adjoints.lam)), plan.net.sizes[-1]
+        workspace, changes = self._changes_for(layout, B)
+        _, penalties, limits = self._rules(plan)
+        if form is ALONG:  # u is λ itself
+            penalties, limits = penalties._replace(decay=0.0), bounds(Clip())
+            workspace = workspace._replace(factors=workspace.factors[:0])
+        rows = np.stack([form.p, form.q, form.r, form.keep, form.epsilon], axis=1)
+        slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
+        change = np.zeros((m * measured, K, B * outputs), plan.dtype)
+        threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
+        examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+        self._share(
+            PULL_BACK, threads, "adjoint", plan.dtype, data,
+            lambda thread: (
+                layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, states, scale,
+                rows, examples, workspace, thread, layout.size, B, state.batch_index,
+                np.uint64(plan.seed % WORD), state.step, measured, slopes, change, sums,
+            ),
+        )  # fmt: skip
+        return slopes, change.reshape(len(change), K, B, outputs), sums
+
+    def _layout_of(self, plan: Plan, data: Data) -> "Layout":
+        """Return the layout of a training's steps."""
+        whole = plan.clip != Clip()
+        return self._layout_for(
+            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
+        )
 
     def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
         """Return memory for so many states, kept from call to call: new takes as long as the steps."""

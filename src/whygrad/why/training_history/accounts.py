@@ -151,7 +151,8 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     return Accounts(
         probe, start, value, classes.total, examples.total if examples else None,
         np.tensordot(examples.total, direction, 2) if examples else along.lengths(),
-        penalty.total[0], decay, carried_over.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
+        penalty.total[0], decay, carried_over.total[0], direction, by_epoch, other, path, sizes, pushes,
+        reached, bound,
     )  # fmt: skip
 
 
@@ -227,7 +228,7 @@ def _collect(
     moved, left = come.moved * push, come.left * push
     if examples is not None:
         return _side_by_side(moved, left, a, block, np.where(who >= 0, who, 0), plan.n)
-    by_moves, by_left = (sums(a, block.delta, groups[who], G, part) for part in (moved, left))
+    by_moves, by_left = sums(a, block.delta, groups[who], G, (moved, left))
     return _Pushed(by_moves.by_label, by_left.by_label, by_moves.sizes, by_left.sizes, a)
 
 

@@ -2,7 +2,7 @@
 
     bending    f″ of the activations, and how δᴸ changes with z
     passes     the pass along a direction, and what it says of the weights
-    batch      the compiled call for one batch
+    pulling    the compiled call: steps of a training walked backwards, of which one batch is a special case
     memory     room for the pass in the workspace of a layout
 
 Door beside this one: `memory`. The folder imports the engine's kernels and layout; only `engine` imports

@@ -1,11 +1,12 @@
 """Memory for the R-pass, in the workspace of a layout, and for walking back; and what was found there."""
 
 from itertools import accumulate
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-from whygrad.engines.curvature import Pulled
+from whygrad.engines.curvature import BatchCurvature, Pulled
 from whygrad.engines.native.arguments import Workspace
 from whygrad.engines.native.curvature.passes import Changes
 from whygrad.engines.native.curvature.pulling import (
@@ -21,7 +22,13 @@ from whygrad.engines.native.curvature.pulling import (
 from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, whole_lines
 from whygrad.nn.functions import Array
 from whygrad.nn.network import count
-from whygrad.plan.plan import Clip, Plan
+
+# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself: how to go along given directions.
+_NONE, _ONE = np.zeros(1), np.ones(1)
+ALONG = SimpleNamespace(
+    p=_NONE, q=_NONE, r=_ONE, keep=_ONE, epsilon=_NONE, mu=0.0, beta=0.0, gamma=0.0, m=None, v=None,
+    early=False,
+)  # fmt: skip
 
 
 def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
@@ -45,7 +52,7 @@ def rule_of(layout: Layout, form: Any) -> Rule:
     return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
 
 
-def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Array, plan: Plan) -> Adjoints:
+def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoints:
     """Return the memory for K numbers f, with ∂f after the last step."""
     K = len(lam)
     lam_0, lam_m, lam_v = found = [rows_apart(K, layout.size, "float64") for _ in range(3)]
@@ -53,15 +60,27 @@ def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Array, plan: P
     for inner, flat in zip(found, given, strict=True):
         if flat is not None:
             layout.copy_in(flat, inner[:, : layout.size])
-    u, product = (rows_apart(K, layout.size, plan.dtype) for _ in range(2))
-    gradient = aligned_zeros(layout.size, plan.dtype)
-    clipped = aligned_zeros(layout.size if plan.clip != Clip() else 0, plan.dtype)
+    dtype = layout.workspace.work.dtype
+    u, product = (rows_apart(K, layout.size, dtype) for _ in range(2))
+    gradient = aligned_zeros(layout.size, dtype)
+    clipped = aligned_zeros(len(layout.workspace.gradient), dtype)
     parts = np.zeros((*layout.workspace.penalties.shape, K, CLIPPED + 1))
     return Adjoints(lam_0, lam_m, lam_v, u, product, gradient, clipped, parts)
 
 
+def curvature(
+    layout: Layout, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
+) -> BatchCurvature:
+    """Return what one step of so many rows said, in the form `ALONG`."""
+    K = len(adjoints.lam)
+    inner = np.concatenate([adjoints.gradient[None], adjoints.product[:, : layout.size]])
+    found = np.empty((K + 1, count(layout.sizes)), inner.dtype)
+    layout.copy_out(inner, found)
+    return BatchCurvature(found[0], found[1:], slopes[0, :, :rows], outputs[0, :, :rows])
+
+
 def pulled(
-    layout: Layout, form: Any, adjoints: Adjoints, rows: int, slopes: Array, sums: Array, outputs: Array
+    layout: Layout, form: Any, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
 ) -> Pulled:  # fmt: skip
     """Return what the walk has found; the optimizer's state has so many rows."""
     found = np.empty((3, len(adjoints.lam), count(layout.sizes)))
@@ -80,5 +99,5 @@ def pulled(
         by_weight=sums[..., BY_W],
         by_sign=sums[..., BY_SIGN],
         by_rate=sums[..., BY_RATE],
-        outputs=outputs.reshape(*outputs.shape[:2], slopes.shape[2], layout.sizes[-1]),
+        outputs=outputs,
     )
