@@ -15,6 +15,7 @@ from scipy.sparse import csr_array
 from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.engines.pushes import Below, below, lengths, sums
+from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
@@ -77,11 +78,16 @@ class Accounts:
         return self.reached - (accounted + self.carried_over)
 
 
-def chunk_of(trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: int) -> int:
-    """Return how many steps at a time the memory allows, if that many copies of the weights are needed."""
+def chunk_of(
+    trajectory: Trajectory, probes: tuple[WeightProbe, ...], copies: int, gathered: bool = True
+) -> int:
+    """Return how many steps at a time the memory allows, if that many copies of the weights are needed.
+
+    `gathered` says whether the rows below the weights are laid side by side, or read where they lie.
+    """
     opt_state, B = len(trajectory.start.opt_state), trajectory.plan.batch_size
     weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
-    batch = sum(B * sum(probe.shape) for probe in probes)
+    batch = sum(B * (probe.shape[0] + gathered * probe.shape[1]) for probe in probes)
     alone = sum(
         B * probe.shape[0] * probe.shape[1]
         for probe in probes
@@ -117,7 +123,8 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
-    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8)):
+    gathered = examples is not None or probe.layer > 1 or is_sparse(trajectory.data.X)
+    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8, gathered)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples
         numbers = linear(plan, seen.weights, block)
@@ -127,14 +134,14 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
             plan, numbers.push, come, block, who, trajectory.data.X, groups, G, examples
         )
         if examples is not None:
-            moved = np.tensordot(members, examples.take(come, pushed.moves, pushed.left), 1)
+            moved = np.tensordot(members, examples.take(come, pushed.moves, pushed.leaves), 1)
             classes.total += moved
         else:
-            moved = classes.take(come, pushed.moves, pushed.left)
-            along.take(numbers.push, come, pushed.below, block, who)
+            moved = classes.take(come, pushed.moves, pushed.leaves)
+            along.take(pushed, come, block, who)
         by_epoch[epoch] += (moved * direction).sum(axis=(1, 2))
         pushes += pushed.moved_size
-        m = None if slot is None else np.abs(block.opt_state[:, slot].astype(np.float64))
+        m = None if slot is None else np.abs(block.opt_state[:, slot], dtype=np.float64)
         of_penalty = [
             (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
         ]
@@ -183,11 +190,13 @@ class _Far:
         self, come: Effects, pushed: "_Pushed", penalty: Array, m: Array | None, taken: Array
     ) -> None:
         """Add a chunk of steps: sizes of effects, pushes, penalties, momentum (m, R, K), and of decay."""
-        moved, left = ((part * penalty).sum(axis=0) for part in (come.moved, come.left))
-        self.pushed.take(come, (pushed.moved_size + moved)[None], (pushed.left_size + left)[None])
+        moved, left = pushed.moved_size, pushed.left_size
+        if penalty.any():
+            moved, left = moved + _weighed(come.moved, penalty), left + _weighed(come.left, penalty)
+        self.pushed.take(come, moved[None], left[None])
         if m is not None:
-            through, rest = ((part * m).sum(axis=0)[None] for part in (come.through, come.rest))
-            self.rolled.take(come, through, rest)
+            through, rest = _weighed(come.through, m), _weighed(come.rest, m)
+            self.rolled.take(come, through[None], rest[None])
         self.shrunk += taken
 
     def bound(self, trajectory: Trajectory, thetas: Array, ends: Array) -> Array:
@@ -201,18 +210,27 @@ class _Far:
         return 2 * (trained + rounding.gamma(steps * roundings) * summed)
 
 
+def _weighed(effect: Array, size: Array) -> Array:
+    """Return Σ_t effect size, (R, K)."""
+    found: Array = np.einsum("trk,trk->rk", effect, size)
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class _Pushed:
     """The moves of a chunk's pushes by label and what they leave in the buffers, (count, R, K).
 
-    `moved_size` and `left_size` (R, K) are the sums of their sizes, and `below` what they were made of.
+    `moved_size` and `left_size` (R, K) are the sums of their sizes. A push is `moved` or `left` (m, ·, ·)
+    times δ a, with a from `below`.
     """
 
-    moves: Array
+    moved: Array
     left: Array
+    below: Below
+    moves: Array
+    leaves: Array
     moved_size: Array
     left_size: Array
-    below: Below
 
 
 def _collect(
@@ -229,7 +247,8 @@ def _collect(
     if examples is not None:
         return _side_by_side(moved, left, a, block, np.where(who >= 0, who, 0), plan.n)
     by_moves, by_left = sums(a, block.delta, groups[who], G, (moved, left))
-    return _Pushed(by_moves.by_label, by_left.by_label, by_moves.sizes, by_left.sizes, a)
+    by_label = by_moves.by_label, by_left.by_label
+    return _Pushed(moved, left, a, *by_label, by_moves.sizes, by_left.sizes)
 
 
 def _side_by_side(
@@ -246,7 +265,7 @@ def _side_by_side(
     by_label = [(rows.T @ part).reshape(count, R, K) for part in effects_of]
     size = np.abs(pushes).sum(axis=1)
     sizes = [(np.abs(part) * size).sum(axis=0) for part in (moved, left)]
-    return _Pushed(by_label[0], by_label[1], sizes[0], sizes[1], below)
+    return _Pushed(moved, left, below, *by_label, *sizes)
 
 
 class _Along:
@@ -261,27 +280,27 @@ class _Along:
         self.waiting: list[_Waiting] = []
         self.far = False  # momentum carries too far
 
-    def take(self, push: Array, come: Effects, a: Below, block: Block, who: Array) -> None:
+    def take(self, pushed: _Pushed, come: Effects, block: Block, who: Array) -> None:
         """Add a chunk of steps."""
         for chunk in self.waiting:
             chunk.carried = chunk.carried + chunk.kept * come.carried
             chunk.kept *= come.kept
         if not self.far:
-            moved, left = come.moved * push, come.left * push
-            carried = np.zeros((1, 1))
-            kept = 1.0 if left.any() else 0.0
-            self.waiting.append(_Waiting(moved, left, a, block.delta, who, carried, kept))
+            kept = 1.0 if pushed.left.any() else 0.0
+            self.waiting.append(_Waiting(pushed, block.delta, who, np.zeros((1, 1)), kept))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:
             self._settle(self.waiting.pop(0))
         if sum(chunk.size for chunk in self.waiting) > WAITING:
             self.far, self.waiting = True, []
 
     def _settle(self, chunk: "_Waiting") -> None:
-        effect = chunk.moved + chunk.left * chunk.carried
+        pushed, delta = chunk.pushed, chunk.delta
+        effect = pushed.left * chunk.carried + pushed.moved
         if effect.shape[1:] == (1, 1):
-            pushes = effect[:, 0] * lengths(chunk.below, chunk.delta, self.direction[None])
+            pushes = effect[:, 0] * lengths(pushed.below, delta, self.direction[None])
         else:
-            pushes = lengths(chunk.below, chunk.delta, effect * self.direction)
+            effect *= self.direction
+            pushes = lengths(pushed.below, delta, effect)
         there = chunk.who >= 0
         self.found += np.bincount(chunk.who[there], pushes[there], len(self.found))
 
@@ -300,9 +319,7 @@ class _Waiting:
     1 in that buffer has moved θ by `carried` since, and of it `kept` is left.
     """
 
-    moved: Array
-    left: Array
-    below: Below
+    pushed: _Pushed
     delta: Array
     who: Array
     carried: Array
@@ -311,7 +328,7 @@ class _Waiting:
     @property
     def size(self) -> int:
         """How many numbers it takes."""
-        return self.moved.size + self.left.size + self.delta.size + self.who.size
+        return self.pushed.moved.size + self.pushed.left.size + self.delta.size + self.who.size
 
 
 def _decays(numbers: Linear, block: Block, last: Array) -> Array:
