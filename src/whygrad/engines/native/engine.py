@@ -283,7 +283,9 @@ class NativeEngine:
         with one_thread():
             layout = self._layout_of(plan, data)
             states = self._memory_of_states(layout, len(coefficients), len(state.opt_state))
-            buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[3]
+            costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[2:]
+            if len(costs) < len(coefficients):
+                raise InputError(f"the training diverged at step {state.step + len(costs)}")
             adjoints = adjoints_of(layout, form, lam, lam_state)
             found = self._walk_back(
                 layout, plan, state, data, form, adjoints, states, buffers.scale, measured
