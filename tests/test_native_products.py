@@ -201,6 +201,10 @@ def test_machine_code_on_disk_belongs_to_one_state_of_all_the_sources(tmp_path):
     assert source_stamp(tmp_path) == before
     (tmp_path / "kernels.py").write_text("a = 2")
     assert source_stamp(tmp_path) != before
+    before = source_stamp(tmp_path)
+    (tmp_path / "more").mkdir()
+    (tmp_path / "more" / "kernels.py").write_text("a = 3")
+    assert source_stamp(tmp_path) != before
 
 
 def test_training_leaves_the_handling_of_denormal_numbers_as_it_was():

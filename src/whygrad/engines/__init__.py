@@ -2,14 +2,15 @@
 
 All engines compute the same pure function of plan, state and data (`whygrad.plan`). `reference` is
 `whygrad.nn.backprop` as written, in NumPy, and the truth that others are held to; `native` is fast.
-`probes` is what engines show of their steps. `prediction` has the outputs for rows, by the products of
-`row_products`. Doors beside this one: `reference`, `probe_data`, `prediction`. The folder imports `nn` and
-`plan`, never `training`.
+`probes` is what engines show of their steps, `pushes` sums of it, `curvature` the cost to second order.
+`prediction` has the outputs for rows, by the products of `row_products`. Doors beside this one:
+`reference`, `probe_data`, `prediction`, `pushes`. The folder imports `nn` and `plan`, never `training`.
 """
 
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
+from whygrad.engines.curvature import BatchCurvature, Pulled, PullsBack
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -29,11 +30,14 @@ from whygrad.plan.plan import Plan, State
 
 __all__ = [
     "BOUNDED",
+    "BatchCurvature",
     "Block",
     "Engine",
     "ONE_SIDED",
     "ProbeResult",
     "Probes",
+    "Pulled",
+    "PullsBack",
     "STATISTICS",
     "Statistics",
     "WeightProbe",
@@ -115,6 +119,27 @@ class Engine(Protocol):
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost over all the data, penalties included, and its gradient, ordered like theta."""
+
+    def hessian_times(
+        self, plan: Plan, state: State, data: Data, directions: Array
+    ) -> BatchCurvature:
+        """Multiply the Hessian of the cost of the batch that the next step takes with some directions.
+
+        Parameters
+        ----------
+        plan : Plan
+        state : State
+            Before the step; its arrays are only read.
+        data : Data
+            The training examples, with targets smoothed as the plan says.
+        directions : array of shape (K, P)
+            By how much every parameter changes, in the order of `Parameters.flat`.
+
+        Returns
+        -------
+        BatchCurvature
+            All in the dtype of the plan.
+        """
 
 
 def choose(name: str, plan: Plan) -> Engine:

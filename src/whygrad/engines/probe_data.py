@@ -4,7 +4,8 @@ All of it follows from plan, data and step, so both engines take it from here. T
 running steps know: θ, the optimizer's state, a, δ and the scale of clipping.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -89,7 +90,6 @@ def weight_probe_result(
 def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
     """Return the block with what engines leave out: the inputs, and the ones of the biases."""
     if block.probe.layer == 1:
-        a = _inputs(net, block.probe, data, examples)
-        return Block(block.probe, block.theta, block.opt_state, a, block.delta)
+        return replace(block, below=partial(_inputs, net, block.probe, data, examples))
     _add_bias(net, block.probe, block.a, examples)
     return block

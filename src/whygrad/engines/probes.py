@@ -12,7 +12,9 @@ is a pure function of the step. Every optimizer moves a parameter by a function 
 c being the scale of clipping, so that a probe suffices to account for a weight without a second engine.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -174,8 +176,13 @@ class Block:
     probe: WeightProbe
     theta: Array
     opt_state: Array
-    a: Array
+    below: Array | Callable[[], Array] = field(repr=False)
     delta: Array
+
+    @cached_property
+    def a(self) -> Array:
+        """What the units below said; inputs are read from the data once they are asked for."""
+        return self.below() if callable(self.below) else self.below
 
 
 @dataclass(frozen=True, eq=False)

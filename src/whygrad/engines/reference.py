@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import ProbeResult, Probes, probe_data
+from whygrad.engines import BatchCurvature, ProbeResult, Probes, probe_data
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -20,6 +20,7 @@ from whygrad.engines.probes import (
 from whygrad.nn.arrays import Data
 from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
 from whygrad.nn.functions import ACTIVATIONS, Activation, Array
+from whygrad.nn.hessian import hessian_times
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.plan import Plan, State
 
@@ -82,6 +83,26 @@ class ReferenceEngine:
             C, g, _ = _cost_and_gradient(plan, theta, rows, None, data.counts)
         return C, g
 
+    def hessian_times(
+        self, plan: Plan, state: State, data: Data, directions: Array
+    ) -> BatchCurvature:
+        """Return the next batch's gradient and its Hessian times each direction, by `nn.hessian`."""
+        net, batch = plan.net, plan.batch(state.epoch, state.batch_index)
+        with one_thread(numpy=True), np.errstate(all="ignore"):
+            _, g, trace, s = of_next_batch(plan, state, data)
+            share, _, l2 = _penalties(plan, len(batch), s, _of(data.counts, batch))
+            theta, Y = Parameters(net.sizes, state.theta), data.Y[batch]
+            found = [
+                hessian_times(net, theta, trace, Y, Parameters(net.sizes, v), s, l2)
+                for v in np.asarray(directions, state.theta.dtype)
+            ]
+        return BatchCurvature(
+            g,
+            np.array([share * each.product.flat for each in found]),
+            np.array([each.slopes for each in found]),
+            np.array([each.outputs for each in found]),
+        )
+
 
 def of_next_batch(plan: Plan, state: State, data: Data) -> tuple[float, Array, Trace, Array | None]:
     """Return the cost, gradient, trace and examples' factors of the batch that the next step takes."""
@@ -102,15 +123,23 @@ def _cost_and_gradient(
     """Return cost and gradient of some examples, divided by S = Σ counts, whatever their weights are."""
     net, s = plan.net, data.sample_weight
     parameters = Parameters(net.sizes, theta)
-    S = float(len(data.Y) if counts is None else counts.sum())
-    # `cost` and `gradients` divide by Σ s, which is another number where examples are left out.
-    total = S if s is None else float(s.sum())
-    share = total / S if total and S else 1.0
-    l1, l2 = (penalty.of_batch(S, plan.n) / share for penalty in (plan.l1, plan.l2))
+    share, l1, l2 = _penalties(plan, len(data.Y), s, counts)
     trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
     C = share * float(cost(net, parameters, trace, data.Y, s, l1, l2))
     g = gradients(net, parameters, trace, s, l1, l2).flat
     return C, g if share == 1 else g * share, trace
+
+
+def _penalties(
+    plan: Plan, n: int, s: Array | None, counts: Array | None
+) -> tuple[float, float, float]:
+    """Return what turns a mean over Σ s into one over S = Σ counts, and λ₁ and λ₂ before that."""
+    S = float(n if counts is None else counts.sum())
+    # `cost` and `gradients` divide by Σ s, which is another number where examples are left out.
+    total = S if s is None else float(s.sum())
+    share = total / S if total and S else 1.0
+    l1, l2 = (penalty.of_batch(S, plan.n) / share for penalty in (plan.l1, plan.l2))
+    return share, l1, l2
 
 
 @dataclass

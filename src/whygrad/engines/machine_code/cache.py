@@ -46,6 +46,7 @@ BESIDE = (
     "whygrad.plan.dropout",
     "whygrad.engines.probes",
     "whygrad.engines.row_products",
+    "whygrad.engines.pushes",
 )
 
 
@@ -173,16 +174,23 @@ def _version(package: str) -> str:
 
 
 def source_stamp(folder: Any, *others: bytes) -> str:
-    """Return a name for the present state of the Python files in a folder, and of what else is given.
+    """Return a name for the present state of the Python files below a folder, and of what else is given.
 
     Raises `FileNotFoundError` where there are none: then nobody can tell what the code was made from.
     """
-    found = [path for path in folder.iterdir() if path.name.endswith((".py", ".pyc"))]
-    if not found:
+    sources = [path.read_bytes() for path in _sources(folder)]
+    if not sources:
         raise FileNotFoundError(errno.ENOENT, "no sources to compare it with", str(folder))
-    sources = [path.read_bytes() for path in sorted(found, key=lambda path: path.name)]
     digests = [hashlib.sha256(part).digest() for part in (*sources, *others)]
     return hashlib.sha256(b"".join(digests)).hexdigest()
+
+
+def _sources(folder: Any) -> Iterator[Any]:
+    for path in sorted(folder.iterdir(), key=lambda path: path.name):
+        if path.name.endswith((".py", ".pyc")):
+            yield path
+        elif path.name != "__pycache__" and path.is_dir():
+            yield from _sources(path)
 
 
 # ── turns ─────────────────────────────────────────────────────────────────────────────────────────────

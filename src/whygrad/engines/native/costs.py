@@ -104,10 +104,10 @@ def output_error(
             _softmax_poisson_error(a, y, row * units, units, delta)
     elif cost == POISSON:
         for i in range(n):
-            delta[i] = (a[i] - y[i]) * type(a[i])(_slope_by_a(activation, float(z[i])))
+            delta[i] = (a[i] - y[i]) * type(a[i])(slope_by_a(activation, float(z[i])))
     else:
         for i in range(n):
-            delta[i] = _derivative(cost, a[i], y[i])
+            delta[i] = derivative(cost, a[i], y[i])
         times_slope(activation, z, a, delta, rows, units)
 
 
@@ -146,7 +146,7 @@ def _log_of(activation: int, z: float) -> float:
 
 
 @kernel
-def _slope_by_a(activation: int, z: float) -> float:
+def slope_by_a(activation: int, z: float) -> float:
     """f'(z)/a: 1 - a of the sigmoid, and of softplus what goes to 1 where both vanish."""
     if activation == SIGMOID:
         return sigmoid(-z)
@@ -264,7 +264,7 @@ def _term(cost: int, a: Any, y: Any) -> float:
 
 
 @kernel
-def _derivative(cost: int, a: Any, y: Any) -> Any:
+def derivative(cost: int, a: Any, y: Any) -> Any:
     """dC_x/da of one output."""
     real = type(a)
     d = a - y

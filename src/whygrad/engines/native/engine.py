@@ -6,7 +6,7 @@ machine compiles once. Where Numba or a BLAS that it knows is missing, the refer
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,7 +18,7 @@ import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines import ProbeResult, Probes
+from whygrad.engines import BatchCurvature, ProbeResult, Probes, Pulled
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -39,6 +39,7 @@ POISON = 2**62  # more arrivals than any barrier waits for
 RUN_EPOCHS = Kernel("whygrad.engines.native.epochs", "run_epochs")
 DRAW_ORDERS = Kernel("whygrad.engines.native.epochs", "draw_orders")
 COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
+PULL_BACK = Kernel("whygrad.engines.native.curvature.pulling", "pull_back")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
@@ -58,6 +59,9 @@ class NativeEngine:
         self._as_numbers: tuple[Any, Any, Any]
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
+        self._changes: tuple[Any, Any] = None, None
+        self._states = np.empty((0, 0))
+        self._states_of: tuple[Any, int] = None, 0
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
         self._examples: Any = None
@@ -118,8 +122,9 @@ class NativeEngine:
         coefficients: Array,
         epochs: int,
         probes: Probes,
+        states: Array | None = None,
     ) -> tuple[Array, Array, Array, Any]:
-        """Take a step for each row of coefficients.
+        """Take a step for each row of coefficients, and keep the states before them where asked.
 
         Returns θ and the optimizer's state after them, the costs, and what probes wrote.
         """
@@ -129,9 +134,7 @@ class NativeEngine:
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
-            layout = self._layout_for(
-                plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
-            )
+            layout = self._layout_of(plan, data)
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
@@ -142,28 +145,41 @@ class NativeEngine:
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
+            if states is not None:
+                buffers = buffers._replace(states=states, scale=np.ones(len(coefficients)))
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
-            calls = [self._call(RUN_EPOCHS, part) for part in range(parts)]
-            for call, thread in zip(calls, threads, strict=True):
-                call.give((
+            taken = self._share(
+                RUN_EPOCHS, threads, "steps", plan.dtype, data,
+                lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
                     *fixed, coefficients, costs, buffers, plan.n,
-                ))  # fmt: skip
-                if not call.ready:  # while nobody waits for others, and before anything moves
-                    with self._compiling("steps", plan.dtype, data):
-                        call.prepare()
-            try:
-                others = [self._pool_of_threads().submit(call) for call in calls[1:]]
-                taken = calls[0]()
-                for other in others:
-                    other.result()
-            except BaseException:
-                threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
-                self._threads_shape = ()
-                raise
+                ),
+            )  # fmt: skip
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
+
+    def _share(
+        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, dtype: str, data: Data,
+        arguments: "Callable[[ThreadContext], tuple[Any, ...]]",
+    ) -> Any:  # fmt: skip
+        """Call a kernel on some threads, with the arguments of each; return what the first one returns."""
+        calls = [self._call(kernel, thread.part) for thread in threads]
+        for call, thread in zip(calls, threads, strict=True):
+            call.give(arguments(thread))
+            if not call.ready:  # while nobody waits for others, and before anything moves
+                with self._compiling(what, dtype, data):
+                    call.prepare()
+        try:
+            others = [self._pool_of_threads().submit(call) for call in calls[1:]]
+            found = calls[0]()
+            for other in others:
+                other.result()
+        except BaseException:
+            threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
+            self._threads_shape = ()
+            raise
+        return found
 
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""
@@ -239,6 +255,92 @@ class NativeEngine:
         flat = np.empty_like(theta)
         layout.to_rows(gradient, flat)
         return cost, flat
+
+    def hessian_times(
+        self, plan: Plan, state: State, data: Data, directions: Array
+    ) -> BatchCurvature:
+        """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
+        from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
+
+        rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
+        with one_thread():
+            layout = self._layout_of(plan, data)
+            adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
+            theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
+            found = self._walk_back(
+                layout, plan, state, data, ALONG, adjoints, theta[None], np.ones(1), True
+            )  # fmt: skip
+            return curvature(layout, adjoints, rows, *found)
+
+    def pull_back(
+        self, plan: Plan, state: State, data: Data, until: int, form: Any, lam: Array, lam_state: Array,
+        measured: bool = False,
+    ) -> Pulled:  # fmt: skip
+        """Take steps again and walk back over them, as `PullsBack.pull_back` says."""
+        from whygrad.engines.native.curvature.memory import adjoints_of, pulled
+
+        before, coefficients = state.copy(), plan.coefficients(state, until)
+        with one_thread():
+            layout = self._layout_of(plan, data)
+            states = self._memory_of_states(layout, len(coefficients), len(state.opt_state))
+            costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[2:]
+            if len(costs) < len(coefficients):
+                raise InputError(f"the training diverged at step {state.step + len(costs)}")
+            adjoints = adjoints_of(layout, form, lam, lam_state)
+            found = self._walk_back(
+                layout, plan, state, data, form, adjoints, states, buffers.scale, measured
+            )  # fmt: skip
+            return pulled(layout, form, adjoints, len(lam_state), *found)
+
+    def _walk_back(
+        self, layout: "Layout", plan: Plan, state: State, data: Data, form: Any, adjoints: Any,
+        states: Array, scale: Array, measured: bool,
+    ) -> tuple[Array, Array, Array]:  # fmt: skip
+        """Walk back over the steps from these states; return slopes, outputs and sums, by step and f."""
+        from whygrad.engines.native.curvature.memory import ALONG, rule_of
+        from whygrad.engines.native.layout import bounds
+
+        B, (m, K), outputs = plan.batch_size, (len(states), len(adjoints.lam)), plan.net.sizes[-1]
+        workspace, changes = self._changes_for(layout, B)
+        _, penalties, limits = self._rules(plan)
+        if form is ALONG:  # u is λ itself
+            penalties, limits = penalties._replace(decay=0.0), bounds(Clip())
+            workspace = workspace._replace(factors=workspace.factors[:0])
+        rows = np.stack([form.p, form.q, form.r, form.keep, form.epsilon], axis=1)
+        slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
+        change = np.zeros((m * measured, K, B * outputs), plan.dtype)
+        threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
+        examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+        self._share(
+            PULL_BACK, threads, "adjoint", plan.dtype, data,
+            lambda thread: (
+                layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, states, scale,
+                rows, examples, workspace, thread, layout.size, B, state.batch_index,
+                np.uint64(plan.seed % WORD), state.step, measured, slopes, change, sums,
+            ),
+        )  # fmt: skip
+        return slopes, change.reshape(len(change), K, B, outputs), sums
+
+    def _layout_of(self, plan: Plan, data: Data) -> "Layout":
+        """Return the layout of a training's steps."""
+        whole = plan.clip != Clip()
+        return self._layout_for(
+            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
+        )
+
+    def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
+        """Return memory for so many states, kept from call to call: new takes as long as the steps."""
+        if self._states_of != (layout, rows) or len(self._states) < steps:
+            self._states_of, self._states = (layout, rows), layout.memory_of_states(steps, rows)
+        return self._states[:steps]
+
+    def _changes_for(self, layout: "Layout", rows: int) -> Any:
+        """Return the memory of the R-pass for a layout; the same as long as that is."""
+        from whygrad.engines.native.curvature.memory import with_changes
+
+        if self._changes[0] is not layout:
+            self._changes = layout, with_changes(layout, rows)
+        return self._changes[1]
 
     def _rules(self, plan: Plan) -> tuple[Any, Any, Any]:
         """Return optimizer, penalties and bounds as numbers, which stay as long as the plan does."""

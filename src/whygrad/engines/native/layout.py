@@ -70,10 +70,10 @@ class Layout:
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size, skip)
-        factors = self._for_the_loop(factors_of(multipliers, net, dtype), dtype)
+        factors = self.for_the_loop(factors_of(multipliers, net, dtype), dtype)
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
-            kept=self._for_the_loop(kept_of(net, dtype), dtype), factors=factors,
+            kept=self.for_the_loop(kept_of(net, dtype), dtype), factors=factors,
             steps=aligned_zeros(len(factors), dtype),
         )  # fmt: skip
         by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
@@ -93,13 +93,11 @@ class Layout:
         s, S, order = (read_only(array) for array in (s, S, order))
         return Examples(self.X, self.rows, self.Y, s, S, order)
 
-    def _for_the_loop(self, flat: Array | None, dtype: str) -> Array:
+    def for_the_loop(self, flat: Array | None, dtype: str) -> Array:
         """Return a copy of a vector like θ in the loop's order, filled up by 0; an empty one of None."""
         inner = aligned_zeros(0 if flat is None else self.size, dtype)
-        if flat is not None and self.layers.stretch:
-            self._to_columns(flat, inner)
-        elif flat is not None:
-            inner[...] = flat
+        if flat is not None:
+            self.copy_in(flat[None], inner[None])
         return inner
 
     def enter(self, theta: Array, opt_state: Array) -> tuple[Array, Array]:
@@ -114,7 +112,7 @@ class Layout:
             size = self.size
             self.inner = [
                 aligned_zeros(size, theta.dtype),
-                _rows(len(opt_state), size, theta.dtype),
+                rows_apart(len(opt_state), size, theta.dtype),
             ]
         flat, rows = self.inner
         self._to_columns(theta, flat)
@@ -132,6 +130,32 @@ class Layout:
         for row, slot in zip(rows, opt_state, strict=True):
             self.to_rows(row[: self.size], slot)
         return theta, opt_state
+
+    def memory_of_states(self, steps: int, rows: int) -> Array:
+        """Return a row for each step: θ and so many rows of the optimizer's state, as the loop has them."""
+        return rows_apart(
+            steps, self.size + rows * whole_lines(self.size), self.workspace.work.dtype
+        )
+
+    def rows_like(self, theta: Array, count: int) -> Array:
+        """Return memory for vectors in the loop's order, one after the other, all of them 0."""
+        return aligned_zeros(count * self.size, theta.dtype).reshape(count, self.size)
+
+    def copy_in(self, rows: Array, inner: Array) -> None:
+        """Copy vectors in the order of `Parameters.flat` into the loop's."""
+        for flat, row in zip(rows, inner, strict=True):
+            if self.layers.stretch:
+                self._to_columns(flat, row)
+            else:
+                row[...] = flat
+
+    def copy_out(self, inner: Array, rows: Array) -> None:
+        """Copy vectors in the loop's order into that of `Parameters.flat`."""
+        for row, flat in zip(inner, rows, strict=True):
+            if self.layers.stretch:
+                self.to_rows(row, flat)
+            else:
+                flat[...] = row
 
     @property
     def size(self) -> int:
@@ -251,7 +275,7 @@ def layers(
     for l in range(1, L + 1):
         units, drop = sizes[l], rates[l] > 0
         widths += [units, units * own_z[l], units, units * drop, units * drop]
-    begins = list(accumulate((_whole_lines(batch_size * width) for width in widths), initial=0))
+    begins = list(accumulate((whole_lines(batch_size * width) for width in widths), initial=0))
     a, z, delta, f, mask = (begins[n:-1:5] for n in range(5))
     f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
     z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
@@ -328,10 +352,10 @@ def _aligned(array: Array) -> Array:
 def _aligned_rows(rows: Array) -> Array:
     """Return the memory of rows that begin with a cache line each, or a copy of them that does."""
     count, size = rows.shape
-    whole, itemsize = _whole_lines(size), rows.itemsize
+    whole, itemsize = whole_lines(size), rows.itemsize
     if rows.strides == (whole * itemsize, itemsize) and rows.ctypes.data % LINE == 0:
         return as_strided(rows, (count, whole))
-    copy = _rows(count, size, rows.dtype)
+    copy = rows_apart(count, size, rows.dtype)
     copy[:, :size] = rows
     return copy
 
@@ -355,17 +379,17 @@ def _workspace(
     largest = int((units * (layers.sizes[:-1] + 1)).max()) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
     panel = PANEL // np.dtype(dtype).itemsize
-    last = int(layers.delta[L]) + _whole_lines(batch_size * outputs)
+    last = int(layers.delta[L]) + whole_lines(batch_size * outputs)
     return Workspace(
         work=aligned_zeros(last, dtype),
         y=np.zeros(batch_size * outputs, dtype),
         weights=np.ones(batch_size, dtype),
         costs=np.zeros(batch_size),
         gradient=aligned_zeros(gradient, dtype),
-        block=_rows(blocks, largest, dtype),
-        row=_rows(blocks, width, dtype),
-        cursors=_rows(blocks, batch_size if layers.stretch else 0, "int64"),
-        panel=_rows(blocks, panel, dtype),
+        block=rows_apart(blocks, largest, dtype),
+        row=rows_apart(blocks, width, dtype),
+        cursors=rows_apart(blocks, batch_size if layers.stretch else 0, "int64"),
+        panel=rows_apart(blocks, panel, dtype),
         penalties=np.zeros((L + 1, int(layers.moving.max()))),
         kept=kept,
         factors=factors,
@@ -392,24 +416,24 @@ def _by_units(
     return FeatureMajor(
         piece=piece,
         offsets=offsets,
-        work=_rows(blocks, int(offsets.delta[-1]) + outputs, dtype),
-        y=_rows(blocks, outputs, dtype),
-        gradients=_rows(gradients, size, dtype),
+        work=rows_apart(blocks, int(offsets.delta[-1]) + outputs, dtype),
+        y=rows_apart(blocks, outputs, dtype),
+        gradients=rows_apart(gradients, size, dtype),
         cost=np.zeros(blocks),
-        largest=_rows(blocks, piece, dtype),
-        total=_rows(blocks, piece, dtype),
-        scratch=_rows(blocks, piece, "float64"),
-        costs=_rows(blocks, piece, "float64"),
+        largest=rows_apart(blocks, piece, dtype),
+        total=rows_apart(blocks, piece, dtype),
+        scratch=rows_apart(blocks, piece, "float64"),
+        costs=rows_apart(blocks, piece, "float64"),
     )
 
 
-def _rows(count: int, size: int, dtype: Any) -> Array:
+def rows_apart(count: int, size: int, dtype: Any) -> Array:
     """Return a row of memory for each thread; no two rows share a line of the cache."""
-    size = _whole_lines(size)
+    size = whole_lines(size)
     return aligned_zeros(count * size, dtype).reshape(count, size)
 
 
-def _whole_lines(coefficients: int) -> int:
+def whole_lines(coefficients: int) -> int:
     return -(-coefficients // LINE) * LINE
 
 

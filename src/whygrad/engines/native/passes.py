@@ -73,11 +73,11 @@ def forward_layer(
     begin = low * units + left
     z, f, a = layers.z[l] + begin, layers.f[l] + begin, layers.a[l] + begin
     if l == 1 and layers.stretch > 0:
-        _forward_sparse(layers, theta, examples, workspace, first + low, rows, left, right, z, part)
+        forward_sparse(layers, theta, examples, workspace, first + low, rows, left, right, z, part)
     else:
         inputs = layers.a[l - 1] + low * below
         into_units(
-            _few(layers, rows), work, inputs, theta, W, b, work, z, units, rows, count, below,
+            few_rows(layers, rows), work, inputs, theta, W, b, work, z, units, rows, count, below,
             workspace.panel[part],
         )  # fmt: skip
     # Whole rows lie side by side and go through in one piece, parts of rows one by one.
@@ -99,7 +99,7 @@ def forward_layer(
 
 
 @kernel
-def _forward_sparse(
+def forward_sparse(
     layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int, rows: int,
     left: int, right: int, z: int, part: int,
 ) -> None:  # fmt: skip
@@ -173,7 +173,7 @@ def backward_layer(
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
     into_inputs(
-        _few(layers, rows), work, above, theta, W, work, to, rows, units, count, below,
+        few_rows(layers, rows), work, above, theta, W, work, to, rows, units, count, below,
         workspace.panel[part],
     )  # fmt: skip
     pieces, tall = (1, rows) if count == below else (rows, 1)
@@ -208,7 +208,7 @@ def add_gradient(
         )  # fmt: skip
     else:
         into_weights(
-            _few(layers, rows), scale, workspace.work, delta, units, workspace.work,
+            few_rows(layers, rows), scale, workspace.work, delta, units, workspace.work,
             layers.a[l - 1] + top * below, keep_W, target, W, rows, high - low, below,
             workspace.panel[part],
         )  # fmt: skip
@@ -266,7 +266,7 @@ _FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
 
 
 @kernel
-def _few(layers: Layers, rows: int) -> bool:
+def few_rows(layers: Layers, rows: int) -> bool:
     """Return whether a batch is small: where threads share a step, all products are done the same way."""
     return rows < _FEW and not layers.shared
 

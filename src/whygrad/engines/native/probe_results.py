@@ -46,6 +46,7 @@ def probe_buffers(
         weights=rows,
         record=np.zeros((steps, width), real),
         scale=np.ones(steps),
+        states=np.zeros((0, 0), real),
     )
     if nothing:
         layout.no_probes = found

@@ -45,7 +45,8 @@ class ProbeBuffers(NamedTuple):
     `slope` f′ of a layer, a row for each thread. `greatest` is the greatest |f′| of each layer, negative
     where its f fades to one side, 0 where it does not fade. `weights` (·, 9) says which weights are probed,
     and where their numbers begin in a row of `record`, which has one for each step. `scale` receives the
-    factor of clipping.
+    factor of clipping, and `states` a row for each step, of θ and the optimizer's state before it, as the
+    loop has them.
     """
 
     every: int
@@ -58,12 +59,13 @@ class ProbeBuffers(NamedTuple):
     weights: Array
     record: Array
     scale: Array
+    states: Array
 
 
 @inlined_kernel
 def is_probed(probes: ProbeBuffers, step: int) -> bool:
     """Return whether there is anything to probe at a step."""
-    return len(probes.weights) > 0 or _due(probes, step)
+    return len(probes.weights) > 0 or len(probes.states) > 0 or _due(probes, step)
 
 
 @inlined_kernel
@@ -72,10 +74,16 @@ def _due(probes: ProbeBuffers, step: int) -> bool:
 
 
 @kernel
-def probe_before(probes: ProbeBuffers, layers: Layers, theta: Array, part: int, i: int) -> None:
-    """Keep the probed weights as they are before a step, which is the i-th of this call."""
+def probe_before(
+    probes: ProbeBuffers, layers: Layers, theta: Array, opt_state: Array, part: int, i: int
+) -> None:
+    """Keep what is probed of θ, or all, as it is before a step, which is the i-th of this call."""
     if part != 0:
         return
+    if len(probes.states) > 0:
+        row = probes.states[i]
+        copy(theta, ZERO, row, ZERO, len(theta))
+        copy(opt_state, ZERO, row, len(theta), opt_state.size)
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
         _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])

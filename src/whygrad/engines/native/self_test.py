@@ -10,10 +10,10 @@ from functools import cache
 import numpy as np
 from numpy.typing import DTypeLike
 
+from whygrad.engines.machine_code.denormals import flush, restore
 from whygrad.engines.native import blas
 from whygrad.engines.native.barrier import claim_block, wait_at_barrier
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
-from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.memory import copy, fill, prefetch
 from whygrad.engines.native.microkernels import dots
 from whygrad.engines.native.updates import sum_of_squares

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.engines.machine_code.denormals import flush, restore
 from whygrad.engines.native.arguments import (
     Examples,
     FeatureMajor,
@@ -34,7 +35,6 @@ from whygrad.engines.native.by_units import (
     sums_blocks,
 )
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
-from whygrad.engines.native.denormals import flush, restore
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.partition import (
@@ -99,7 +99,7 @@ def run_steps(
         l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
         S = S if S > 0 else 1.0
         if probed:
-            probe_before(probes, layers, theta, thread.part, i)
+            probe_before(probes, layers, theta, opt_state, thread.part, i)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):

@@ -105,9 +105,8 @@ def ledger(
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
     found = accounts(trajectory, probe)
-    if found.by_example is not None:
-        by_example = np.tensordot(found.by_example, found.direction, 2)
-    else:
+    by_example = found.along
+    if by_example is None:
         by_example = first_order(
             trajectory, (probe,), lambda thetas: [found.direction[None]]
         ).by_example

@@ -1,0 +1,103 @@
+"""Memory for the R-pass, in the workspace of a layout, and for walking back; and what was found there."""
+
+from itertools import accumulate
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from whygrad.engines.curvature import BatchCurvature, Pulled
+from whygrad.engines.native.arguments import Workspace
+from whygrad.engines.native.curvature.passes import Changes
+from whygrad.engines.native.curvature.pulling import (
+    BY_G,
+    BY_RATE,
+    BY_SIGN,
+    BY_W,
+    CLIPPED,
+    SQUARES,
+    Adjoints,
+    Rule,
+)
+from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, whole_lines
+from whygrad.nn.functions import Array
+from whygrad.nn.network import count
+
+# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself: how to go along given directions.
+_NONE, _ONE = np.zeros(1), np.ones(1)
+ALONG = SimpleNamespace(
+    p=_NONE, q=_NONE, r=_ONE, keep=_ONE, epsilon=_NONE, mu=0.0, beta=0.0, gamma=0.0, m=None, v=None,
+    early=False,
+)  # fmt: skip
+
+
+def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
+    """Return a workspace with room for the R-pass of a batch, and where its numbers lie."""
+    layers, workspace = layout.layers, layout.workspace
+    widths = [units for units in layers.sizes.tolist() for _ in range(4)]
+    begins = accumulate(
+        (whole_lines(batch_size * width) for width in widths), initial=len(workspace.work)
+    )
+    places = np.array(list(begins), np.int64)
+    error, dz, da, ddelta = (np.ascontiguousarray(places[n:-1:4]) for n in range(4))
+    work = aligned_zeros(int(places[-1]), workspace.work.dtype)
+    changes = Changes(error, dz, da, ddelta, layers._replace(delta=ddelta))
+    return workspace._replace(work=work), changes
+
+
+def rule_of(layout: Layout, form: Any) -> Rule:
+    """Describe a rule by numbers: m and v are where they begin in a row of the states."""
+    width = whole_lines(layout.size)
+    m, v = (-1 if row is None else layout.size + row * width for row in (form.m, form.v))
+    return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
+
+
+def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoints:
+    """Return the memory for K numbers f, with ∂f after the last step."""
+    K = len(lam)
+    lam_0, lam_m, lam_v = found = [rows_apart(K, layout.size, "float64") for _ in range(3)]
+    given = (lam, *(None if row is None else lam_state[row] for row in (form.m, form.v)))
+    for inner, flat in zip(found, given, strict=True):
+        if flat is not None:
+            layout.copy_in(flat, inner[:, : layout.size])
+    dtype = layout.workspace.work.dtype
+    u, product = (rows_apart(K, layout.size, dtype) for _ in range(2))
+    gradient = aligned_zeros(layout.size, dtype)
+    clipped = aligned_zeros(len(layout.workspace.gradient), dtype)
+    parts = np.zeros((*layout.workspace.penalties.shape, K, CLIPPED + 1))
+    return Adjoints(lam_0, lam_m, lam_v, u, product, gradient, clipped, parts)
+
+
+def curvature(
+    layout: Layout, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
+) -> BatchCurvature:
+    """Return what one step of so many rows said, in the form `ALONG`."""
+    K = len(adjoints.lam)
+    inner = np.concatenate([adjoints.gradient[None], adjoints.product[:, : layout.size]])
+    found = np.empty((K + 1, count(layout.sizes)), inner.dtype)
+    layout.copy_out(inner, found)
+    return BatchCurvature(found[0], found[1:], slopes[0, :, :rows], outputs[0, :, :rows])
+
+
+def pulled(
+    layout: Layout, form: Any, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
+) -> Pulled:  # fmt: skip
+    """Return what the walk has found; the optimizer's state has so many rows."""
+    found = np.empty((3, len(adjoints.lam), count(layout.sizes)))
+    for inner, flat in zip((adjoints.lam, adjoints.lam_m, adjoints.lam_v), found, strict=True):
+        layout.copy_out(inner[:, : layout.size], flat)
+    lam_state = np.zeros((rows, *found.shape[1:]))
+    for row, flat in ((form.m, found[1]), (form.v, found[2])):
+        if row is not None:
+            lam_state[row] = flat
+    return Pulled(
+        lam=found[0],
+        lam_state=lam_state,
+        slopes=slopes,
+        sizes=np.sqrt(sums[..., SQUARES]),
+        by_gradient=sums[..., BY_G],
+        by_weight=sums[..., BY_W],
+        by_sign=sums[..., BY_SIGN],
+        by_rate=sums[..., BY_RATE],
+        outputs=outputs,
+    )

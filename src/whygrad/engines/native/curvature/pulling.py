@@ -1,0 +1,377 @@
+"""The steps of a training walked backwards in native code: from ∂f/∂θ after some steps to that before them.
+
+A step in the form of `whygrad.engines.curvature.Form`, differentiated, with λ = ∂f/∂θ, and λ_m and λ_v by
+the optimizer's state:
+
+    λ_m′ = λ_m + q λ/D,   λ_v′ = λ_v − (λ Δθ/D)/2√v′,   u = r λ/D + p λ_m′ + 2γ g λ_v′
+    λ ← κ λ + H u + λ₂ u_W,   λ_m ← μ λ_m′,   λ_v ← β λ_v′
+
+u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives Hu, and the slopes
+∇C_x · u of all examples. λ is kept in float64; passes are in the precision of the training.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from whygrad.engines.machine_code.denormals import flush, restore
+from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
+from whygrad.engines.native.barrier import wait_at_barrier
+from whygrad.engines.native.blas import vector
+from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
+from whygrad.engines.native.curvature.passes import (
+    Changes,
+    along,
+    find_gradient,
+    find_product,
+    trace,
+)
+from whygrad.engines.native.dropout import following
+from whygrad.engines.native.microkernels import HEIGHT
+from whygrad.engines.native.partition import moved_by, share, units_of, weights_of
+from whygrad.engines.native.passes import total_weight
+from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squares
+from whygrad.nn.functions import Array
+
+_EXAMPLES: Any = np.int64(HEIGHT)
+# The columns of a step's coefficients, and of the sums over all parameters.
+P, Q, R, KEEP, EPSILON = range(5)
+SQUARES, BY_G, BY_W, BY_SIGN, BY_RATE, BY_CLIPPED, CLIPPED = range(7)
+
+
+class Rule(NamedTuple):
+    """The constants of `Form` as numbers; m and v are where a state has them, −1 where a rule has none."""
+
+    mu: float
+    beta: float
+    gamma: float
+    m: int
+    v: int
+    early: bool
+
+
+class Adjoints(NamedTuple):
+    """Memory for K numbers f, in the loop's order, a row for each.
+
+    `lam`, `lam_m` and `lam_v` are ∂f by θ, m and v in float64. `u` and `product` are of the training's
+    precision, as are the vectors `gradient` and, where it is clipped, `clipped`. `parts` has what a block
+    that moves adds to each of the sums, (L + 1, blocks, K, 7).
+    """
+
+    lam: Array
+    lam_m: Array
+    lam_v: Array
+    u: Array
+    product: Array
+    gradient: Array
+    clipped: Array
+    parts: Array
+
+
+@cached_kernel
+def pull_back(
+    layers: Layers, changes: Changes, rule: Rule, penalties: Penalties, bounds: Bounds,
+    adjoints: Adjoints, states: Array, scale: Array, coefficients: Array, examples: Examples,
+    workspace: Workspace, thread: ThreadContext, size: int, batch_size: int, batch_index: int, seed: Any,
+    step: int, measured: bool, slopes: Array, outputs: Array, sums: Array,
+) -> int:  # fmt: skip
+    """Walk back over a step for each row of `states`, from the last to the first.
+
+    A row begins with the `size` parameters. `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K,
+    B n_L) the change of z of the outputs along u where it has rows, and `sums` (steps, K, 7) what `_add_up`
+    finds; all but λ² only where they are to be `measured`.
+    """
+    before = flush()
+    part, parts, count = thread.part, thread.parts, thread.barrier_count
+    clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
+    nowhere = vector(workspace.y, ZERO, ZERO)
+    phase = ZERO
+    for i in range(len(states) - 1, -1, -1):
+        first = (batch_index + i) * batch_size
+        rows = min(batch_size, len(examples.order) - first)
+        S = total_weight(examples, first, rows)
+        l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
+        l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
+        S = S if S > 0 else 1.0
+        key = following(following(np.uint64(0), seed), np.uint64(step + i))
+        low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
+        theta = vector(states[i], ZERO, size)
+        trace(layers, changes, theta, examples, workspace, first, low, high, rows, key, part)
+        phase += 1
+        wait_at_barrier(count, parts, phase)
+        if measured or clips or rule.v >= 0:
+            find_gradient(
+                layers, theta, examples, workspace, thread, first, rows, S, l1, l2, adjoints.gradient
+            )  # fmt: skip
+        _pull(
+            layers, rule, penalties.decay, bounds, clips, adjoints, states[i], workspace, thread, scale[i],
+            coefficients[i],
+        )  # fmt: skip
+        phase += 1
+        wait_at_barrier(count, parts, phase)
+        if clips:
+            _through_clipping(layers, bounds, adjoints, thread, scale[i])
+        if measured:
+            _measure(layers, adjoints, theta, thread)
+        phase += 1
+        wait_at_barrier(count, parts, phase)
+        for k in range(len(adjoints.lam)):
+            u, product = adjoints.u[k], adjoints.product[k]
+            along(
+                layers, changes, theta, u, examples, workspace, first, low, high, part, slopes[i, k],
+                outputs[i, k] if len(outputs) > 0 else nowhere,
+            )  # fmt: skip
+            phase += 1
+            wait_at_barrier(count, parts, phase)
+            find_product(
+                layers, changes, u, examples, workspace, thread, first, rows, S, l2, product
+            )  # fmt: skip
+            _add_product(layers, adjoints, thread, k)
+            phase += 1
+            wait_at_barrier(count, parts, phase)
+        if part == 0:
+            _add_up(layers, adjoints, sums[i])
+    restore(before)
+    return len(states)
+
+
+@kernel
+def _stretch(layers: Layers, l: int, block: int, biases: int) -> tuple[int, int]:
+    """Return where in θ the weights or the biases of a block begin, and how many they are."""
+    low, high = units_of(layers, l, block)
+    if biases:
+        return layers.b[l] + low, high - low
+    return weights_of(layers, l, low, high)
+
+
+@kernel
+def _pull(
+    layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, adjoints: Adjoints, state: Array,
+    workspace: Workspace, thread: ThreadContext, scale: float, coefficients: Array,
+) -> None:  # fmt: skip
+    """Pull this thread's share of λ, λ_m and λ_v back through the rule; find u by the clipped gradient."""
+    for l in range(1, len(layers.sizes)):
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) != thread.part:
+                continue
+            found = adjoints.parts[l, block]
+            found[:] = 0.0
+            for biases in range(2):
+                start, n = _stretch(layers, l, block, biases)
+                g = vector(adjoints.gradient, start, n)
+                if clips:
+                    g = vector(adjoints.clipped, start, n)
+                    _clip(bounds, scale, vector(adjoints.gradient, start, n), g)
+                apart = len(workspace.factors) > 0
+                factors = vector(workspace.factors, start if apart else 0, n if apart else 0)
+                # Where a rule has no m, q is 0 and anything will do for it.
+                theta, m, v = (
+                    vector(state, start, n),
+                    vector(state, start + max(rule.m, 0), n),
+                    vector(state, start + max(rule.v, 0), n),
+                )
+                for k in range(len(adjoints.lam)):
+                    lam, u = vector(adjoints.lam[k], start, n), vector(adjoints.u[k], start, n)
+                    lam_m = vector(adjoints.lam_m[k], start, n)
+                    lam_v = vector(adjoints.lam_v[k], start, n)
+                    keep(workspace.kept, start, lam, ZERO, n)
+                    if decay != 0:
+                        _decay(decay, factors, lam)
+                    if rule.v >= 0:
+                        rate = _adaptive(
+                            rule, coefficients, theta, m, v, g, factors, lam, lam_m, lam_v, u
+                        )  # fmt: skip
+                    else:
+                        rate = _descent(rule, coefficients, g, factors, lam, lam_m, u)
+                    keep(workspace.kept, start, u, ZERO, n)
+                    found[k, BY_RATE] += rate
+                    if clips:
+                        found[k, BY_CLIPPED] += _dot(u, g)
+                        found[k, CLIPPED] += sum_of_squares(g)
+
+
+@kernel
+def _clip(bounds: Bounds, scale: float, g: Array, clipped: Array) -> None:
+    """clipped ← the gradient as the rule took it."""
+    real = type(g[0])
+    high, low, factor = real(bounds.value), real(-bounds.value), real(scale)
+    for i in range(len(g)):
+        slope = g[i]
+        clipped[i] = factor * (high if slope > high else low if slope < low else slope)
+
+
+@kernel
+def _decay(decay: float, factors: Array, lam: Array) -> None:
+    """λ ← (1 − m d) λ."""
+    if len(factors) > 0:
+        for i in range(len(lam)):
+            lam[i] *= 1.0 - decay * float(factors[i])
+    else:
+        for i in range(len(lam)):
+            lam[i] *= 1.0 - decay
+
+
+@lanes_kernel
+def _descent(
+    rule: Rule, coefficients: Array, g: Array, factors: Array, lam: Array, lam_m: Array, u: Array
+) -> float:
+    """Pull a stretch back through θ ← θ + q m + r g, m ← μ m + p g; return u · g."""
+    p, q, r, apart, real = (
+        coefficients[P],
+        coefficients[Q],
+        coefficients[R],
+        len(factors) > 0,
+        type(u[0]),
+    )
+    total = 0.0
+    for i in range(len(lam)):
+        top = lam[i] * float(factors[i]) if apart else lam[i]
+        at_m = lam_m[i] + q * top
+        by_g = r * top + p * at_m
+        lam_m[i] = rule.mu * at_m
+        u[i] = real(by_g)
+        total += by_g * float(g[i])
+    return total
+
+
+@lanes_kernel
+def _adaptive(
+    rule: Rule, coefficients: Array, theta: Array, m: Array, v: Array, g: Array, factors: Array, lam: Array,
+    lam_m: Array, lam_v: Array, u: Array,
+) -> float:  # fmt: skip
+    """Pull a stretch back through a rule with a denominator; return λ by the step that the rate scales."""
+    p, q, r, epsilon = coefficients[P], coefficients[Q], coefficients[R], coefficients[EPSILON]
+    lost, apart, real = 1.0 - coefficients[KEEP], len(factors) > 0, type(u[0])
+    mu, beta, gamma, early = rule.mu, rule.beta, rule.gamma, rule.early
+    total = 0.0
+    for i in range(len(lam)):
+        slope = float(g[i])
+        moving = lam[i] * float(factors[i]) if apart else lam[i]
+        root = math.sqrt(beta * float(v[i]) + gamma * slope * slope)
+        # Both quotients by one division, which takes as long as all the rest; 0 without any gradient.
+        D, safe = root + epsilon, root if root > 0 else 1.0
+        both = 1.0 / (D * safe)
+        inverse, by_root = both * safe, 0.5 * both * D if root > 0 else 0.0
+        # What is divided by D: ∂f by the move, or the gradient on its way into m.
+        top = moving if early else moving * inverse
+        e = slope * inverse if early else slope
+        after = mu * float(m[i]) + p * e
+        at_m = lam_m[i] + q * top
+        at_e = p * at_m * inverse if early else r * top + p * at_m
+        move = q * after if early else (q * after + r * slope) * inverse
+        at_D = -at_e * e if early else -top * move
+        at_v = lam_v[i] + at_D * by_root
+        lam_m[i] = mu * at_m
+        lam_v[i] = beta * at_v
+        lam[i] -= lost * moving
+        u[i] = real(at_e + 2.0 * gamma * slope * at_v)
+        total += moving * (move - lost * float(theta[i]))
+    return total
+
+
+@lanes_kernel
+def _dot(x: Array, y: Array) -> float:
+    total = 0.0
+    for i in range(len(x)):
+        total += float(x[i]) * float(y[i])
+    return total
+
+
+@lanes_kernel
+def _dot_signs(x: Array, y: Array) -> float:
+    total = 0.0
+    for i in range(len(x)):
+        total += float(x[i]) if y[i] > 0 else -float(x[i]) if y[i] < 0 else 0.0
+    return total
+
+
+@kernel
+def _through_clipping(
+    layers: Layers, bounds: Bounds, adjoints: Adjoints, thread: ThreadContext, scale: float
+) -> None:
+    """Pull u of this thread's share back through clipping, as it acted on the gradient."""
+    for k in range(len(adjoints.lam)):
+        by_length, squares = 0.0, 0.0
+        for l in range(1, len(layers.sizes)):
+            for block in range(layers.moving[l]):
+                by_length += adjoints.parts[l, block, k, BY_CLIPPED]
+                squares += adjoints.parts[l, block, k, CLIPPED]
+        by_length = by_length / squares if squares > 0 and scale < 1 else 0.0
+        for l in range(1, len(layers.sizes)):
+            for block in range(layers.moving[l]):
+                if moved_by(layers, l, block, thread.parts) != thread.part:
+                    continue
+                for biases in range(2):
+                    start, n = _stretch(layers, l, block, biases)
+                    _unclip(
+                        bounds.value, scale, by_length, vector(adjoints.gradient, start, n),
+                        vector(adjoints.clipped, start, n), vector(adjoints.u[k], start, n),
+                    )  # fmt: skip
+
+
+@kernel
+def _unclip(
+    most: float, scale: float, by_length: float, g: Array, clipped: Array, u: Array
+) -> None:
+    """u ← c (u − ĝ ĝ·u), and 0 where the gradient was beyond the bound on its numbers."""
+    real = type(u[0])
+    for i in range(len(u)):
+        pulled = scale * (float(u[i]) - by_length * float(clipped[i]))
+        u[i] = real(pulled if abs(g[i]) <= real(most) else 0.0)
+
+
+@kernel
+def _measure(layers: Layers, adjoints: Adjoints, theta: Array, thread: ThreadContext) -> None:
+    """Find u · g, u · W and u · sign W of this thread's share."""
+    for l in range(1, len(layers.sizes)):
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) != thread.part:
+                continue
+            for k in range(len(adjoints.lam)):
+                found = adjoints.parts[l, block, k]
+                for biases in range(2):
+                    start, n = _stretch(layers, l, block, biases)
+                    u = vector(adjoints.u[k], start, n)
+                    found[BY_G] += _dot(u, vector(adjoints.gradient, start, n))
+                    if biases == 0:
+                        W = vector(theta, start, n)
+                        found[BY_W] += _dot(u, W)
+                        found[BY_SIGN] += _dot_signs(u, W)
+
+
+@kernel
+def _add_product(layers: Layers, adjoints: Adjoints, thread: ThreadContext, k: int) -> None:
+    """λ ← λ + Hu for this thread's share, and the squares of what it is then."""
+    for l in range(1, len(layers.sizes)):
+        for block in range(layers.moving[l]):
+            if moved_by(layers, l, block, thread.parts) != thread.part:
+                continue
+            for biases in range(2):
+                start, n = _stretch(layers, l, block, biases)
+                lam, product = (
+                    vector(adjoints.lam[k], start, n),
+                    vector(adjoints.product[k], start, n),
+                )
+                adjoints.parts[l, block, k, SQUARES] += _added(lam, product)
+
+
+@lanes_kernel
+def _added(lam: Array, product: Array) -> float:
+    total = 0.0
+    for i in range(len(lam)):
+        after = lam[i] + float(product[i])
+        lam[i] = after
+        total += after * after
+    return total
+
+
+@kernel
+def _add_up(layers: Layers, adjoints: Adjoints, sums: Array) -> None:
+    """Add up, for each f, the sums of all blocks, in their order: whoever made them."""
+    sums[:] = 0.0
+    for l in range(1, len(layers.sizes)):
+        for block in range(layers.moving[l]):
+            for k in range(len(sums)):
+                for n in range(sums.shape[1]):
+                    sums[k, n] += adjoints.parts[l, block, k, n]
