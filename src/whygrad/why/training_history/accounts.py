@@ -15,7 +15,8 @@ from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
-from whygrad.why.training_history.linear import Effects, buffer_slot, decays, effects, linear
+from whygrad.why.training_history.linear import Effects, decays, effects, linear
+from whygrad.why.training_history.rules import buffer_slot
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take

@@ -90,6 +90,13 @@ class Functional:
             found.insert(0, np.matmul(delta.swapaxes(1, 2), a[l - 1]))
         return f.reshape(m, n).mean(axis=1), found
 
+    def slope(self, theta: Array) -> Array:
+        """Return ∇f at one vector of parameters, (P,)."""
+        found = self.at(blocks(self.net, theta))[1]
+        return np.concatenate(
+            [part for each in found for part in (each[0, :, :-1].ravel(), each[0, :, -1])]
+        )
+
     def _outputs(self, z: Array, a: Array) -> tuple[Array, Array]:
         """Return f of every row, and ∂f/∂z."""
         f_L, C = self.net.f[self.net.L], self.net.C

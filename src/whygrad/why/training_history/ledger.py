@@ -24,7 +24,8 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
-from whygrad.why.training_history.linear import ADAPTIVE, HELD
+from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 
 ALL = "all"

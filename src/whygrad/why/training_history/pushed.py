@@ -25,7 +25,8 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
 from whygrad.why.training_history.functional import Functional, Meant, functional
-from whygrad.why.training_history.linear import ADAPTIVE, HELD
+from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import (
     AGAIN,
     Trajectory,
