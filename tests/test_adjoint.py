@@ -17,6 +17,7 @@ from whygrad.training.again import Change
 from whygrad.why.training_history import adjoint as module
 from whygrad.why.training_history.adjoint import adjoint
 from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.settings import Faster, slopes_of
 from whygrad.why.training_history.trajectory import trajectory
 
 ROWS = pairwise(
@@ -109,3 +110,46 @@ def test_the_states_met_on_the_way_back_are_those_of_the_training():
     for (state, probed), after in zip(reversed(back), [made.start.theta, *forward], strict=False):
         np.testing.assert_array_equal(state.theta, after)
         assert probed.first == state.step
+
+
+# ── by the settings ──────────────────────────────────────────────────────────────────────────────────
+
+
+def changed(plan, name, h):
+    """Return the plan with a little more of a setting."""
+    if name in ("l1", "l2", "decay"):
+        which = "l1" if name == "l1" else "l2"
+        penalty = getattr(plan, which)
+        return replace(plan, **{which: replace(penalty, strength=penalty.strength + h)})
+    if name == "momentum":
+        rule, field = plan.optimizer, "momentum" if hasattr(plan.optimizer, "momentum") else "beta1"
+        return replace(plan, optimizer=replace(rule, **{field: getattr(rule, field) + h}))
+    if name == "rate":
+        return replace(plan, schedule=Faster(plan.schedule, 1, 2, 1 + h))
+    return replace(plan, label_smoothing=plan.label_smoothing + h)
+
+
+@pytest.mark.parametrize("optimizer", FACTORS["optimizer"])
+@pytest.mark.parametrize("regularisation", ["l2 per example", "label smoothing", "everything"])
+def test_slopes_by_the_settings_are_those_of_whole_trainings(optimizer, regularisation):
+    row = ROW | {"optimizer": optimizer, "regularisation": regularisation, "rates": "several rates"}
+    more = {} if regularisation == "everything" else {"l1": wg.Penalty(0.01, per="data")}
+    if regularisation == "label smoothing":
+        more["l2"] = 0.01
+    made = make_trajectory(row | {"schedule": "cosine"}, **more)
+    f = functional(made.plan.net, Names(), made.theta, X, np.eye(3)[[0, 1, 2, 0]], None, "cost")
+    found = slopes_of(made, f.slope(made.theta))
+    slopes = {name: getattr(found, name) for name in ("l1", "l2", "decay", "momentum")}
+    slopes |= {"smoothing": found.label_smoothing, "rate": found.by_epoch[1:3].sum()}
+    slopes = {name: slope for name, slope in slopes.items() if np.isfinite(slope)}
+    h = 1e-7  # beyond, weights would cross 0, where l1 has a kink, and gradients the bound of clipping
+    steps = (h, -h) if made.plan.label_smoothing else (2 * h, h)
+    changes = [
+        Change(plan=changed(made.plan, name, h * sign if name != "smoothing" else step))
+        for name in slopes
+        for sign, step in zip((1, -1), steps, strict=True)
+    ]
+    values = np.array([f.value(theta) for theta in made.again(changes)]).reshape(-1, 2)
+    gaps = [steps[0] - steps[1] if name == "smoothing" else 2 * h for name in slopes]
+    expected = (values[:, 0] - values[:, 1]) / gaps
+    np.testing.assert_allclose(list(slopes.values()), expected, rtol=1e-5)

@@ -89,7 +89,7 @@ SHOWN = {
     "check": ("check", RUN),
     **{
         name: ("why", name, RUN)
-        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "pushed")
+        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "influence")
     },
     "without": ("why", "without", RUN, "3"),
     "a class": ("why", "blame", RUN, "--class", TWO),
@@ -116,7 +116,7 @@ JSON = [
         "ripple",
         "export",
     ),
-    *("neuron", "prediction", "ledger", "pushed", "without", "a class"),
+    *("neuron", "prediction", "ledger", "influence", "without", "a class"),
 ]
 
 

@@ -32,10 +32,13 @@ class HessianTimes:
         H v, in the order of `Parameters.flat`; 0 where the mask of a layer leaves a weight out.
     slopes : ndarray
         ∇C_x · v of each example by itself, (n,), without penalties.
+    outputs : ndarray
+        Rzᴸ: how the weighted inputs of the outputs change along v, (n, n_L).
     """
 
     product: Gradients
     slopes: Array
+    outputs: Array
 
 
 def hessian_times(
@@ -125,7 +128,7 @@ def hessian_times(
             HW = xp.where(net.kept[l], HW, 0)
         parts += [HW.reshape(-1), Rd.sum(axis=0) / S]
     return HessianTimes(
-        Gradients(net.sizes, xp.concatenate(parts)), (delta[L] * Rz[L]).sum(axis=-1)
+        Gradients(net.sizes, xp.concatenate(parts)), (delta[L] * Rz[L]).sum(axis=-1), Rz[L]
     )
 
 

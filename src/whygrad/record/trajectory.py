@@ -41,7 +41,9 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
     def again(changes: Sequence[Change]) -> list[Array]:
         run.data  # noqa: B018  read once, before there are several who would
         return trained_again(
-            lambda change: forking.bare(run, forking.changed_from_start(run, change)), changes
+            lambda change: forking.bare(run, forking.changed_from_start(run, change)),
+            changes,
+            None if step is None else last,
         )
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:

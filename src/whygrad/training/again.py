@@ -10,10 +10,11 @@ from functools import partial
 
 import numpy as np
 
+from whygrad.engines import Probes
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
-from whygrad.plan.plan import Plan
-from whygrad.training.epochs import final
+from whygrad.plan.plan import Plan, smooth
+from whygrad.training.epochs import final, take_steps
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.side_by_side import Seat, side_by_side
 
@@ -53,15 +54,21 @@ def leaving_out(n: int, examples: Array, rescale: bool = False) -> Change:
     return Change(factors, rescale)
 
 
-def trained_again(made: Callable[[Change], Training], changes: Sequence[Change]) -> list[Array]:
+def trained_again(
+    made: Callable[[Change], Training], changes: Sequence[Change], until: int | None = None
+) -> list[Array]:
     """Train with each of several changes, side by side, and return the parameters of each.
+
+    They are those that training ends with, or those after step `until`.
 
     Raises `KeyboardInterrupt` where one was cut off by Ctrl-C: its parameters say nothing.
     """
 
     def one(change: Change, seat: Seat | None = None) -> tuple[Array, str]:
-        training = made(change)
-        state, history = run(training if seat is None else seat.take(training))
+        training = made(change) if seat is None else seat.take(made(change))
+        if until is not None:
+            return _after(training, until), ""
+        state, history = run(training)
         return final(training.plan, state), history.stopped
 
     if len(changes) > 1:
@@ -72,3 +79,15 @@ def trained_again(made: Callable[[Change], Training], changes: Sequence[Change])
     if any(stopped == INTERRUPTED for _, stopped in found):
         raise KeyboardInterrupt
     return [theta for theta, _ in found]
+
+
+def _after(training: Training, until: int) -> Array:
+    """Return the parameters after a step, or where the training ends before."""
+    plan, state, data = training.plan, training.state.copy(), smooth(training.plan, training.data)
+    while state.step < until and not state.stopped:
+        state, seen = take_steps(
+            training.engine, plan, state, data, training.validation, until, Probes()
+        )
+        if seen.diverged:
+            break
+    return state.theta.copy()

@@ -13,10 +13,12 @@ All is in float64, whatever the training was in. After Maclaurin et al. (2015) a
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from whygrad.cores import one_thread
+from whygrad.engines import WeightProbeResult
 from whygrad.nn import Array, Network, Parameters, backward, dense, forward, gradients
 from whygrad.nn.backprop import Trace
 from whygrad.nn.hessian import HessianTimes, hessian_times
@@ -129,47 +131,53 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
 
 def steps_back(trajectory: Trajectory, slopes: Array) -> Iterator[tuple[Step, Array]]:
     """Yield the steps from the last to the first, each with ∂f/∂θ at its beginning, (K, P)."""
-    plan, data, net = trajectory.plan, trajectory.data, trajectory.plan.net
     lam = slopes.astype(np.float64)
-    rows = len(trajectory.start.opt_state)
-    lam_state = np.zeros((rows, *lam.shape))
-    W = weights_of(net)
-    m = np.ones(lam.shape[1]) if plan.factors is None else plan.factors.astype(np.float64)
+    lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
+    W = weights_of(trajectory.plan.net)
     for state, probed in trajectory.steps_back():
-        batch = probed.examples[0][probed.examples[0] >= 0]
-        S, l1, l2 = float(probed.S[0]), float(probed.l1[0]), float(probed.l2[0])
-        theta = state.theta.astype(np.float64)
-        parameters = Parameters(net.sizes, theta)
-        s = np.ones(len(batch)) if data.factors is None else data.factors[batch].astype(np.float64)
-        masks = plan.masks(state.step, batch)
-        X, y = dense(data.X[batch]).astype(np.float64), data.Y[batch].astype(np.float64)
-        trace = backward(net, parameters, forward(net, parameters, X, masks), y)
-        share = s.sum() / S  # `gradients` divides by Σ s
-        gradient = gradients(net, parameters, trace, s).flat * share
-        penalty = W * (l1 * np.sign(theta) + l2 * theta)
-        clipped, scale = plan.clip.shorten(gradient + penalty)
-        form = form_of(plan.optimizer, probed.coefficients)
+        with one_thread(numpy=True):
+            step, lam, lam_state = _step_back(trajectory, W, state, probed, lam, lam_state)
+        yield step, lam
 
-        lam[:, net.masked] = 0
-        if plan.l2.decay:
-            lam = lam * (1 - plan.l2.decay * m)
-        moving = lam * m
-        opt_state = state.opt_state.astype(np.float64)
-        move, at_clipped, at_m, lam_state = _pulled(form, clipped, opt_state, moving, lam_state)
-        u = _through(plan.clip, gradient + penalty, clipped, scale, at_clipped)
-        along = [
-            hessian_times(net, parameters, trace, y, Parameters(net.sizes, each), s) for each in u
-        ]
-        at_end, lam = lam, lam * (1 - m * (1 - form.keep[0])) + l2 * W * u
-        lam += share * np.array([each.product.flat for each in along])
-        state = State(theta, opt_state, state.step, state.begun, state.epoch, state.batch_index)
-        yield (
-            Step(
-                state, batch, S, s, trace, y, gradient, penalty, move, form, at_end, moving, at_m,
-                clipped, at_clipped, u, along,
-            ),
-            lam,
-        )  # fmt: skip
+
+def _step_back(
+    trajectory: Trajectory,
+    W: Array,
+    state: State,
+    probed: WeightProbeResult,
+    lam: Array,
+    lam_state: Array,
+) -> tuple[Step, Array, Array]:
+    """Return a step, and ∂f by θ and by the optimizer's state at its beginning, given those at its end."""
+    plan, data, net = trajectory.plan, trajectory.data, trajectory.plan.net
+    m = 1.0 if plan.factors is None else plan.factors.astype(np.float64)
+    batch = probed.examples[0][probed.examples[0] >= 0]
+    S, l1, l2 = float(probed.S[0]), float(probed.l1[0]), float(probed.l2[0])
+    theta, opt_state = state.theta.astype(np.float64), state.opt_state.astype(np.float64)
+    parameters = Parameters(net.sizes, theta)
+    s = np.ones(len(batch)) if data.factors is None else data.factors[batch].astype(np.float64)
+    X, y = dense(data.X[batch]).astype(np.float64), data.Y[batch].astype(np.float64)
+    trace = forward(net, parameters, X, plan.masks(state.step, batch))
+    trace = backward(net, parameters, trace, y)
+    share = s.sum() / S  # `gradients` divides by Σ s
+    gradient = gradients(net, parameters, trace, s).flat * share
+    penalty = W * (l1 * np.sign(theta) + l2 * theta)
+    clipped, scale = plan.clip.shorten(gradient + penalty)
+    form = form_of(plan.optimizer, probed.coefficients)
+
+    lam = lam * (1 - plan.l2.decay * m) if plan.l2.decay else lam.copy()
+    lam[:, net.masked] = 0
+    moving = lam * m
+    move, at_clipped, at_m, lam_state = _pulled(form, clipped, opt_state, moving, lam_state)
+    u = _through(plan.clip, gradient + penalty, clipped, scale, at_clipped)
+    along = [hessian_times(net, parameters, trace, y, Parameters(net.sizes, v), s) for v in u]
+    before = lam * (1 - m * (1 - form.keep[0])) + l2 * W * u
+    before += share * np.array([each.product.flat for each in along])
+    step = Step(
+        replace(state, theta=theta, opt_state=opt_state), batch, S, s, trace, y, gradient, penalty,
+        move, form, lam, moving, at_m, clipped, at_clipped, u, along,
+    )  # fmt: skip
+    return step, before, lam_state
 
 
 def _pulled(

@@ -31,7 +31,7 @@ from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_nam
 ALL = "all"
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
-    "all others. `without` trains again without it."
+    "all others. What an example changes, `influence` says."
 )
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
@@ -84,8 +84,7 @@ def ledger(
 
     See Also
     --------
-    pushed : The same account for a prediction, to first order.
-    without : Train again without some examples.
+    influence : What the weight would be if an example were left out.
 
     Examples
     --------
@@ -175,7 +174,7 @@ def _answer(
         else f"moved by {shown(value - start)}"
     )
     answer = (
-        f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; of the examples "
+        f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; "
         f"{cancellation(by_example, value - start)}."
     )
     parts = [term for term in terms[1:] if len(terms) > 2]

@@ -234,7 +234,7 @@ def refuse(plan: Plan) -> None:
     if not plan.by_steps:
         raise InputError(
             "L-BFGS moves by all examples at once, through a line search: no part of a move belongs to one "
-            "example. Ask about a training by steps, such as Adam's"
+            "example. Train again with `run.without(examples)`, or ask about a training by steps, as Adam's"
         )
 
 

@@ -81,7 +81,7 @@ def without(
 
     See Also
     --------
-    pushed : An account of a prediction that needs no training without examples.
+    influence : The same for every example at once, by the derivative of the training.
 
     References
     ----------
