@@ -27,9 +27,8 @@ from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, example_costs, forward
 from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
-from whygrad.why import without
+from whygrad.why import influence, without
 from whygrad.why.training_history.accounts import accounts
-from whygrad.why.training_history.pushed import pushed
 from whygrad.why.training_history.trajectory import trajectory
 
 N, VALIDATION, FLIPPED, DELETED = 2000, 1000, 0.05, 120
@@ -85,7 +84,7 @@ def measure(name, seed=0):
     theta = wg.Parameters(net.sizes, made.theta)
     trace = forward(net, theta, X)
     outside = forward(net, theta, X_out)
-    found = pushed(made, X_out, by="cost", y=Y_out)
+    found = influence(made, X_out, y=Y_out, method="tracin")
     scores = {
         "pushed": found["by_example"],
         "TracIn": tracin(made, X_out, Y_out),
@@ -137,7 +136,7 @@ def singles(made, X_out, chosen, thetas, count=5):
     for x in range(count):
         c = int(before.a[-1][x].argmax())
         for by in found:
-            push = pushed(made, X_out[x], by=by)["by_example"][chosen]
+            push = influence(made, X_out[x], by=by, method="tracin")["by_example"][chosen]
             change = [getattr(before, by)[-1][x, c] - getattr(t, by)[-1][x, c] for t in after]
             found[by].append(float(spearmanr(push, change)[0]))
     return {by: {"each": each, "mean": float(np.mean(each))} for by, each in found.items()}

@@ -1,4 +1,4 @@
-"""`whygrad why ledger`, `labels`, `pushed`, `without`: a recorded training, asked from the command line."""
+"""`whygrad why ledger`, `labels`, `influence`, `without`: a recorded training, from the command line."""
 
 import json
 import shutil
@@ -48,9 +48,12 @@ def asked(*words):
         ["ledger", "1:0,0", "--top", "3"],
         ["ledger", "1:2"],
         ["ledger", "layer 2"],
-        ["pushed"],
-        ["pushed", "--all", "--by", "cost"],
-        ["pushed", "--row", "3", "--by", "z", "--output", "0"],
+        ["influence"],
+        ["influence", "2:0,1"],
+        ["influence", "--row", "3", "--by", "z", "--output", "0"],
+        ["influence", "--row", "3", "--method", "tracin"],
+        ["settings", "--try"],
+        ["harmful", "--top", "3"],
         ["without", "3"],
         ["without", "3,5", "10-12", "--rescale", "--all"],
     ],
@@ -67,7 +70,7 @@ def test_every_question_is_answered_in_every_form(trained, here, name, words):
     )
     said = json.loads(result.out)
     assert said["kind"] == kind and said["run"] == str(path)
-    if kind != "without":
+    if kind == "ledger" or "tracin" in more:
         parts = sum(term["value"] for term in said["terms"]) + sum(said["residuals"].values())
         assert parts == pytest.approx(said["value"], rel=1e-9)
     assert ElementTree.fromstring((here / "a.svg").read_text()).tag.endswith("svg")
@@ -112,7 +115,9 @@ def test_names_mean_what_numbers_mean(iris):
     assert asked("ledger", iris, "virginica") == asked("ledger", iris, "2:2")
     assert asked("ledger", iris, "2") == asked("ledger", iris, "layer 2")
     assert asked("ledger", iris, "bias -> virginica")["part"] == "2:2,bias"
-    assert asked("pushed", iris, "--output", "2") == asked("pushed", iris, "--output", "virginica")
+    assert asked("influence", iris, "--output", "2") == asked(
+        "influence", iris, "--output", "virginica"
+    )
 
 
 def test_without_a_weight_the_one_to_an_output_is_meant_that_went_furthest(iris):
@@ -141,9 +146,9 @@ def test_the_rows_listed_are_those_of_the_table(here):
     (here / "t.csv").write_text("\n".join(lines) + "\n")
     assert whygrad("train", "t.csv", "--target", "y", *QUICK).code == 0
     run = wg.open_run("t.run")
-    for table in asked("pushed", "t.run", "--top", "40")["tables"]:
-        assert table["columns"] == ["class", "example", "row", "push"]
-        for label, example, row, _ in table["rows"]:
+    for table in asked("influence", "t.run", "--top", "40")["tables"][:2]:
+        assert table["columns"] == ["class", "example", "row", "computed", "trained again"]
+        for label, example, row, *_ in table["rows"]:
             cells = lines[1 + row].split(",")
             assert cells[1] == label
             assert run.encoding.columns[0].scale * run.data.X[example, 0] + (
@@ -167,7 +172,7 @@ def test_the_rows_are_left_out_where_the_table_is_no_longer_what_it_was(here, ch
 
 
 def test_pushes_on_a_cost_are_listed_by_their_sign(iris):
-    up, down = asked("pushed", iris, "--by", "cost")["tables"]
+    up, down = asked("influence", iris, "--method", "tracin")["tables"]
     assert all(row[-1] > 0 for row in up["rows"]) and up["rows"]
     assert all(row[-1] < 0 for row in down["rows"]) and down["rows"]
 
@@ -193,8 +198,8 @@ def test_without_tells_the_cost_as_well(iris):
         (["ledger", "0:1"], "'0:1' is an input, which has no weights of its own: name a neuron"),
         (["ledger", "setoza"], "no unit is called 'setoza': did you mean 'setosa'?"),
         (["ledger", "--top", "0"], "top is 0: it must be a whole number of at least 1"),
-        (["pushed", "--row", "30"], "row 30: the rows are 0 to 29"),
-        (["pushed", "--output", "virgnica"], "no output is called 'virgnica'"),
+        (["influence", "--row", "30"], "row 30: the rows are 0 to 29"),
+        (["influence", "--output", "virgnica"], "no output is called 'virgnica'"),
         (["without", "120"], "example 120: the training data have 0 to 119"),
         (["without", "0-119"], "all examples are left out: at least one must remain"),
         (["without", "few"], "examples 'few': give their numbers in the training data, 17 or 3,5"),
@@ -212,9 +217,9 @@ def test_what_is_not_there_is_refused_in_one_line_that_says_what_is(here, iris, 
 
 def test_rows_of_arrays_are_those_of_validation(trained):
     path = trained / "arrays.run"
-    assert asked("pushed", path, "--class", "1", "--by", "cost")["rows"] == list(range(1, 10, 2))
+    assert asked("influence", path, "--class", "1")["rows"] == list(range(1, 10, 2))
     run = wg.open_run(path)
-    assert asked("pushed", path, "--row", "4")["value"] == run.why.pushed(4).value
+    assert asked("influence", path, "--row", "4")["value"] == run.why.influence(4).value
     assert asked("without", path, "7")["value"] == run.why.without(7, 0).value
     result = whygrad("why", "weight", path)
     assert result.code == 2 and "was trained on arrays" in result.lines[0]

@@ -112,7 +112,7 @@ def moved(request, tmp_path, monkeypatch):
         "scores": run.evaluate().to_dict(),
         "weight": run.why.weight(layer=1, to=0, from_=0).value,
         "row": json.loads(whygrad("why", "prediction", "t.run", "--row", "3", "--json").out),
-        "pushed": run.why.pushed(2).value,
+        "influence": run.why.influence(2).value,
         "rows": run.why.examples().X,
     }
     shutil.move("t.csv", "elsewhere.csv")
@@ -145,7 +145,7 @@ def test_a_run_whose_file_has_moved_is_scored_and_asked_on_the_rows_that_were_co
     }:
         assert close(said[name], moved["scores"][name]), name
     assert run.why.weight(layer=1, to=0, from_=0).value == moved["weight"]
-    assert close(run.why.pushed(2).value, moved["pushed"])
+    assert close(run.why.influence(2).value, moved["influence"])
     row = json.loads(whygrad("why", "prediction", "t.run", "--row", "3", "--json").out)
     assert (
         close(row["value"], moved["row"]["value"]) and row["question"] == moved["row"]["question"]

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,10 +14,11 @@ from whygrad.plan.plan import EarlyStopping, Plan, Plateau, State
 from whygrad.studio.page import charts
 from whygrad.training.callbacks import Report
 from whygrad.training.warm_start import warm_start_from
-from whygrad.why import ledger, pushed
+from whygrad.why import influence, ledger
 from whygrad.why.rounding import remainder
 from whygrad.why.training_history.trajectory import AGAIN, trajectory_of
 
+tracin = partial(influence, method="tracin")
 DRAWS = np.random.default_rng(3)
 X = DRAWS.normal(size=(30, 3))
 Y = (X[:, 0] * X[:, 1] + DRAWS.normal(size=30) > 0).astype(int)
@@ -61,7 +63,7 @@ def test_the_ledger_of_a_fork_that_restores_its_best_ends_at_these_parameters(
     found = ledger(fork, layer=1, to=0, from_=0)
     assert found.value == fork.theta.W[1][0, 0]
     assert abs(found.residuals["rounding"]) <= found["bound"][0, 0] < 1e-11
-    rest = pushed(fork, X[0]).residuals
+    rest = tracin(fork, X[0]).residuals
     assert abs(rest["rounding"]) < 1e-12 and "unexplained" not in rest
 
 
@@ -77,7 +79,7 @@ def test_an_account_of_other_parameters_than_those_asked_about_is_refused(parent
         dataclasses.replace(right, last=right.last - 1),
         dataclasses.replace(right, theta=np.nextafter(right.theta, 1)),
     ):
-        for ask in (lambda it: ledger(it, 1, 0, 0), lambda it: pushed(it, X[0])):
+        for ask in (lambda it: ledger(it, 1, 0, 0), lambda it: tracin(it, X[0])):
             with pytest.raises(InputError, match="does not arrive at the parameters asked about"):
                 ask(wrong)
 
@@ -90,8 +92,8 @@ def test_what_another_machine_computes_otherwise_has_a_name_of_its_own(parent):
     found = ledger(there, 1, 0, 0)
     assert math.isclose(found.residuals[AGAIN], 1e-6, rel_tol=1e-6)
     assert abs(found.residuals["rounding"]) < 1e-12
-    assert abs(pushed(there, X[0]).residuals["rounding"]) < 1e-12
-    assert AGAIN in pushed(there, X[0]).residuals
+    assert abs(tracin(there, X[0]).residuals["rounding"]) < 1e-12
+    assert AGAIN in tracin(there, X[0]).residuals
 
 
 def test_only_what_is_proved_is_called_rounding():
@@ -136,7 +138,7 @@ def test_the_charts_of_a_fork_begin_where_it_was_forked(parent, tmp_path):
     assert charts.seen(fork).ends.tolist() == [16, 20, 24, 28, 32, 36, 40]
     x = fork.why.ledger(layer=1, to=0, from_=0).pictures[0].x
     assert x.tolist() == [3.5, 4, 5, 6, 7, 8, 9, 10]
-    steps = pushed(fork, X[0]).pictures[-1].x
+    steps = tracin(fork, X[0]).pictures[-1].x
     assert (steps[0], steps[-1]) == (14, 40)
 
 

@@ -629,7 +629,7 @@ def test_a_whygrad_toml_may_begin_with_a_mark_and_end_lines_as_windows_does(tmp_
     [
         ("check", "houses.run", "--sample", DIGITS),
         ("why", "ledger", "houses.run", f"1:{DIGITS},0"),
-        ("why", "pushed", "houses.run", "--output", DIGITS),
+        ("why", "influence", "houses.run", "--output", DIGITS),
         ("why", "without", "houses.run", DIGITS),
         ("why", "weight", "houses.run", "--row", DIGITS),
         ("replay", "houses.run", "--step", DIGITS),

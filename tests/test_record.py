@@ -16,9 +16,10 @@ from damaging import rewrite
 from engines import ENGINES
 from whygrad.engines import ProbeResult, Probes
 from whygrad.plan.plan import Plan, start
-from whygrad.record import forking, recorder
+from whygrad.record import recorder
 from whygrad.record.files import environment, events, location, snapshots
 from whygrad.record.replay import replayed, same_state
+from whygrad.training.again import leaving_out
 from whygrad.training.callbacks import Callback
 from whygrad.training.epochs import end_of_epoch
 from whygrad.training.loop import run as train_on
@@ -348,13 +349,14 @@ def test_leaving_out_with_rescale_is_training_with_weights_of_zero(run):
 
 def test_leaving_out_keeps_the_divisor_of_every_step(run):
     fork = run.without([3])
-    state, _ = forking.left_out(run, [3])
-    assert (fork.theta.flat == state.theta).all()
-    rescaled, _ = forking.left_out(run, [3], rescale=True)
-    assert not (state.theta == rescaled.theta).all()
+    theta, rescaled = run.trajectory().again(
+        [leaving_out(150, np.array([3]), rescale) for rescale in (False, True)]
+    )
+    assert (fork.theta.flat == theta).all()
+    assert not (theta == rescaled).all()
     more = fork.without([4])
-    both, _ = forking.left_out(run, np.isin(np.arange(150), [3, 4]))
-    assert (more.theta.flat == both.theta).all()
+    (both,) = run.trajectory().again([leaving_out(150, np.array([3, 4]))])
+    assert (more.theta.flat == both).all()
 
 
 @pytest.mark.parametrize("examples", [[150], [-1], ["a"], [0.5], list(range(150))])

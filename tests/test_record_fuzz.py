@@ -39,7 +39,7 @@ READING = {
     "prediction": ("why", "prediction", "t.run"),
     "check": ("why", "check", "t.run", "--sample", "5"),
     "ledger": ("why", "ledger", "t.run"),
-    "pushed": ("why", "pushed", "t.run"),
+    "influence": ("why", "influence", "t.run"),
     "without": ("why", "without", "t.run", "--examples", "1"),
     "replay": ("replay", "t.run"),
     "replay a step": ("replay", "t.run", "--step", "9"),

@@ -303,21 +303,22 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("1:0,2", one)) == list(questions("1:0,bias", every)) == of_a_weight
     assert list(questions("1:0", one)) == ["neuron", "blame", "ledger"]
     assert list(questions("0:0", one)) == ["ripple"]
-    assert list(questions("", one)) == ["prediction", "pushed", "blame", "check"]
+    assert list(questions("", one)) == ["prediction", "influence", "blame", "check"]
     assert list(questions("", every)) == ["blame", "check"]
     assert Ref.read("nonsense") is None
 
 
-def test_who_taught_a_prediction_is_told_of_the_training_up_to_the_step_shown(iris):
+def test_the_influence_of_the_examples_is_that_of_the_training_up_to_the_step_shown(iris):
     for step in (3, LAST):
         found = iris.subject(step)
-        pushed = answer(found, Question("", "pushed", Chosen("test", "one", 2)))
-        X, _ = found.examples(Chosen("test", "one", 2))
+        told = answer(found, Question("", "influence", Chosen("test", "one", 2)))
+        X, Y = found.examples(Chosen("test", "one", 2))
+        classes = np.asarray(Y).reshape(1, -1).argmax(axis=1)
         said = forward(found.net, found.theta, X).a[found.net.L][0]
-        assert f"in {step:,} steps" in pushed.answer
-        assert pushed.value == pytest.approx(float(said.max()), abs=1e-6)
+        assert told.kind == "influence"
+        assert told.value == pytest.approx(-np.log(said[classes[0]]), rel=1e-5)
     with pytest.raises(InputError, match="nothing has been learned yet"):
-        answer(iris.subject(0), Question("", "pushed", Chosen()))
+        answer(iris.subject(0), Question("", "influence", Chosen()))
 
 
 # ── the ledger ───────────────────────────────────────────────────────────────────────────────────────

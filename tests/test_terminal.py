@@ -89,7 +89,7 @@ SHOWN = {
     "check": ("check", RUN),
     **{
         name: ("why", name, RUN)
-        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "pushed")
+        for name in ("weight", "paths", "blame", "ripple", "neuron", "prediction", "ledger", "influence")
     },
     "without": ("why", "without", RUN, "3"),
     "labels": ("why", "labels", RUN),
@@ -117,7 +117,7 @@ JSON = [
         "ripple",
         "export",
     ),
-    *("neuron", "prediction", "ledger", "pushed", "without", "labels", "a class"),
+    *("neuron", "prediction", "ledger", "influence", "without", "labels", "a class"),
 ]
 
 

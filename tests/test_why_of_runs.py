@@ -1,10 +1,13 @@
 """What moved a weight and who pushed a prediction, asked of recorded runs and their forks."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 import whygrad as wg
 
+tracin = partial(wg.why.influence, method="tracin")
 X = np.random.default_rng(0).normal(size=(60, 5))
 Y = np.arange(60) % 3
 BEST = wg.Stopping(patience=2, restore_best=True, on="validation_cost")
@@ -65,7 +68,7 @@ def test_without_ends_as_the_run_without_the_examples_does(tmp_path, rule):
 @pytest.mark.parametrize("rule", RULES)
 def test_the_pushes_of_a_run_add_up(tmp_path, rule):
     run = record(tmp_path / "a.run", RULES[rule], schedule="cosine", l2=wg.Penalty(0.01, "step"))
-    found = wg.why.pushed(run, X[55], by="z", of=2)
+    found = tracin(run, X[55], by="z", of=2)
     total = sum(term.value for term in found.terms) + sum(found.residuals.values())
     assert total == pytest.approx(found.value, rel=1e-13)
     assert abs(found.residuals["rounding"]) <= 1e-13 * np.abs(found["by_example"]).sum()
@@ -76,7 +79,7 @@ def test_of_lbfgs_there_is_no_ledger(tmp_path):
     net = wg.Network(5, [wg.Dense(3, "softmax")], "cross_entropy")
     wg.train(net, X, Y, optimizer="lbfgs", epochs=3, record=tmp_path / "a.run")
     run = wg.open_run(tmp_path / "a.run")
-    for ask in (lambda: wg.why.ledger(run, 1, 0, 0), lambda: wg.why.pushed(run, X[0])):
+    for ask in (lambda: wg.why.ledger(run, 1, 0, 0), lambda: wg.why.influence(run, X[0])):
         with pytest.raises(wg.InputError, match="L-BFGS moves by all examples at once"):
             ask()
 
@@ -85,14 +88,14 @@ def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
     run = record(tmp_path / "a.run", RULES["adam"])
     one = run.why.ledger(2, 1, 4)
     assert one.to_dict() == wg.why.ledger(run, layer=2, to=1, from_=4).to_dict()
-    assert run.why.pushed(X[55]).to_dict() == wg.why.pushed(run, X[55]).to_dict()
-    assert run.why.pushed(5).to_dict() == run.why.pushed(X[55]).to_dict()
-    mean = run.why.pushed(by="cost")
-    assert mean.value == pytest.approx(wg.why.pushed(run, X[50:], y=Y[50:], by="cost").value)
+    assert run.why.influence(X[55]).to_dict() == wg.why.influence(run, X[55]).to_dict()
+    assert run.why.influence(5, by="a").to_dict() == run.why.influence(X[55]).to_dict()
+    mean = run.why.influence()
+    assert mean.value == pytest.approx(wg.why.influence(run, X[50:], y=Y[50:], by="cost").value)
     found, expected = run.why.without([3], 5), wg.why.without(run, [3], X[55:56], y=Y[55:56])
     assert found.to_dict() == expected.to_dict()
     named = run.why.named(outputs=["a", "b", "c"])
-    pushed = named.pushed(5, of="b")
+    pushed = named.influence(5, of="b", method="tracin")
     assert pushed.question.endswith("output for b?")
     assert [term.name for term in pushed.terms[1:4]] == [
         "pushed by a",
@@ -103,7 +106,7 @@ def test_a_run_is_asked_of_its_training_by_its_own_why(tmp_path):
     assert said == ["examples of a", "examples of b", "examples of c"]
     for outside in (-1, 10):
         with pytest.raises(wg.InputError, match=f"row {outside}: the validation rows are 0 to 9"):
-            run.why.pushed(outside)
+            run.why.influence(outside)
 
 
 def test_what_was_not_recorded_says_how_to_record_it():

@@ -49,7 +49,7 @@ Examples:
     whygrad why blame iris.run --class virginica --html blame.html
     whygrad why prediction iris.run --row 17 --json
     whygrad why ledger iris.run 3:0,14
-    whygrad why pushed iris.run --row 17
+    whygrad why influence iris.run
     whygrad why without iris.run 3,5 --row 17""",
     help_format="plaintext",
     version_flags=[],
@@ -181,11 +181,21 @@ QUESTIONS = {
         "whygrad why labels iris.run",
         "whygrad why labels iris.run --top 50 --json",
     ),
-    "trained:pushed": (
-        "Training-data attribution: what the training examples' pushes on a prediction add up to.",
-        "whygrad why pushed iris.run --row 17",
-        "whygrad why pushed iris.run --row 17 --output virginica --html pushed.html",
-        "whygrad why pushed iris.run --all --by cost",
+    "trained:influence": (
+        "Influence: what the cost, a prediction or a weight would be without each training example.",
+        "whygrad why influence iris.run",
+        "whygrad why influence iris.run --row 17 --output virginica --html influence.html",
+        "whygrad why influence iris.run 'petal width (cm) -> hidden 1:3'",
+        "whygrad why influence iris.run --exact 50",
+    ),
+    "trained:settings": (
+        "Settings: what other learning rates, penalties and class weights would have done to the cost.",
+        "whygrad why settings iris.run",
+        "whygrad why settings iris.run --try",
+    ),
+    "trained:harmful": (
+        "Harmful examples: training rows whose removal lowers the cost of rows that it did not see.",
+        "whygrad why harmful iris.run",
     ),
     "trained:without": (
         "Leave-one-out retraining: train again without some examples, and compare a prediction.",

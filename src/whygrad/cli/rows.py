@@ -78,7 +78,7 @@ def choose(path: Path, given: Rows, default: Rows, most: int | None = None) -> C
     _refuse_several(given)
     if not run.on_table:
         raise InputError(
-            f"{path.name} was trained on arrays: here it is asked `why ledger`, `pushed` and `without` "
+            f"{path.name} was trained on arrays: here it is asked `why ledger`, `influence` and `without` "
             "alone; in Python, open_run(…).why with arrays"
         )
     which = default if given == Rows() else given

@@ -1,4 +1,4 @@
-"""`whygrad doctor`, `why ledger`, `labels`, `pushed`, `without`: questions about a training as it went."""
+"""`whygrad doctor`; `why ledger`, `labels`, `influence`, `settings`, `harmful`, `without`."""
 
 import re
 from typing import Annotated, Any
@@ -7,9 +7,17 @@ import numpy as np
 
 from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.cli import answers
-from whygrad.cli.arguments import DEFAULT_ROWS, PLAIN, OutputFormat, Rows, RunFolder, question
+from whygrad.cli.arguments import (
+    DEFAULT_ROWS,
+    PLAIN,
+    OutputFormat,
+    Rows,
+    RunFolder,
+    choice,
+    question,
+)
 from whygrad.cli.refs import ARROW, find_unit, find_weight
-from whygrad.cli.rows import ONE, choose_of_any
+from whygrad.cli.rows import ALL, ONE, choose_of_any
 from whygrad.cli.runs import note_the_first
 from whygrad.errors import InputError
 from whygrad.escaping import note
@@ -18,6 +26,7 @@ from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
 from whygrad.why.choosing import class_names, classifies, find_class
 from whygrad.why.training_history.functional import Meant
+from whygrad.why.training_history.influence import METHODS, Method
 
 LAYER = re.compile(r"\s*(?:layer\s+)?([0-9]{1,9})\s*", re.IGNORECASE)
 NUMBERS = re.compile(r"([0-9]{1,12})(?:-([0-9]{1,12}))?")
@@ -87,22 +96,76 @@ def labels(
     return answers.show(opened.why.labels(top=top, folds=folds), how, {"run": str(run)})
 
 
-def pushed(
+def influence(
     run: RunFolder,
+    ref: Annotated[
+        str | None,
+        question("A weight or bias, as in `why weight`, in place of rows.", name="WEIGHT"),
+    ] = None,
     /,
     *,
     output: Output = None,
-    by: Annotated[Meant, question("The output a, its weighted input z, or the cost. [a]")] = "a",
-    top: Annotated[int, question("How many pushes up and down are listed. [10]")] = 10,
+    by: Annotated[
+        Meant | None,
+        question(
+            "The cost, the output's weighted input z, or the output a. [cost, a with --output]"
+        ),
+    ] = None,
+    method: Annotated[
+        Method, choice("adjoint, or tracin: pushes, to compare. [adjoint]", METHODS)
+    ] = "adjoint",
+    exact: Annotated[int, question("Train without each of so many of the strongest. [3]")] = 0,
+    rescale: Annotated[bool, question("Divide by the examples that remain in a batch.")] = False,
+    top: Annotated[int, question("How many examples are listed, up and down. [10]")] = 10,
     rows: Rows = DEFAULT_ROWS,
     how: OutputFormat = PLAIN,
 ) -> int:
-    """Attribute the prediction for a row, or its cost, to the training examples."""
+    """Compute what a number would be without each training example, by default the rows' cost."""
     answers.check(how)
-    chosen = choose_of_any(run, rows, ONE)
+    options: dict[str, Any] = {"method": method, "exact": exact, "rescale": rescale, "top": top}
+    if ref is not None:
+        if rows != DEFAULT_ROWS or output is not None or by is not None:
+            raise InputError("a weight is asked about by itself: leave out rows, --output and --by")
+        opened = open_run(run)
+        ends = find_weight(opened.net, opened.why.names, ref).ends
+        return answers.show(opened.why.influence(**ends, **options), how, {"run": str(run)})
+    chosen = choose_of_any(run, rows, ALL)
     of = _output(chosen.run.net, chosen.why.names, output)
-    y = chosen.y if by == "cost" else None
-    answer = chosen.why.pushed(chosen.table, y, of=of, by=by, top=top)
+    y = chosen.y if of is None else None
+    answer = chosen.why.influence(chosen.table, y, of=of, by=by, **options)
+    return answers.show(answer, how, chosen.about, chosen.note)
+
+
+def settings(
+    run: RunFolder,
+    /,
+    *,
+    attempt: Annotated[
+        bool,
+        question("Train again with what promises most, and show what it brings.", name="--try"),
+    ] = False,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Compute what other settings would have done to the cost of rows."""
+    answers.check(how)
+    chosen = choose_of_any(run, rows, ALL)
+    answer = chosen.why.settings(chosen.table, chosen.y, attempt=attempt)
+    return answers.show(answer, how, chosen.about, chosen.note)
+
+
+def harmful(
+    run: RunFolder,
+    /,
+    *,
+    top: Annotated[int, question("How many examples are listed. [10]")] = 10,
+    rows: Rows = DEFAULT_ROWS,
+    how: OutputFormat = PLAIN,
+) -> int:
+    """Find training examples whose removal lowers the cost of rows."""
+    answers.check(how)
+    chosen = choose_of_any(run, rows, ALL)
+    answer = chosen.why.harmful(chosen.table, chosen.y, top=top)
     return answers.show(answer, how, chosen.about, chosen.note)
 
 
@@ -111,7 +174,7 @@ def without(
     examples: Annotated[
         str,
         question(
-            "Which training examples, by the numbers that `why pushed` lists: 17, 3,5, 10-14.",
+            "Which training examples, by the numbers that `why influence` lists: 17, 3,5, 10-14.",
             name="EXAMPLES",
         ),
     ],

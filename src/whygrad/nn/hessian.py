@@ -33,7 +33,7 @@ class HessianTimes:
     slopes : ndarray
         ∇C_x · v of each example by itself, (n,), without penalties.
     outputs : ndarray
-        Rzᴸ, how the weighted inputs of the outputs change along v, (n, n_L).
+        Rzᴸ: how the weighted inputs of the outputs change along v, (n, n_L).
     """
 
     product: Gradients

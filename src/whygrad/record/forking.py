@@ -18,7 +18,6 @@ from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.arrays import Data, as_data, as_indices
-from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
@@ -37,8 +36,9 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
+from whygrad.training.again import Change, leaving_out
 from whygrad.training.callbacks import AnyCallback, StepController, waited
-from whygrad.training.epochs import History, renewed
+from whygrad.training.epochs import renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
 from whygrad.training.metrics import Metrics, Targets, targets_again, targets_of
 from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
@@ -331,9 +331,10 @@ def without(
     return _forked(given, given.start, training, record, changes, (), None, overwrite=overwrite)
 
 
-def left_out(given: R, examples: Any, rescale: bool = False) -> tuple[State, History]:
-    """Train again without some examples, and record nothing."""
-    return run(_bare(given, _training_without(given, examples, rescale)))
+def changed_from_start(given: R, change: Change) -> Training:
+    """Return the training of a run from its start with a change."""
+    training = given.training(replay.state_at(given, given.start), change.plan)
+    return replace(training, data=change.data(given.data, given.path.name))
 
 
 def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
@@ -342,7 +343,7 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     indices = as_indices(examples, given.plan.n)
 
     def one(index: int, seat: Seat) -> Fitted:
-        training = _bare(given, _training_without(given, index, rescale))
+        training = bare(given, _training_without(given, index, rescale))
         return fitted_of(training.plan, *run(seat.take(training)))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
@@ -352,31 +353,15 @@ def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> 
     return found
 
 
-def _bare(given: R, training: Training) -> Training:
+def bare(given: R, training: Training) -> Training:
     """Return a training whose history nobody sees: metrics are measured only where a rule goes by them."""
     return training if given.goes_by_metrics else replace(training, metrics=None)
 
 
 def _training_without(given: R, examples: Any, rescale: bool = False) -> Training:
     """Return the training of a run from its start, without some examples."""
-    multipliers = _multipliers(given, examples)
-    own = given.data
-    if own.multipliers is not None:
-        if own.rescale != rescale:
-            raise InputError(
-                f"{given.path.name} leaves examples out with rescale={own.rescale} itself: do the same"
-            )
-        multipliers = multipliers * own.multipliers
-    training = given.training(replay.state_at(given, given.start))
-    return replace(training, data=replace(own, multipliers=multipliers, rescale=bool(rescale)))
-
-
-def _multipliers(given: R, examples: Any) -> Array:
-    multipliers = np.ones(given.plan.n)
-    multipliers[as_indices(examples, given.plan.n)] = 0
-    if not multipliers.any():
-        raise InputError("all examples are left out: at least one must remain")
-    return multipliers
+    n = given.plan.n
+    return changed_from_start(given, leaving_out(n, as_indices(examples, n), bool(rescale)))
 
 
 def _forked(

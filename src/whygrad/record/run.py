@@ -64,8 +64,8 @@ class Run(Recorded):
         """The questions of `Why`, bound to this run: `run.why.weight(frame, layer=1, to=0, from_="rooms")`.
 
         Rows are a frame or a file that has the target, and by default the test rows; a run on arrays takes
-        arrays. `ledger`, `pushed` and `without` ask about the training itself, and also take the number of
-        a test row (of a validation row in a run on arrays).
+        arrays. `ledger`, `influence`, `settings`, `harmful` and `without` ask about the training, and also
+        take the number of a test row (of a validation row in a run on arrays).
         """
         from whygrad.record.why import why_of_run
 

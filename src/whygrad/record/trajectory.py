@@ -1,6 +1,6 @@
 """A recorded run → the trajectory that questions about a training follow: its steps, taken again."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import forking, replay, why
 from whygrad.record.recorded import Recorded
+from whygrad.training.again import Change, trained_again
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
 
@@ -37,8 +38,13 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
     ) -> Iterator[tuple[State, ProbeResult]]:
         return replay.steps(run, state, until, watch, chunk)
 
-    def left_out(examples: Array, rescale: bool) -> Array:
-        return final(run.plan, forking.left_out(run, examples, rescale)[0])
+    def again(changes: Sequence[Change]) -> list[Array]:
+        run.data  # noqa: B018  read once, before there are several who would
+        return trained_again(
+            lambda change: forking.bare(run, forking.changed_from_start(run, change)),
+            changes,
+            None if step is None else last,
+        )
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
         return why.rows_asked(run, x, y)
@@ -50,7 +56,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         last,
         theta,
         advance,
-        left_out,
+        again,
         why.why_of_run(run).names if run.on_table else Names(),
         encode,
         partial(why.table_rows, run),

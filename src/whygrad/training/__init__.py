@@ -9,12 +9,13 @@
     callbacks   who sees a training, and who controls its steps
     divergence  a cost that is not finite: back to the step before
     side_by_side  several trainings, a core for each
+    again       a training again from its start, without some examples or by another plan
     warm_start  going on from a state under another plan
     progress    a live line
     model_file  networks, parameters and history as safetensors
 
-Doors beside this one: `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`.
-It may import `engines`, `plan`, `nn` and what is below.
+Doors beside this one: `again`, `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`,
+`side_by_side`. It may import `engines`, `plan`, `nn` and what is below.
 """
 
 from whygrad.training.callbacks import (

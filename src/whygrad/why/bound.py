@@ -40,8 +40,10 @@ from whygrad.why.prediction.members import Member, in_double
 from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
 from whygrad.why.training_history.functional import Meant
+from whygrad.why.training_history.harmful import harmful
+from whygrad.why.training_history.influence import Method, influence
 from whygrad.why.training_history.ledger import ALL, ledger
-from whygrad.why.training_history.pushed import pushed
+from whygrad.why.training_history.settings import settings
 from whygrad.why.training_history.without import without
 from whygrad.why.what_if.neuron import neuron
 from whygrad.why.what_if.ripple import ripple
@@ -105,7 +107,7 @@ class Why:
     notes : tuple of str
         Added to the notes of every answer.
     run : Run, optional
-        The recorded training that `ledger`, `pushed` and `without` ask about.
+        The recorded training that `ledger`, `influence` and `without` ask about.
     training : callable
         Returns the training rows as the network takes them, (n, n_0), or None: a sample of them are the
         baselines of `prediction`, and their range and values its limits.
@@ -846,36 +848,55 @@ class Why:
         run = self._run("ledger")
         return self._told(ledger(run, layer, to, from_, top=top, names=self.names))
 
-    def pushed(
+    def influence(
         self,
         X: Any = None,
         y: Any = None,
         *,
         of: Unit | None = None,
-        by: Meant = "a",
+        by: Meant | None = None,
+        layer: int | None = None,
+        to: Unit | None = None,
+        from_: Unit | None = None,
+        method: Method = "adjoint",
+        exact: int = 0,
+        rescale: bool = False,
         top: int = 10,
+        seed: int = 0,
     ) -> Explanation:
-        """Training-data attribution: add up what every training example's pushes did to a prediction.
+        """Influence: compute what a number would be without each training example, and if to trust that.
 
-        See `whygrad.why.pushed` for the equation and the arrays of the answer.
+        See `whygrad.why.influence` for the equation and the arrays of the answer.
 
         Parameters
         ----------
         X : array-like, DataFrame or int, optional
             One example, or several, whose mean is taken; a whole number is one of the test rows.
         y : array-like, optional
-            Its target, for `by="cost"`.
+            Its target, for the cost.
         of : int or str, optional
             A class or an output; the class predicted by default.
-        by : {"a", "z", "cost"}
-            The output, its weighted input, or the cost.
+        by : {"cost", "z", "a"}, optional
+            The cost, the output's weighted input, or the output. By default the cost, where y is known and
+            `of` not given.
+        layer, to, from_ : int or str, optional
+            A weight, in place of X; without `from_` the bias of `to`.
+        method : {"adjoint", "tracin"}
+            "tracin" adds up the pushes of each example instead, for comparison.
+        exact : int
+            How many of the strongest examples are trained without, each by itself.
+        rescale : bool
+            Divide every step by the examples that remain, and not by all.
         top : int
-            How many pushes up and down are listed.
+            How many examples are listed, up and down.
+        seed : int
+            Draws the removals that are trained again.
 
         Returns
         -------
         Explanation
-            `value` is the prediction; `["by_example"]` every example's push, (n,).
+            `["by_example"]` is the change without each example, (n,); `["trusted"]` the smallest number of
+            examples whose removal can be trusted, or 0.
 
         Raises
         ------
@@ -884,10 +905,77 @@ class Why:
 
         Examples
         --------
-        >>> whygrad.open_run("digits.run").why.pushed(0)  # doctest: +SKIP
+        >>> whygrad.open_run("digits.run").why.influence(0)  # doctest: +SKIP
         """
-        run = self._run("pushed")
-        return self._told(pushed(run, X, y=y, of=of, by=by, top=top, names=self.names))
+        run, y = self._run("influence"), self._labels(y)
+        options: dict[str, Any] = {"of": of, "by": by, "layer": layer, "to": to, "from_": from_}
+        options |= {"method": method, "exact": exact, "rescale": rescale, "top": top, "seed": seed}
+        return self._told(influence(run, X, y=y, **options, names=self.names))
+
+    def settings(self, X: Any = None, y: Any = None, *, attempt: bool = False) -> Explanation:
+        """Settings: say what a little more of each rate, penalty and class weight would have brought.
+
+        See `whygrad.why.settings` for the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, optional
+            Rows that training did not see; the run's test or validation rows by default.
+        y : array-like, optional
+            Their targets.
+        attempt : bool
+            Train again with what promises most, and show what it truly brings.
+
+        Returns
+        -------
+        Explanation
+            `value` is the cost of X, `["by_epoch"]` its slope by the logarithm of each epoch's rate.
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for rows without targets, and for L-BFGS.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.settings(attempt=True)  # doctest: +SKIP
+        """
+        run, y = self._run("settings"), self._labels(y)
+        return self._told(settings(run, X, y=y, attempt=attempt, names=self.names))
+
+    def harmful(self, X: Any = None, y: Any = None, *, top: int = 10, seed: int = 0) -> Explanation:
+        """Harmful examples: find those whose removal lowers the cost of rows that were not trained on.
+
+        See `whygrad.why.harmful` for the arrays of the answer.
+
+        Parameters
+        ----------
+        X : array-like or DataFrame, optional
+            Rows that training did not see; the run's test or validation rows by default. One half finds the
+            examples, the other judges what leaving them out brings.
+        y : array-like, optional
+            Their targets.
+        top : int
+            How many examples are listed.
+        seed : int
+            Draws the halves.
+
+        Returns
+        -------
+        Explanation
+            `value` is the change of the cost of the half that judges, `["examples"]` are to be left out.
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for rows without targets, and for L-BFGS.
+
+        Examples
+        --------
+        >>> whygrad.open_run("digits.run").why.harmful()  # doctest: +SKIP
+        """
+        run, y = self._run("harmful"), self._labels(y)
+        return self._told(harmful(run, X, y=y, top=top, seed=seed, names=self.names))
 
     def without(
         self,
@@ -929,7 +1017,7 @@ class Why:
         --------
         >>> whygrad.open_run("digits.run").why.without([17, 256], 0)  # doctest: +SKIP
         """
-        run = self._run("without")
+        run, y = self._run("without"), self._labels(y)
         return self._told(without(run, examples, X, y=y, of=of, rescale=rescale, names=self.names))
 
     def _run(self, question: str) -> Any:
@@ -938,6 +1026,10 @@ class Why:
                 f"{question} asks of a recorded training: train with record=, then ask open_run(…).why"
             )
         return self.run
+
+    def _labels(self, y: Any) -> Any:
+        """Return the targets of rows of a run on arrays, whose classes have names here and not there."""
+        return y if y is None or getattr(self.run, "on_table", True) else self._targets(y)
 
     def examples(self, X: Any = None, y: Any = None, sample_weight: Any = None) -> Examples:
         """Return rows and targets as the network takes them, in float64.

@@ -20,13 +20,13 @@ OF_UNIT = {"neuron": "What it is", "blame": "Blame", "ledger": "Ledger"}
 OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
     "prediction": "Prediction",
-    "pushed": "Pushes",
+    "influence": "Influence",
     "blame": "Blame",
     "check": "Gradient check",
 }
-OF_ONE = ("prediction", "pushed")
+OF_ONE = ("prediction", "influence")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-SLOW = ("ledger", "pushed", "check")  # are computed when asked for, and say that they work
+SLOW = ("ledger", "influence", "check")  # are computed when asked for, and say that they work
 
 
 @dataclass(frozen=True)
@@ -107,8 +107,8 @@ def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explan
         raise InputError("a prediction is explained for one example: choose one")
     if asked.name == "prediction":
         return why.prediction(X)
-    if asked.name == "pushed":
-        return _up_to(subject).pushed(X)
+    if asked.name == "influence":
+        return _up_to(subject).influence(X, Y)
     return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
 
 

@@ -19,14 +19,8 @@ from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
-from whygrad.why.training_history.linear import (
-    Effects,
-    Linear,
-    buffer_slot,
-    decays,
-    effects,
-    linear,
-)
+from whygrad.why.training_history.linear import Effects, Linear, decays, effects, linear
+from whygrad.why.training_history.rules import buffer_slot
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take

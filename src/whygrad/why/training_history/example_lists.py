@@ -1,9 +1,10 @@
 """Lists of training examples: named by class or target, and drawn where they are images."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
@@ -15,7 +16,7 @@ from whygrad.why.training_history.trajectory import Trajectory
 ROWS = "Rows are those of the table, counted from 0; examples are indices into the rows trained on."
 
 
-def _named(trajectory: Trajectory, names: Names, example: int) -> str:
+def name_of_example(trajectory: Trajectory, names: Names, example: int) -> str:
     """Return what an example is called: its class, or its target where that is a number."""
     net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
@@ -41,10 +42,12 @@ def listed(
     by_example: Array,
     most: Sequence[tuple[str, Sequence[int]]],
     what: str,
+    beside: tuple[str, Mapping[int, float]] | None = None,
 ) -> tuple[tuple[Table, ...], tuple[ImagePicture, ...], tuple[str, ...]]:
     """List examples under titles, with what each added, and show them where they are images.
 
     Where the training was on a table that can still be read, the rows are given as well, and a note.
+    `beside` is one more column: its heading, and its number of those examples that have one.
     """
     rows, net = trajectory.rows(), trajectory.plan.net
     called = "class" if classifies(net) and net.C.targets != "real" else "target"
@@ -54,25 +57,25 @@ def listed(
         lines = []
         for i in chosen:
             row = () if rows is None else (int(rows[i]),)
-            lines.append((_named(trajectory, names, i), int(i), *row, float(by_example[i])))
+            more = () if beside is None else (beside[1].get(int(i)),)
+            lines.append(
+                (name_of_example(trajectory, names, i), int(i), *row, float(by_example[i]), *more)
+            )
         heads = (called, "example", *(() if rows is None else ("row",)), what)
+        heads += () if beside is None else (beside[0],)
         tables.append(Table(title, heads, tuple(lines)))
-        captions = tuple(f"{line[1]}: {line[0]}\n{shown(line[-1])}" for line in lines)
+        captions = tuple(f"{line[1]}: {line[0]}\n{shown(by_example[line[1]])}" for line in lines)
         pictures += _images_of(trajectory, names, np.array(chosen, np.int64), title, captions)
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
 
 
 def cancellation(by_example: Array, change: float) -> str:
-    """Return a phrase that says how far pushes cancel: Σ |push| beside the change that is left.
+    """Return a phrase that says how far pushes cancel: Σ |push|, and the change that is left.
 
-    >>> cancellation(np.array([3.0, -2.0]), 0.5)
-    'Σ |push| : change = 5 : 0.5, 10 to 1'
-    >>> cancellation(np.zeros(2), 0.0)
-    'Σ |push| : change = 0 : 0'
+    >>> cancellation(np.array([3000.0, -577.0]), 2.3)
+    'pushes of 3,577 cancelled to 2.3'
     """
-    total, left = float(np.abs(by_example).sum()), abs(change)
-    ratio = f", {total / left:.3g} to 1" if left > 0 and total > 0 else ""
-    return f"Σ |push| : change = {shown(total)} : {shown(left)}{ratio}"
+    return f"pushes of {number(float(np.abs(by_example).sum()))} cancelled to {number(abs(change))}"
 
 
 def most_and_least(by_example: Array, top: int) -> tuple[list[int], list[int]]:

@@ -19,7 +19,8 @@ from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
 from whygrad.why.training_history.accounts import chunk_of
-from whygrad.why.training_history.linear import Linear, buffer_slot, decays, linear
+from whygrad.why.training_history.linear import Linear, decays, linear
+from whygrad.why.training_history.rules import buffer_slot
 from whygrad.why.training_history.trajectory import Trajectory
 
 # From θ of the probed layers at m steps, (m, R, K) each, to ∇f there, each of the same shape or (1, R, K).

@@ -10,8 +10,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from whygrad.answers.names import Names
+from whygrad.answers.names import Names, Ref, name_of_weight
+from whygrad.engines import WeightProbe
 from whygrad.engines.prediction import outputs
+from whygrad.engines.probe_data import rows_of
 from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.arrays import as_targets
@@ -38,9 +40,9 @@ class Functional:
 
     def name(self, names: Names) -> str:
         """Return what f is called."""
-        mean = "" if len(self.X) == 1 else f"mean over {len(self.X)} examples of the "
         if self.by == "cost":
-            return f"{mean}cost"
+            return "cost" if len(self.X) == 1 else f"mean cost of {len(self.X)} examples"
+        mean = "" if len(self.X) == 1 else f"mean over {len(self.X)} examples of the "
         of = names.of(self.net, self.net.L, self.output)
         if classifies(self.net):
             single = self.net.sizes[-1] == 1
@@ -90,6 +92,13 @@ class Functional:
             found.insert(0, np.matmul(delta.swapaxes(1, 2), a[l - 1]))
         return f.reshape(m, n).mean(axis=1), found
 
+    def slope(self, theta: Array) -> Array:
+        """Return ∇f at one vector of parameters, (P,)."""
+        found = self.at(blocks(self.net, theta))[1]
+        return np.concatenate(
+            [part for each in found for part in (each[0, :, :-1].ravel(), each[0, :, -1])]
+        )
+
     def _outputs(self, z: Array, a: Array) -> tuple[Array, Array]:
         """Return f of every row, and ∂f/∂z."""
         f_L, C = self.net.f[self.net.L], self.net.C
@@ -102,6 +111,44 @@ class Functional:
             return self.sign * z[:, self.output], one
         chosen = a[:, self.output]
         return chosen if self.sign > 0 else 1 - chosen, f_L.vjp(z, one)
+
+
+@dataclass(frozen=True, eq=False)
+class WeightAsked:
+    """One weight or bias as the number f that is asked about, with what `Functional` has of it."""
+
+    net: Network
+    ref: Ref
+
+    @property
+    def index(self) -> int:
+        """Its place in θ."""
+        below = self.net.sizes[self.ref.layer - 1]
+        k = below if self.ref.from_ == "bias" else int(self.ref.from_ or 0)
+        probe = WeightProbe(self.ref.layer, (self.ref.to, self.ref.to + 1), (k, k + 1))
+        return int(rows_of(self.net, probe)[0, 0])
+
+    def name(self, names: Names) -> str:
+        """Return what it is called."""
+        return name_of_weight(self.net, names, self.ref).removeprefix("the ")
+
+    def scale(self, names: Names) -> float:
+        """Return 1: a weight has the network's units."""
+        return 1.0
+
+    def written(self, value: float, names: Names) -> str:
+        """Format the weight."""
+        return shown(value)
+
+    def value(self, theta: Array) -> float:
+        """Return the weight at one vector of parameters."""
+        return float(theta[self.index])
+
+    def slope(self, theta: Array) -> Array:
+        """Return its gradient, 1 where it stands in θ, (P,)."""
+        found = np.zeros(len(theta))
+        found[self.index] = 1
+        return found
 
 
 def functional(

@@ -24,13 +24,14 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
-from whygrad.why.training_history.linear import ADAPTIVE, HELD
+from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 
 ALL = "all"
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
-    "all others. `without` trains again without it."
+    "all others. What an example changes, `influence` says."
 )
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
@@ -83,8 +84,7 @@ def ledger(
 
     See Also
     --------
-    pushed : The same account for a prediction, to first order.
-    without : Train again without some examples.
+    influence : What the weight would be if an example were left out.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def _answer(
         else f"moved by {shown(value - start)}"
     )
     answer = (
-        f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; of the examples "
+        f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; "
         f"{cancellation(by_example, value - start)}."
     )
     parts = [term for term in terms[1:] if len(terms) > 2]

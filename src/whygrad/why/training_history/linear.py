@@ -13,17 +13,15 @@ to the end of m steps is w_t = r_t + p_t Q_t, with Q summed backwards in time, Q
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from whygrad.engines import Block, WeightProbeResult
 from whygrad.engines.probe_data import rows_of
-from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.plan import SGD, Adagrad, Adam, AdamW, Nadam, Plan, RMSprop
+from whygrad.plan import Plan
+from whygrad.why.training_history.rules import form_of
 
-ADAPTIVE = (Adagrad, RMSprop, Adam, AdamW, Nadam)
 HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
 
@@ -45,54 +43,16 @@ class Linear:
     penalty: Array
 
 
-def buffer_slot(rule: Any) -> int | None:
-    """Return the index of m in the optimizer's state, or None for a rule without."""
-    match rule:
-        case SGD(momentum=mu):
-            return 0 if mu else None
-        case RMSprop(momentum=mu):
-            return 1 if mu else None
-        case Adam() | AdamW() | Nadam():
-            return 0
-        case Adagrad():
-            return None
-    raise InputError(
-        f"how {type(rule).__name__} moves weights is not known here: it is an optimizer of your own"
-    )
-
-
 def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
     """Return the coefficients of a probe's steps, in float64."""
-    rule: Any = plan.optimizer
-    opt_state, numbers = block.opt_state, probed.coefficients.astype(np.float64)
-    column = numbers[:, :, None, None]
-    zero, one = np.zeros((len(numbers), 1, 1)), np.ones((len(numbers), 1, 1))
-    mu, p, q, r, keep = 0.0, zero, zero, zero, one
+    form = form_of(plan.optimizer, probed.coefficients)
+    p, q, r, keep = (column[:, None, None] for column in (form.p, form.q, form.r, form.keep))
     decay: float | Array = plan.l2.decay
-    match rule:
-        case SGD(momentum=0):
-            r = -column[:, 0]
-        case SGD(momentum=momentum, nesterov=nesterov):
-            mu, p, q = float(momentum), -column[:, 0], one * (momentum if nesterov else 1.0)
-            r = -column[:, 0] if nesterov else zero
-        case Adagrad(epsilon=epsilon):
-            r = -column[:, 0] / (_root(opt_state, 0) + epsilon)
-        case RMSprop(epsilon=epsilon, momentum=0):
-            r = -column[:, 0] / (_root(opt_state, 0) + epsilon)
-        case RMSprop(epsilon=epsilon, momentum=momentum):
-            mu, p, q = float(momentum), 1 / (_root(opt_state, 0) + epsilon), -column[:, 0]
-        case Adam(beta1=beta1) | AdamW(beta1=beta1):
-            mu, p, q = (
-                beta1,
-                one * (1 - beta1),
-                -column[:, 0] / (_root(opt_state, 1) + column[:, 1]),
-            )
-            keep = column[:, 2] if isinstance(rule, AdamW) else keep
-        case Nadam(beta1=beta1):
-            root = _root(opt_state, 1) + column[:, 2]
-            mu, p, q, r = beta1, one * (1 - beta1), -column[:, 0] / root, -column[:, 1] / root
-        case _:
-            buffer_slot(rule)
+    if form.v is not None:
+        root = np.sqrt(block.opt_state[:, form.v].astype(np.float64))
+        D = root + form.epsilon[:, None, None]
+        divided = [each / D if each.any() else each for each in ((p,) if form.early else (q, r))]
+        p, q, r = (*divided, q, r) if form.early else (p, *divided)
     index = rows_of(plan.net, block.probe)
     if plan.factors is not None:
         factor = plan.factors.astype(np.float64)[index]
@@ -100,11 +60,7 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
     push, penalty = _pushes(plan, probed, block)
     if len(plan.net.masked):
         push = push * ~np.isin(index, plan.net.masked)
-    return Linear(mu, p, q, r, keep, decay, push, penalty)
-
-
-def _root(opt_state: Array, slot: int) -> Array:
-    return np.sqrt(opt_state[:, slot].astype(np.float64))
+    return Linear(form.mu, p, q, r, keep, decay, push, penalty)
 
 
 def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array, Array]:

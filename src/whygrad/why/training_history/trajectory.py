@@ -4,19 +4,21 @@ Every question about how a network became what it is looks at the same steps aga
 known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, start and data alone.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import ProbeResult, Probes, choose
+from whygrad.engines import ProbeResult, Probes, WeightProbe, WeightProbeResult, choose
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training import final, take_steps
+from whygrad.training.again import Change, trained_again
+from whygrad.training.loop import Training
 from whygrad.why.choosing import class_names, classes, classifies
 
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
@@ -27,8 +29,12 @@ Advance = Callable[[State, int, Probes, int], Iterator[tuple[State, ProbeResult]
 # From rows and targets of the user, or None, to those of the network.
 Encode = Callable[[Any, Any], tuple[Any, Any]]
 
-# From indices into the data, and whether to rescale, to the parameters that training without them gives.
-LeftOut = Callable[[Array, bool], Array]
+
+# From changes to the parameters that the training then ends with, run side by side.
+Again = Callable[[Sequence[Change]], list[Array]]
+
+# Probes one weight, for the sake of what is seen beside it: the batch, its S and the step's coefficients.
+DECIDED = Probes(weights=(WeightProbe(1, (0, 1), (0, 1)),))
 
 
 def _no_rows() -> None:
@@ -63,8 +69,8 @@ class Trajectory:
         The parameters asked about.
     advance : callable
         Runs steps from a state, by the chunk; the arrays of a state it yields may be used for the next.
-    left_out : callable
-        Trains again without some examples, and returns the parameters.
+    again : callable
+        Trains again from the start with each of several changes, and returns the parameters of each.
     names : Names
         What inputs, outputs and classes are called.
     encode : callable
@@ -82,7 +88,7 @@ class Trajectory:
     last: int
     theta: Array
     advance: Advance
-    left_out: LeftOut
+    again: Again
     names: Names = Names()
     encode: Encode = _given
     rows: Callable[[], Array | None] = _no_rows
@@ -110,6 +116,27 @@ class Trajectory:
                 (seen,) = self.advance(before.copy(), after.step, probes, chunk)
                 yield seen[1], after.theta
 
+    def steps_back(self) -> Iterator[tuple[State, WeightProbeResult]]:
+        """Yield the state before each step, and what decided the step, from the last to the first.
+
+        The steps are run twice: for states √T apart, and for all between two of them; 2√T are kept.
+        """
+        apart = max(1, math.isqrt(self.last - self.start.step))
+        far, state = [self.start], self.start
+        for state, _ in self.advance(self.start.copy(), self.last, Probes(), apart):
+            if state.step - far[-1].step >= apart:
+                far.append(_kept(state))
+        self._arrived(state)
+        until = self.last
+        while far:
+            before, found = far.pop(), []
+            for state, seen in self.advance(before.copy(), until, DECIDED, 1):
+                assert seen.weights is not None
+                found.append((before, seen.weights))
+                before = _kept(state)
+            until = found[0][0].step if found else until
+            yield from reversed(found)
+
     def _arrived(self, state: State) -> None:
         """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
         there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
@@ -123,9 +150,13 @@ class Trajectory:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
         states = [state.copy()]
         for later, _ in self.advance(state.copy(), until, Probes(), chunk):
-            memory = replace(later.early_stopping, best_theta=None)
-            states.append(replace(later.copy(), early_stopping=memory))
+            states.append(_kept(later))
         return states
+
+
+def _kept(state: State) -> State:
+    """Return a copy of a state, without the parameters that early stopping remembers."""
+    return replace(state.copy(), early_stopping=replace(state.early_stopping, best_theta=None))
 
 
 def trajectory(
@@ -149,7 +180,7 @@ def trajectory(
     Returns
     -------
     Trajectory
-        What `ledger`, `pushed` and `without` take in place of a recorded run.
+        What `ledger`, `influence` and `without` take in place of a recorded run.
 
     Raises
     ------
@@ -170,30 +201,29 @@ def trajectory(
     machine, seen = choose(engine, plan), smooth(plan, data)
 
     def steps(
-        data: Data, state: State, until: int, probes: Probes, chunk: int
+        state: State, until: int, probes: Probes, chunk: int
     ) -> Iterator[tuple[State, ProbeResult]]:
         while state.step < until and not state.stopped:
             end = min(until, state.step + chunk)
-            state, result = take_steps(machine, plan, state, data, validation, end, probes)
+            state, result = take_steps(machine, plan, state, seen, validation, end, probes)
             if result.diverged:
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, result
 
-    def trained(data: Data) -> State:
-        state, last = start.copy(), plan.epochs * plan.steps_per_epoch
-        for later, _ in steps(data, state, last, Probes(), plan.steps_per_epoch):
-            state = later
-        return state
+    def again(changes: Sequence[Change]) -> list[Array]:
+        return trained_again(
+            lambda change: Training(
+                change.plan or plan, start, change.data(data), validation, machine
+            ),
+            changes,
+        )
 
-    def left_out(examples: Array, rescale: bool) -> Array:
-        multipliers = np.ones(plan.n) if seen.multipliers is None else seen.multipliers.copy()
-        multipliers[examples] = 0
-        return final(plan, trained(replace(seen, multipliers=multipliers, rescale=rescale)))
-
-    state = trained(seen)
+    state, end = start, plan.epochs * plan.steps_per_epoch
+    for later, _ in steps(start.copy(), end, Probes(), plan.steps_per_epoch):
+        state = later
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
-    return Trajectory(plan, seen, start, last, theta.copy(), partial(steps, seen), left_out)
+    return Trajectory(plan, seen, start, last, theta.copy(), steps, again)
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version
@@ -204,7 +234,7 @@ def refuse(plan: Plan) -> None:
     if not plan.by_steps:
         raise InputError(
             "L-BFGS moves by all examples at once, through a line search: no part of a move belongs to one "
-            "example. Ask about a training by steps, such as Adam's"
+            "example. Train again with `run.without(examples)`, or ask about a training by steps, as Adam's"
         )
 
 

@@ -19,6 +19,7 @@ from whygrad.nn.arrays import as_indices, as_targets
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
+from whygrad.training.again import leaving_out
 from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown_apart
 from whygrad.why.training_history.functional import Functional, functional
@@ -80,7 +81,7 @@ def without(
 
     See Also
     --------
-    pushed : An account of a prediction that needs no training without examples.
+    influence : The same for every example at once, by the derivative of the training.
 
     References
     ----------
@@ -101,7 +102,7 @@ def without(
     trajectory = trajectory_of(run)
     net, names = trajectory.plan.net, names or trajectory.names
     indices = _indices(examples, trajectory.plan.n)
-    theta = trajectory.left_out(indices, bool(rescale))
+    (theta,) = trajectory.again([leaving_out(trajectory.plan.n, indices, bool(rescale))])
     x, y = trajectory.encode(x, y)
     f = functional(net, names, trajectory.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (trajectory.theta, theta))

@@ -1,4 +1,4 @@
-"""Training-data attribution: what the training examples' pushes on a prediction add up to.
+"""TracIn, at every step: what the training examples' pushes on a prediction add up to.
 
     f(x; θ_T) − f(x; θ_0)  =  Σ_i push_i + penalties + decay + momentum carried over + beyond first order
 
@@ -9,7 +9,6 @@ taken at a few checkpoints instead of at every step.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -20,100 +19,29 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines.probes import whole
 from whygrad.nn.functions import Array
 from whygrad.why import rounding
-from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
-from whygrad.why.training_history.functional import Functional, Meant, functional
-from whygrad.why.training_history.linear import ADAPTIVE, HELD
+from whygrad.why.training_history.functional import Functional
+from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import (
     AGAIN,
     Trajectory,
     group_names,
     groups_of,
-    trajectory_of,
 )
 
+CANCELLED = 5  # times the change: where pushes add up to more, the answer begins with it
 FIRST_ORDER = (
-    "Each step is taken to first order, and momentum is carried exactly. This is accounting, not "
-    "influence: what training without an example would have given, `without` says."
+    "Each step is taken to first order, and momentum is carried exactly. This is accounting: for what "
+    "training would have given without an example, ask `influence` by its own method."
 )
 
 
-def pushed(
-    run: Any,
-    x: Any,
-    *,
-    of: int | str | None = None,
-    by: Meant = "a",
-    y: Any = None,
-    top: int = 10,
-    names: Names | None = None,
-) -> Explanation:
-    """Training-data attribution: add up what every training example's pushes did to a prediction.
-
-        f(x; θ_T) − f(x; θ_0) = Σ_i push_i + penalties + decay + momentum carried over + beyond first order
-
-    Each step counts to first order, as in TracIn, but every step is taken and momentum is carried exactly.
-    This is accounting and no influence: most pushes cancel, and `without` says what would have been.
-
-    Parameters
-    ----------
-    run : Run or Trajectory
-        A recorded training, or the trajectory of one; its steps are run again.
-    x : array-like, shape (n_0,) or (m, n_0)
-        One example, or several, over which f is the mean.
-    of : int or str, optional
-        The class or output that f is; the class predicted for x by default.
-    by : {"a", "z", "cost"}
-        Whether f is the output, its weighted input, or the cost of x.
-    y : array-like, optional
-        The target of x, for `by="cost"`.
-    top : int
-        How many pushes up and down are listed.
-    names : Names, optional
-        What inputs, outputs and classes are called; those of the run by default.
-
-    Returns
-    -------
-    Explanation
-        `value` is f(x; θ_T). `terms` are f(x; θ_0), the pushes by class, and what no example pushed; the
-        residual "beyond first order" is what curvature leaves. `arrays` holds `by_example` (n,), in units
-        of f, `by_class` (G,), `by_step` (T,), the first order of each step, and `along` (T + 1,), f itself.
-
-    Raises
-    ------
-    InputError
-        For an x or an output that does not fit, for an optimizer of your own, for L-BFGS, and where the
-        steps, run again, do not arrive at the parameters asked about.
-
-    See Also
-    --------
-    ledger : The exact account of a weight.
-    without : Train again without some examples.
-
-    References
-    ----------
-    Pruthi, Liu, Kale & Sundararajan (2020), Estimating training data influence by tracing gradient
-    descent (TracIn). NeurIPS.
-
-    Examples
-    --------
-    >>> from whygrad import Dense, Network, SGD
-    >>> from whygrad.nn.arrays import as_data
-    >>> from whygrad.plan.plan import Plan, start
-    >>> from whygrad.why.training_history.trajectory import trajectory
-    >>> net = Network(1, [Dense(1, "identity")])
-    >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
-    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
-    >>> found = pushed(trajectory(plan, start(plan), data), [3.0])
-    >>> int(found["by_example"].argmax())
-    1
-    """
-    trajectory = trajectory_of(run)
-    names, net = names or trajectory.names, trajectory.plan.net
-    f = functional(net, names, trajectory.theta, *trajectory.encode(x, y), of, by)
-    top = at_least_one("top", top)
+def tracin(trajectory: Trajectory, f: Functional, names: Names, top: int) -> Explanation:
+    """Return the account of f by the pushes of the examples, to first order."""
+    net = trajectory.plan.net
     probes = tuple(whole(net.sizes, l) for l in range(1, net.L + 1))
     went = []  # f at the parameters before each step; chunks come last to first
 
@@ -153,10 +81,16 @@ def _answer(
     tables, pictures, more_notes = listed(trajectory, names, found.by_example, most, "push")
     own = f.scale(names)
     change = value - first
+    total = float(np.abs(found.by_example).sum())
+    cancelled = cancellation(own * found.by_example, own * change)
     answer = (
-        f"Accounting to first order: the {what} went from {f.written(first, names)} to "
-        f"{f.written(value, names)} in {len(by_step):,} steps; of the examples "
-        f"{cancellation(own * found.by_example, own * change)}."
+        (
+            f"{cancelled[0].upper()}{cancelled[1:]}: the"
+            if total > CANCELLED * abs(change)
+            else "The"
+        )
+        + f" {what} went from {f.written(first, names)} to {f.written(value, names)} in "
+        f"{len(by_step):,} steps, to first order."
     )
     ends = [f"{way} is that of example {of[0]}, {shown(own * found.by_example[of[0]])}"
             for way, of in (("up", up), ("down", down)) if of]  # fmt: skip
@@ -167,7 +101,7 @@ def _answer(
     if isinstance(rule, ADAPTIVE):
         notes.append(HELD.format(rule=type(rule).__name__))
     return Explanation(
-        kind="pushed",
+        kind="influence",
         question=f"Which pushes add up to the change of the {what}?",
         answer=answer,
         value=value,

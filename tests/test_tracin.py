@@ -1,6 +1,7 @@
-"""Which examples pushed a prediction, and what it would be without them."""
+"""TracIn, by every step: which examples pushed a prediction; and what it would be without them."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -16,12 +17,13 @@ from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, cost, forward, gradients
 from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
-from whygrad.why import pushed, without
+from whygrad.why import influence, without
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.trajectory import trajectory
 
 X = np.random.default_rng(5).normal(size=(4, SIZES[0]))
+tracin = partial(influence, method="tracin")
 
 
 def parts(found):
@@ -34,7 +36,7 @@ def test_pushes_and_what_first_order_leaves_add_up_to_the_prediction(optimizer, 
     made = make_trajectory(
         ROW | {"optimizer": optimizer, "regularisation": regularisation}, begin=0.01
     )
-    found = pushed(made, X[0])
+    found = tracin(made, X[0])
     assert parts(found) == pytest.approx(found.value, rel=1e-13)
     # Who pushed is found from gradients, what the steps did from θ before and after them.
     assert abs(found.residuals["rounding"]) <= 1e-13 * np.abs(found["by_example"]).sum()
@@ -47,7 +49,7 @@ def test_half_the_rate_leaves_a_quarter_of_each_steps_curvature():
         made = make_trajectory(ROW)
         plan = replace(made.plan, optimizer=wg.SGD(learning_rate), epochs=1, shuffle=False)
         left.append(
-            pushed(trajectory(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
+            tracin(trajectory(plan, start(plan), made.data), X[0]).residuals["beyond first order"]
         )
     assert left[0] / left[1] == pytest.approx(4, rel=0.1)
     assert left[1] / left[2] == pytest.approx(4, rel=0.1)
@@ -68,7 +70,7 @@ def test_where_the_output_is_linear_pushes_are_the_ledgers_and_nothing_is_left(
     data = as_data(net, rng.normal(size=(N, 4)), rng.normal(size=(N, 2)))
     plan = Plan(net, OPTIMIZERS[optimizer], N, epochs=4, batch_size=5, **options)
     made, x = trajectory(plan, start(plan), data), rng.normal(size=4)
-    found = pushed(made, x, of=1)
+    found = tracin(made, x, of=1)
     ledger = accounts(made, whole((4, 2), 1))
     np.testing.assert_allclose(
         found["by_example"], ledger.by_example[:, 1] @ np.append(x, 1), rtol=1e-9, atol=1e-14
@@ -114,11 +116,11 @@ def test_where_the_steps_are_cut_changes_nothing(optimizer, monkeypatch):
     from whygrad.why.training_history import trajectory as trajectories
 
     made = make_trajectory(ROW | {"optimizer": optimizer})
-    truth = pushed(made, X[0])
+    truth = tracin(made, X[0])
     monkeypatch.setattr(trajectories, "LONG", 2)
     for steps in (1, 3):
         monkeypatch.setattr(first_order, "chunk_of", lambda *_, steps=steps: steps)
-        found = pushed(made, X[0])
+        found = tracin(made, X[0])
         for name in ("by_example", "by_step"):
             np.testing.assert_allclose(found[name], truth[name], rtol=1e-9, atol=1e-15)
 
@@ -129,20 +131,20 @@ def test_a_lost_momentum_is_caught(monkeypatch):
     made = make_trajectory(ROW | {"optimizer": "momentum"})
     true = first_order.linear
     monkeypatch.setattr(first_order, "linear", lambda *given: replace(true(*given), mu=0.79))
-    found = pushed(made, X[0])
+    found = tracin(made, X[0])
     assert abs(found.residuals["unexplained"]) > 1e-6 * np.abs(found["by_example"]).sum()
 
 
 def test_an_example_that_counts_for_nothing_pushes_nothing():
     s = np.ones(N)
     s[[2, 9]] = 0
-    found = pushed(make_trajectory(ROW, sample_weight=s), X[0])
+    found = tracin(make_trajectory(ROW, sample_weight=s), X[0])
     assert np.flatnonzero(found["by_example"] == 0).tolist() == [2, 9]
 
 
 def test_the_largest_pushes_up_and_down_are_listed():
     made = make_trajectory(ROW)
-    found = pushed(made, X[0], top=4)
+    found = tracin(made, X[0], top=4)
     by_example = found["by_example"]
     up, down = found.tables
     assert [row[1] for row in up.rows] == np.argsort(-by_example)[:4].tolist()
@@ -160,7 +162,7 @@ def test_of_two_classes_at_one_output_the_first_is_one_less_the_output():
     data = as_data(net, rng.normal(size=(8, 2)), rng.integers(2, size=8))
     plan = Plan(net, wg.SGD(0.3), 8, epochs=3, batch_size=4)
     made = trajectory(plan, start(plan), data)
-    first, second = (pushed(made, [0.3, 0.1], of=i) for i in (0, 1))
+    first, second = (tracin(made, [0.3, 0.1], of=i) for i in (0, 1))
     assert first.value == pytest.approx(1 - second.value)
     np.testing.assert_allclose(first["by_example"], -second["by_example"], rtol=1e-12)
 
@@ -201,10 +203,10 @@ def test_without_compares_the_cost_where_the_target_is_given():
 @pytest.mark.parametrize(
     ("ask", "line"),
     [
-        (lambda c: pushed(c, X[0], by="b"), 'by is \'b\': give "a", "z" or "cost"'),
-        (lambda c: pushed(c, X[0], by="cost"), "the cost of x needs its target: give y"),
-        (lambda c: pushed(c, X[0], top=0), "top is 0: it must be a whole number of at least 1"),
-        (lambda c: pushed(c, X[0], of=3), "unit 3 of layer 3: its units are 0 to 2"),
+        (lambda c: tracin(c, X[0], by="b"), 'by is \'b\': give "a", "z" or "cost"'),
+        (lambda c: tracin(c, X[0], by="cost"), "the cost of x needs its target: give y"),
+        (lambda c: tracin(c, X[0], top=0), "top is 0: it must be a whole number of at least 1"),
+        (lambda c: tracin(c, X[0], of=3), "unit 3 of layer 3: its units are 0 to 2"),
         (lambda c: without(c, 23, X[0]), "example 23: the training data have 0 to 22"),
         (
             lambda c: without(c, [], X[0]),

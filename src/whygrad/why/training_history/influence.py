@@ -1,0 +1,354 @@
+"""Influence: what a number would be if a training example had been left out, for all of them at once.
+
+    Δf_i  ≈  −∂f(θ_T)/∂w_i
+
+w_i is what example i counts, 1 as trained. The derivative goes back through the whole recorded training
+(see `adjoint`); how far a removal can be read off it, removals that are trained again say (`removals`).
+"""
+
+from dataclasses import dataclass
+from typing import Any, Literal, get_args
+
+import numpy as np
+
+from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
+from whygrad.answers.names import Names
+from whygrad.answers.parts import Table
+from whygrad.answers.pictures import CurvePicture, Line
+from whygrad.errors import InputError, nearest
+from whygrad.nn.functions import Array
+from whygrad.why.context import at_least_one
+from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.example_lists import listed, most_and_least, name_of_example
+from whygrad.why.training_history.functional import Meant, WeightAsked, functional
+from whygrad.why.training_history.removals import (
+    GROWTH,
+    Asked,
+    Removals,
+    drawn,
+    sizes_of,
+    trained_without,
+)
+from whygrad.why.training_history.tracin import tracin
+from whygrad.why.training_history.trajectory import (
+    Trajectory,
+    group_names,
+    groups_of,
+    trajectory_of,
+)
+
+Method = Literal["adjoint", "tracin"]
+METHODS = get_args(Method)
+VERIFIED = 3  # of the strongest, whose true effect is always shown
+HELD = (
+    "This is the derivative of the recorded training by what each example counts, in float64. The order of "
+    "the batches and what early stopping and adaptive rates decided are held as recorded; a removal that "
+    "is trained again decides anew."
+)
+
+
+def influence(
+    run: Any,
+    x: Any = None,
+    *,
+    y: Any = None,
+    of: int | str | None = None,
+    by: Meant | None = None,
+    layer: int | None = None,
+    to: int | str | None = None,
+    from_: int | str | None = None,
+    method: Method = "adjoint",
+    exact: int = 0,
+    rescale: bool = False,
+    top: int = 10,
+    seed: int = 0,
+    names: Names | None = None,
+) -> Explanation:
+    """Influence: compute what a number would be without each training example, and how far to trust it.
+
+        Δf_i ≈ −∂f(θ_T)/∂w_i
+
+    The derivative by what each example counts goes back through the whole recorded training, whatever its
+    optimizer. Eight random removals are trained again: they decide on the verdict, and give the ±.
+
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    x : array-like, shape (n_0,) or (m, n_0), optional
+        One example, or several, over which f is the mean.
+    y : array-like, optional
+        The target of x, for `by="cost"`.
+    of : int or str, optional
+        The class or output that f is; the class predicted for x by default.
+    by : {"cost", "z", "a"}, optional
+        Whether f is the cost of x, an output's weighted input, or the output. By default the cost, where y
+        is known and `of` not given.
+    layer, to, from_ : int or str, optional
+        A weight that is asked about, in place of x; without `from_` the bias of `to`.
+    method : {"adjoint", "tracin"}
+        "tracin" adds up the pushes of each example on f instead, which cancel: for comparison.
+    exact : int, default 0
+        How many of the strongest examples are trained without, each by itself: those are exact.
+    rescale : bool
+        Divide every step by the examples that remain, and not by all.
+    top : int
+        How many examples are listed, up and down.
+    seed : int
+        Draws the removals.
+    names : Names, optional
+        What inputs, outputs and classes are called; those of the run by default.
+
+    Returns
+    -------
+    Explanation
+        `value` is f. `arrays` holds `by_example` (n,), the change of f without each example, and `by_class`
+        (G,), their sums; `error`, the ±, of removals of `size` examples; `trusted`, the smallest size that
+        can be trusted, or 0; `growth`; and of the removals trained again `computed` and `true`. In units of
+        f.
+
+    Raises
+    ------
+    InputError
+        For an x, an output or a weight that does not fit, for an optimizer of your own, for L-BFGS, and
+        where the steps, run again, do not arrive at the parameters asked about.
+
+    See Also
+    --------
+    without : Train again without some examples.
+    ledger : An exact account of what moved a weight.
+
+    References
+    ----------
+    Hara, Nitanda & Maehara (2019), Data cleansing for models trained with SGD. NeurIPS. Pruthi, Liu, Kale &
+    Sundararajan (2020), Estimating training data influence by tracing gradient descent (TracIn). NeurIPS.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
+    >>> from whygrad.why.training_history.trajectory import trajectory
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> found = influence(trajectory(plan, start(plan), data), [3.0])
+    >>> int(found["by_example"].argmin())
+    1
+    """
+    if method not in METHODS:
+        raise InputError(f"method is {method!r}: {nearest(method, METHODS)}")
+    trajectory = trajectory_of(run)
+    names, net = names or trajectory.names, trajectory.plan.net
+    top = at_least_one("top", top)
+    f: Any
+    if layer is None:
+        x, y = trajectory.encode(x, y)
+        if x is None:
+            raise InputError("there are no rows here to ask about: give x, or layer= and to=")
+        meant = by or ("cost" if y is not None and of is None else "a")
+        f = functional(net, names, trajectory.theta, x, y, of, meant)
+        if method == "tracin":
+            return tracin(trajectory, f, names, top)
+    elif x is not None or to is None or of is not None or by is not None:
+        raise InputError(
+            "a weight is meant by layer=, to= and from_= alone: leave out x, of and by"
+        )
+    elif method == "tracin":
+        raise InputError("what pushed a weight, its ledger says: ask `ledger`")
+    else:
+        f = WeightAsked(net, names.weight(net, layer, to, from_))
+    found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
+    by_example, growth = -found.by_example[0], float(found.growth[0])
+    judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
+    return _answer(trajectory, f, names, by_example, judged, top)
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """How far the computed changes can be trusted: by the growth, and by removals trained again.
+
+    `trusted` is the smallest size of removals that is, 0 for none; `tried` are the removals of each size,
+    and `again` is the true change without single examples.
+    """
+
+    growth: float
+    trusted: int
+    tried: tuple[Removals, ...]
+    again: dict[int, float]
+
+    @property
+    def error(self) -> float:
+        """The ± of the size that is trusted, or of the last that was tried; infinite where none was."""
+        return self.tried[-1].error if self.tried else float("inf")
+
+
+def _judge(
+    trajectory: Trajectory,
+    f: Asked,
+    by_example: Array,
+    growth: float,
+    exact: int,
+    rescale: bool,
+    seed: int,
+) -> Judged:
+    """Train without the strongest examples and without random ones, of greater size until trusted."""
+    factors = trajectory.data.factors
+    counted = np.arange(len(by_example)) if factors is None else np.flatnonzero(factors)
+    order = counted[np.argsort(-np.abs(by_example[counted]), kind="stable")]
+    strongest = [np.array([i]) for i in order[: max(VERIFIED, exact)] if by_example[i]]
+    tried: list[Removals] = []
+    again: dict[int, float] = {}
+    trusted = 0
+    for size in sizes_of(len(counted)) if growth <= GROWTH else []:
+        sets = drawn(counted, size, seed)
+        more = [] if again else strongest
+        changes = trained_without(trajectory, f, [*sets, *more], rescale)
+        again |= {int(i[0]): float(c) for i, c in zip(more, changes[len(sets) :], strict=True)}
+        computed = np.array([by_example[one].sum() for one in sets])
+        tried.append(Removals(size, computed, changes[: len(sets)]))
+        if tried[-1].trusted:
+            trusted = size
+            break
+    if strongest and not again:
+        changes = trained_without(trajectory, f, strongest, rescale)
+        again = {int(i[0]): float(c) for i, c in zip(strongest, changes, strict=True)}
+    return Judged(growth, trusted, tuple(tried), again)
+
+
+def _verdict(judged: Judged, n: int, unit: float) -> str:
+    """Return the sentence that comes first: which removals can be trusted."""
+    grown = f"growth {number(judged.growth)}"
+    if judged.growth > GROWTH:
+        return (
+            f"Do not trust this: the run is at the edge of stability ({grown}), where no derivative tells "
+            "what a removal brings; ask `without`, or exact=50."
+        )
+    last = judged.tried[-1]
+    size = "single examples" if last.size == 1 else f"groups of {last.size}"
+    going = f"correlation {number(last.order)}, {grown}"
+    if not judged.trusted:
+        return (
+            f"Do not trust this: even {size}, left out at random, came out otherwise than computed "
+            f"({going}); ask `without`, or exact=50."
+        )
+    more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
+    changes, off = (
+        number(unit * float(np.sqrt(np.mean(each**2))))
+        for each in (last.true, last.computed - last.true)
+    )
+    return (
+        f"Trust {size}{more}: {len(last.true)} left out at random changed it by {changes}, {off} off what "
+        f"was computed ({going})."
+    )
+
+
+def _answer(
+    trajectory: Trajectory,
+    f: Asked,
+    names: Names,
+    by_example: Array,
+    judged: Judged,
+    top: int,
+) -> Explanation:
+    n, what, unit = len(by_example), f.name(names), f.scale(names)
+    value = f.value(trajectory.theta)
+    # What is known of each: trained again, or else computed, where that can be trusted.
+    best = by_example.copy() if judged.trusted == 1 else np.zeros(n)
+    for i, change in judged.again.items():
+        best[i] = change
+    up, down = most_and_least(best, top)
+    sentences = [_verdict(judged, n, unit)]
+    for way, chosen in (("most", up[:1]), ("least", down[:1])):
+        sentences += [_one(trajectory, names, what, i, way, best, judged, unit) for i in chosen]
+    groups, count = groups_of(trajectory)
+    by_class = np.bincount(groups, by_example, count)
+    titles = [
+        (f"Without it the {what} would be higher", up),
+        (f"Without it the {what} would be lower", down),
+    ]
+    again = {i: unit * change for i, change in judged.again.items()}
+    tables, pictures, more_notes = listed(
+        trajectory, names, unit * by_example, titles, "computed", ("trained again", again)
+    )
+    sums = [
+        (name, int((groups == g).sum()), unit * float(by_class[g]))
+        for g, name in enumerate(group_names(trajectory, names, count))
+    ]
+    by_size = [
+        (one.size, i + 1, unit * float(c), unit * float(t))
+        for one in judged.tried
+        for i, (c, t) in enumerate(zip(one.computed, one.true, strict=True))
+    ]
+    return Explanation(
+        kind="influence",
+        question=f"What would the {what} be without each training example?",
+        answer=" ".join(sentences),
+        value=value,
+        tables=(
+            *tables,
+            Table(
+                "By class, as if the changes added up",
+                ("class", "examples", "computed"),
+                tuple(sums),
+            ),
+            Table(
+                "Random removals, trained again",
+                ("examples", "removal", "computed", "trained again"),
+                tuple(by_size),
+            ),
+        ),
+        pictures=(_scatter(what, judged, by_example, unit), *pictures),
+        arrays={
+            "by_example": by_example,
+            "by_class": by_class,
+            "error": judged.error,
+            "trusted": judged.trusted,
+            "growth": judged.growth,
+            "size": [one.size for one in judged.tried for _ in one.true],
+            "computed": [float(c) for one in judged.tried for c in one.computed],
+            "true": [float(t) for one in judged.tried for t in one.true],
+            "again": np.array([[i, change] for i, change in judged.again.items()]).reshape(-1, 2),
+        },
+        notes=(HELD, *more_notes),
+        part=f.ref.part if isinstance(f, WeightAsked) else "",
+    )
+
+
+def _one(
+    trajectory: Trajectory,
+    names: Names,
+    what: str,
+    i: int,
+    way: str,
+    best: Array,
+    judged: Judged,
+    unit: float,
+) -> str:
+    """Return a sentence on one example."""
+    change = number(unit * float(best[i]), sign=True)
+    change += " (trained again)" if i in judged.again else f" ± {number(unit * judged.error)}"
+    direction = "rise" if way == "most" else "fall"
+    called = name_of_example(trajectory, names, i)
+    return f"Without example {i} ({called}) the {what} would {direction} most, by {change}."
+
+
+def _scatter(what: str, judged: Judged, by_example: Array, unit: float) -> CurvePicture:
+    """Draw the removals that were trained again: computed to the right, true upwards."""
+    pairs = [
+        (c, t, "") for one in judged.tried for c, t in zip(one.computed, one.true, strict=True)
+    ]
+    pairs += [(by_example[i], change, f"without {i}") for i, change in judged.again.items()]
+    marks = tuple((unit * float(c), unit * float(t), name) for c, t, name in pairs)
+    ends = np.array(
+        [min((p[0] for p in marks), default=-1.0), max((p[0] for p in marks), default=1.0)]
+    )
+    return CurvePicture(
+        "Removals, trained again",
+        f"change of the {what}, computed",
+        "trained again",
+        ends,
+        (Line("as computed", ends),),
+        marks=marks,
+    )

@@ -1,0 +1,213 @@
+"""What a number would be without an example, and by other settings; what can be trusted; what does harm."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from trajectories import ROW, N, make_trajectory
+from whygrad.answers.names import Names
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
+from whygrad.training.again import Change, leaving_out
+from whygrad.why import harmful, influence, settings, without
+from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.removals import Removals, sizes_of
+from whygrad.why.training_history.trajectory import trajectory
+
+M = 120
+DRAWS = np.random.default_rng(7)
+CENTRES = DRAWS.normal(size=(3, 4))
+
+
+def rows(m, seed, apart=1.0):
+    rng = np.random.default_rng(seed)
+    y = rng.integers(3, size=m)
+    return apart * CENTRES[y] + 0.9 * rng.normal(size=(m, 4)), y
+
+
+X, Y = rows(M, 1)
+X_OUT, Y_OUT = rows(200, 2)
+
+
+def trained(rule, X=X, y=Y, epochs=12, **more):
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    plan = Plan(net, rule, M, epochs=epochs, batch_size=10, **more)
+    return trajectory(plan, start(plan), as_data(net, X, y))
+
+
+@pytest.fixture(scope="module")
+def calm():
+    return trained(wg.SGD(0.03, momentum=0.8), epochs=8)
+
+
+@pytest.fixture(scope="module")
+def answer(calm):
+    return influence(calm, X_OUT, y=Y_OUT)
+
+
+def cost_of(made, theta):
+    f = functional(made.plan.net, Names(), made.theta, X_OUT, Y_OUT, None, "cost")
+    return f.value(theta)
+
+
+def test_what_is_computed_comes_true_when_every_example_is_left_out(calm, answer):
+    thetas = calm.again([leaving_out(M, np.array([i])) for i in range(M)])
+    true = np.array([cost_of(calm, theta) for theta in thetas]) - answer.value
+    ranks = [each.argsort().argsort() for each in (answer["by_example"], true)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.95
+    off = np.abs(answer["by_example"] - true)
+    assert (off <= answer["error"]).mean() >= 0.8
+    assert answer.answer.startswith("Trust single examples") and answer["trusted"] == 1
+    assert {int(i): change for i, change in answer["again"]} == {
+        int(i): pytest.approx(true[int(i)], abs=1e-12) for i, _ in answer["again"]
+    }
+
+
+def test_the_strongest_three_are_shown_with_their_true_effect(answer):
+    strongest = np.argsort(-np.abs(answer["by_example"]))[:3]
+    assert answer["again"][:, 0].tolist() == strongest.tolist()
+    listed = {row[1]: row[-1] for table in answer.tables[:2] for row in table.rows}
+    assert all(listed[i] is not None for i in strongest.tolist())
+    assert sum(true is not None for true in listed.values()) == 3
+
+
+def test_at_the_edge_of_stability_the_answer_begins_with_a_warning_and_shows_what_is_true_alone():
+    made = trained(wg.SGD(1.5, momentum=0.9), epochs=20)
+    found = influence(made, X_OUT, y=Y_OUT)
+    assert found["growth"] > 7 and found["trusted"] == 0
+    assert found.answer.startswith("Do not trust this: the run is at the edge of stability")
+    shown = [row for table in found.tables[:2] for row in table.rows]
+    assert shown and all(row[-1] is not None for row in shown)
+
+
+def test_exact_trains_without_as_many_as_asked_for(calm):
+    found = influence(calm, X_OUT, y=Y_OUT, exact=6)
+    for i, change in found["again"]:
+        theta = without(calm, int(i), X_OUT)["theta"]
+        assert change == pytest.approx(cost_of(calm, theta) - found.value, abs=1e-12)
+    assert len(found["again"]) == 6
+
+
+def test_a_weight_is_asked_about_as_rows_are(calm):
+    found = influence(calm, layer=1, to=2, from_=3)
+    place = 2 * 4 + 3
+    assert found.value == calm.theta[place] and found.part == "1:2,3"
+    i = int(found["again"][0, 0])
+    assert found["again"][0, 1] == without(calm, i, X[0])["theta"][place] - found.value
+    assert found["by_example"][i] == pytest.approx(found["again"][0, 1], rel=0.5)
+
+
+def test_with_rescale_removals_are_those_of_without(calm):
+    found = influence(calm, X_OUT, y=Y_OUT, rescale=True)
+    i = int(found["again"][0, 0])
+    theta = without(calm, i, X_OUT, rescale=True)["theta"]
+    assert found["again"][0, 1] == pytest.approx(cost_of(calm, theta) - found.value, abs=1e-12)
+    assert found["by_example"][i] == pytest.approx(found["again"][0, 1], rel=0.3)
+
+
+def test_an_example_that_counts_for_nothing_changes_nothing():
+    s = np.ones(N)
+    s[[2, 9]] = 0
+    found = influence(make_trajectory(ROW, sample_weight=s), np.ones(20), of=1)
+    assert np.flatnonzero(found["by_example"] == 0).tolist() == [2, 9]
+
+
+def test_pushes_that_cancel_are_said_to_in_the_first_sentence_and_others_are_not(calm):
+    x = np.random.default_rng(5).normal(size=20)
+    long = influence(make_trajectory(ROW, epochs=40), x, method="tracin")
+    brief = influence(calm, X_OUT, y=Y_OUT, method="tracin")
+    for found, cancels in ((long, True), (brief, False)):
+        change = abs(found.value - found.terms[0].value)
+        assert (np.abs(found["by_example"]).sum() > 5 * change) == cancels
+        assert found.answer.startswith("Pushes of") == cancels
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "tracing"}, "method is 'tracing': did you mean 'tracin'?"),
+        ({}, "there are no rows here to ask about: give x, or layer= and to="),
+        ({"layer": 1}, "a weight is meant by layer=, to= and from_= alone"),
+        ({"layer": 1, "to": 0, "by": "z"}, "a weight is meant by layer=, to= and from_= alone"),
+        ({"layer": 1, "to": 0, "method": "tracin"}, "what pushed a weight, its ledger says"),
+        ({"x": X[0], "by": "cost"}, "the cost of x needs its target: give y"),
+        ({"x": X[0], "top": 0}, "top is 0: it must be a whole number of at least 1"),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_in_one_line(calm, changes, message):
+    with pytest.raises(wg.InputError) as error:
+        influence(calm, **changes)
+    assert str(error.value).startswith(message) and "\n" not in str(error.value)
+
+
+def test_rows_without_targets_judge_no_settings_and_no_examples(calm):
+    for ask in (settings, harmful):
+        with pytest.raises(wg.InputError, match="by the cost of rows: give x and y"):
+            ask(calm, X_OUT)
+    with pytest.raises(wg.InputError, match="one row is no two halves"):
+        harmful(calm, X_OUT[:1], y=Y_OUT[:1])
+
+
+def test_a_fitted_network_that_was_not_recorded_says_how_to_record_it():
+    net = wg.Network(4, [wg.Dense(3, "softmax")], "cross_entropy")
+    fitted = wg.train(net, X, Y, epochs=1)
+    for ask in ("influence", "settings", "harmful"):
+        with pytest.raises(wg.InputError, match=f"{ask} asks of a recorded training: train with"):
+            getattr(fitted.why, ask)(X_OUT, Y_OUT)
+
+
+def test_settings_that_are_tried_show_what_they_truly_bring(calm):
+    found = settings(calm, X_OUT, y=Y_OUT, attempt=True)
+    (tried,) = found.tables[1:]
+    assert "Trained again so" in found.answer and len(found["true"]) == len(tried.rows)
+    for name, computed, true in tried.rows:
+        assert true == pytest.approx(computed, rel=0.3), name
+    rates = found["by_epoch"].sum() * 0.1
+    rule = replace(calm.plan.optimizer, learning_rate=1.1 * 0.03)
+    (theta,) = calm.again([Change(plan=replace(calm.plan, optimizer=rule))])
+    assert cost_of(calm, theta) - found.value == pytest.approx(rates, rel=0.3)
+
+
+def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
+    (near, y), (far, y_far) = rows(M, 1, apart=3.0), rows(200, 2, apart=3.0)
+    wrong = np.random.default_rng(3).choice(M, 12, replace=False)
+    y[wrong] = (y[wrong] + 1) % 3
+    made = trained(wg.SGD(0.03, momentum=0.8), near, y, epochs=25)
+    found = harmful(made, far, y=y_far, seed=4)
+    assert found.value < 0 and "took no part in finding them falls" in found.answer
+    assert np.isin(found["examples"], wrong).mean() > 0.6
+    judging = np.random.default_rng(4).permutation(200)[100:]
+    f = functional(made.plan.net, Names(), made.theta, far[judging], y_far[judging], None, "cost")
+    (theta,) = made.again([leaving_out(M, found["examples"])])
+    assert found.value == pytest.approx(f.value(theta) - f.value(made.theta), abs=1e-12)
+
+
+def test_removals_are_trusted_by_their_order_and_not_by_chance():
+    true = np.linspace(-1, 1, 8)
+    assert Removals(1, 1.2 * true, true).trusted
+    assert not Removals(1, -true, true).trusted
+    assert not Removals(1, np.random.default_rng(0).normal(size=8), true).trusted
+    assert not Removals(1, true, np.zeros(8)).trusted
+    assert Removals(1, true + 0.1, true).error == pytest.approx(0.2)
+    assert sizes_of(2000) == [1, 20, 200] and sizes_of(5) == [1]
+
+
+def test_every_form_of_the_answers_can_be_written(calm, answer):
+    for found in (answer, settings(calm, X_OUT, y=Y_OUT), harmful(calm, X_OUT, y=Y_OUT)):
+        assert str(found) and found.html().startswith("<!DOCTYPE html>") and found.to_dict()
+        assert found.svg().startswith("<svg")
+
+
+def test_up_to_a_step_removals_are_trained_up_to_that_step(tmp_path):
+    net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    keys = {"optimizer": "adam", "batch_size": 10, "seed": 2}
+    wg.train(net, X, Y, epochs=6, record=tmp_path / "a.run", **keys)
+    run = wg.open_run(tmp_path / "a.run")
+    part = run.trajectory(24)
+    (same, less) = part.again([Change(), leaving_out(M, np.array([5]))])
+    np.testing.assert_array_equal(same, run.state(24).theta)
+    wg.train(net, X, Y, epochs=2, record=tmp_path / "b.run", **keys)
+    expected = wg.open_run(tmp_path / "b.run").why.without(5, X[0])["theta"]
+    np.testing.assert_array_equal(less, expected)
