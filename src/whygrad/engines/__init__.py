@@ -7,6 +7,7 @@ All engines compute the same pure function of plan, state and data (`whygrad.pla
 `plan`, never `training`.
 """
 
+from collections.abc import Callable
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
@@ -122,7 +123,7 @@ def choose(name: str, plan: Plan) -> Engine:
 
     Parameters
     ----------
-    name : {"auto", "native", "reference"}
+    name : {"auto", "native", "reference", "xla"}
         "auto" is the fastest that supports the plan, with an `EngineWarning` where that is the reference.
     plan : Plan
         What it is to run.
@@ -143,18 +144,25 @@ def choose(name: str, plan: Plan) -> Engine:
     """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine
+    from whygrad.engines.xla import XlaEngine, joined
 
     refuse_without(blas() + TRAINING, "training")
-    engines: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
+    engines: dict[str, Callable[[], Engine]] = {
+        "native": NativeEngine,
+        "reference": ReferenceEngine,
+        "xla": lambda: XlaEngine(joined()),
+    }
     if name == "auto":
-        reason = engines["native"].supports(plan)
+        native = NativeEngine()
+        reason = native.supports(plan)
         if reason is None:
-            return engines["native"]
+            return native
         warn(f"training with the reference engine: {reason}", EngineWarning)
-        return engines["reference"]
+        return ReferenceEngine()
     if name not in engines:
         raise InputError(f"unknown engine {name!r}: {nearest(name, ['auto', *engines])}")
-    reason = engines[name].supports(plan)
+    chosen = engines[name]()
+    reason = chosen.supports(plan)
     if reason is not None:
         raise InputError(f"engine {name!r} cannot run this: {reason}")
-    return engines[name]
+    return chosen
