@@ -90,7 +90,7 @@ def test_the_gradient_over_all_data_is_that_of_the_reference(kind, monkeypatch):
 def test_a_training_that_diverges_ends_before_the_step_whose_cost_is_not_finite():
     X, Y = examples("dense", "squared_error", "float64")
     net = wg.Network(70, [wg.Dense(3, "identity")])
-    with pytest.warns(wg.TrainingWarning):
+    with pytest.warns(wg.DivergenceWarning):
         ours, truth = (
             wg.train(net, X, Y, wg.SGD(1e9), epochs=200, batch_size=5, engine=engine)
             for engine in ("xla", "reference")
@@ -142,3 +142,19 @@ def test_without_jax_the_extra_is_named(monkeypatch):
     plan = Plan(network("cross_entropy"), wg.SGD(0.1), n=23, batch_size=8)
     with pytest.raises(wg.InputError, match=r'it takes JAX: pip install "whygrad\[xla\]"'):
         choose("xla", plan)
+
+
+@pytest.mark.parametrize("units, name", [(4, "native"), (4096, "xla")])
+def test_auto_takes_an_accelerator_where_a_step_has_work_for_it(units, name, monkeypatch, capsys):
+    import jax
+
+    from whygrad.engines.xla import engine
+
+    plan = Plan(wg.Network(784, [wg.Dense(units, "relu"), wg.Dense(10)]), wg.SGD(0.1), n=64)
+    assert choose("auto", plan).name == "native" and not capsys.readouterr().err
+    monkeypatch.setattr(engine, "DEVICES", (os.devnull,))
+    assert choose("auto", plan).name == "native"  # JAX finds a CPU alone
+    monkeypatch.setattr(jax, "default_backend", lambda: "gpu")
+    assert [choose("auto", plan).name for _ in range(2)] == [name] * 2
+    told = "whygrad: training on the gpu, with the engine 'xla'\n" if name == "xla" else ""
+    assert capsys.readouterr().err == told

@@ -89,7 +89,7 @@ def launch(
 
 
 def _completed(command: Sequence[str]) -> list[str]:
-    """Return the command with the engine and the blocks that several processes need, where it names none."""
+    """Return the command with the engine and the blocks that processes need, where it names none."""
     words = list(command)
     if words[0] != "train":
         return words
@@ -142,7 +142,8 @@ def _together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool
         if code < 0:
             name = signal.Signals(-code).name
             note(
-                f"process {first} of {n} was ended by {name}: the training is over, what it recorded is there"
+                f"process {first} of {n} was ended by {name}: the training is over, what it recorded is "
+                "there"
             )
             return 1, True
         if first:

@@ -8,6 +8,7 @@ All engines compute the same pure function of plan, state and data (`whygrad.pla
 """
 
 from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
@@ -24,6 +25,7 @@ from whygrad.engines.probes import (
     whole,
 )
 from whygrad.errors import EngineWarning, InputError, nearest, warn
+from whygrad.escaping import note
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State
@@ -124,7 +126,8 @@ def choose(name: str, plan: Plan) -> Engine:
     Parameters
     ----------
     name : {"auto", "native", "reference", "xla"}
-        "auto" is the fastest that supports the plan, with an `EngineWarning` where that is the reference.
+        "auto" is the fastest that supports the plan: "xla" where there is an accelerator and a step has
+        work for it, else "native"; with an `EngineWarning` where it is the reference.
     plan : Plan
         What it is to run.
 
@@ -144,7 +147,7 @@ def choose(name: str, plan: Plan) -> Engine:
     """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine
-    from whygrad.engines.xla import XlaEngine, joined
+    from whygrad.engines.xla import XlaEngine, accelerator, joined
 
     refuse_without(blas() + TRAINING, "training")
     engines: dict[str, Callable[[], Engine]] = {
@@ -153,6 +156,11 @@ def choose(name: str, plan: Plan) -> Engine:
         "xla": lambda: XlaEngine(joined()),
     }
     if name == "auto":
+        if device := accelerator(plan):
+            faster = XlaEngine(joined())
+            if faster.supports(plan) is None:
+                _tell_once(f"training on the {device}, with the engine 'xla'")
+                return faster
         native = NativeEngine()
         reason = native.supports(plan)
         if reason is None:
@@ -166,3 +174,8 @@ def choose(name: str, plan: Plan) -> Engine:
     if reason is not None:
         raise InputError(f"engine {name!r} cannot run this: {reason}")
     return chosen
+
+
+@cache
+def _tell_once(message: str) -> None:
+    note(message)

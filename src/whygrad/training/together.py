@@ -8,8 +8,11 @@ import hashlib
 import signal
 from collections.abc import Callable
 from dataclasses import asdict, replace
+from typing import Any
 
-from whygrad.engines.xla import XlaEngine
+import numpy as np
+
+from whygrad.engines.xla import Processes, XlaEngine
 from whygrad.errors import InputError
 from whygrad.nn import Data
 from whygrad.nn.arrays import is_sparse
@@ -31,7 +34,7 @@ def together(
         raise InputError(
             "L-BFGS runs in one process: take another optimizer, or start it without a launcher"
         )
-    check_alike(engine, plan, state, data)
+    check_alike(engine.processes, plan, state, data)
     if engine.processes.follows:
         return _follow(engine, plan, state, data)
     try:
@@ -56,27 +59,30 @@ def _follow(engine: XlaEngine, plan: Plan, state: State, data: Data) -> tuple[St
     return replace(state, theta=theta, stopped=history.stopped), history
 
 
-def check_alike(engine: XlaEngine, plan: Plan, state: State, data: Data) -> None:
-    """Raise `InputError` in a process whose version, plan, start or data are not those of the first."""
-    mine = {"whygrad": __version__, "plan": repr(plan), "the parameters": _digest(state.theta)}
-    mine["data"] = _digest(*_arrays(data))
-    said, _ = engine.processes.tell(None if engine.processes.follows else mine)
-    for name, value in mine.items():
-        if said[name] != value:
-            told = f" ({value} here, {said[name]} there)" if name == "whygrad" else ""
+def check_alike(processes: Processes, plan: Plan, state: State, data: Data) -> None:
+    """Raise `InputError`, in all processes, where one has another version, plan, start or data."""
+    mine = {
+        "version of whygrad": _digest(__version__.encode()),
+        "plan": _digest(repr(plan).encode()),
+        "parameters": _digest(state.theta),
+        "data": _digest(*_arrays(data)),
+    }
+    for name, digest in mine.items():
+        all_of_them = processes.gathered(np.frombuffer(digest, np.uint8))
+        others = np.flatnonzero((all_of_them != all_of_them[0]).any(axis=1))
+        if len(others):
             raise InputError(
-                f"process {engine.processes.index} does not have the {name} of process 0{told}: give all "
-                "the same"
+                f"process {others[0]} does not have the {name} of process 0: give all the same"
             )
 
 
-def _arrays(data: Data) -> list[object]:
+def _arrays(data: Data) -> list[Any]:
     X = (data.X.data, data.X.indices, data.X.indptr) if is_sparse(data.X) else (data.X,)
     return [part for part in (*X, data.Y, data.factors) if part is not None]
 
 
-def _digest(*arrays: object) -> str:
+def _digest(*parts: Any) -> bytes:
     digest = hashlib.blake2b(digest_size=16)
-    for array in arrays:
-        digest.update(array)  # type: ignore[arg-type]
-    return digest.hexdigest()
+    for part in parts:
+        digest.update(part)
+    return digest.digest()

@@ -1,7 +1,9 @@
 """The XLA engine's side of Python: a plan, a state and data become arrays of a device, and come back."""
 
+import os
 from dataclasses import replace
 from importlib.util import find_spec
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,28 @@ NUMBERS = 2**22  # of a call's examples, given rows and probed weights: it bound
 BLOCK = 2**22  # numbers of X at a time where the gradient of all data is asked for
 # What of a state decides the next steps, beside its arrays.
 COUNTERS = ("step", "begun", "epoch", "batch_index", "seen", "learning_rate_scale")
+
+
+# Devices by which an accelerator shows itself without JAX: NVIDIA's, AMD's, Google's.
+DEVICES = ("/dev/nvidia0", "/dev/kfd", "/dev/accel0", "/dev/vfio/0")
+# Multiply-adds of a step from which "auto" takes an accelerator: a guess on the side of the CPU, which no
+# accelerator has been there to measure.
+WORTH = 2**26
+
+
+def accelerator(plan: Plan) -> str:
+    """Return what JAX calls the accelerator that would gain on a plan's steps, or "" where there is none.
+
+    JAX takes a second to import, so it is only asked where the machine shows a device.
+    """
+    sizes = plan.net.sizes
+    work = 3 * plan.batch_size * sum(n * m for n, m in pairwise(sizes))
+    if work < WORTH or find_spec("jax") is None or not any(map(os.path.exists, DEVICES)):
+        return ""
+    import jax
+
+    found: str = jax.default_backend()
+    return "" if found == "cpu" else found
 
 
 class XlaEngine:

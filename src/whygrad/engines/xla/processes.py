@@ -92,14 +92,21 @@ class Processes:
             arrays = tuple(np.zeros(shape, dtype) for shape, dtype in said["arrays"])
         return said, [self._of_first(array) for array in arrays]
 
+    def gathered(self, array: Array) -> Array:
+        """Return what each process gives, (count, …): arrays of one shape."""
+        return self._gathered(array, slice(None))
+
     def _of_first(self, array: Array) -> Array:
         """Return the first process's array, bit by bit; the others give one of the same shape."""
+        return self._gathered(array, 0)
+
+    def _gathered(self, array: Array, which: Any) -> Array:
         if not array.size:
             return array
         raw = np.ascontiguousarray(array).view(np.uint8).reshape(1, -1)
         mine = self._placed(raw, (self.count, raw.shape[1]), (AXIS,))
-        found = np.asarray(_first_of(self, raw.shape[1])(mine).addressable_data(0))
-        return found.view(array.dtype).reshape(array.shape)
+        found = np.asarray(_gather(self, which == 0)(mine).addressable_data(0))
+        return found.view(array.dtype).reshape(*found.shape[:-1], *array.shape)
 
     def _placed(self, array: Array, shape: tuple[int, ...], axes: tuple[Any, ...]) -> Any:
         import jax
@@ -111,21 +118,18 @@ class Processes:
 ALONE = Processes()
 
 
-@lru_cache(maxsize=64)
-def _first_of(processes: Processes, size: int) -> Any:
-    """Return the compiled function that gathers a row of bytes from each, and keeps the first."""
+@lru_cache(maxsize=4)
+def _gather(processes: Processes, first: bool) -> Any:
+    """Return the compiled function that gathers a row of bytes from each, or that of the first alone."""
     import jax
 
+    def gather(row: Any) -> Any:
+        rows = jax.lax.all_gather(row[0], AXIS)
+        return rows[0] if first else rows
+
     spec = jax.sharding.PartitionSpec
-    return jax.jit(
-        jax.shard_map(
-            lambda row: jax.lax.all_gather(row[0], AXIS)[0],
-            mesh=processes.mesh,
-            in_specs=spec(AXIS),
-            out_specs=spec(),
-            check_vma=False,
-        )
-    )
+    specs: Any = {"in_specs": spec(AXIS), "out_specs": spec()}
+    return jax.jit(jax.shard_map(gather, mesh=processes.mesh, check_vma=False, **specs))
 
 
 @lru_cache(maxsize=1)
@@ -144,20 +148,27 @@ def joined() -> Processes:
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    waiting = {"initialization_timeout": PATIENCE, "heartbeat_timeout_seconds": HEARTBEAT}
+    waiting: Any = {
+        "initialization_timeout": PATIENCE,
+        "heartbeat_timeout_seconds": HEARTBEAT,
+        "shutdown_timeout_seconds": HEARTBEAT,
+    }
     try:
         if os.environ[COUNT] == CLUSTER:
             jax.distributed.initialize(**waiting)
         else:
             count, index = int(os.environ[COUNT]), int(os.environ[INDEX])
-            jax.distributed.initialize(os.environ[COORDINATOR], count, index, **waiting)
+            address = os.environ[COORDINATOR]
+            jax.distributed.initialize(address, count, index, **waiting)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
     except (RuntimeError, ValueError) as error:
         told = str(error).split("\n", 1)[0]
         raise InputError(f"the processes of this training did not meet: {told:.200}") from None
     found = Processes(jax.process_count(), jax.process_index())
-    with _silent_output():  # the first meeting of gloo writes to standard output, which is for results
+    with (
+        _silent_output()
+    ):  # the first meeting of gloo writes to standard output, which is for results
         found.tell(None if found.follows else {})
     return found
 
