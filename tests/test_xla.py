@@ -92,7 +92,7 @@ def test_a_training_that_diverges_ends_before_the_step_whose_cost_is_not_finite(
     net = wg.Network(70, [wg.Dense(3, "identity")])
     with pytest.warns(wg.DivergenceWarning):
         ours, truth = (
-            wg.train(net, X, Y, wg.SGD(1e9), epochs=200, batch_size=5, engine=engine)
+            wg.train(net, X, Y, optimizer=wg.SGD(1e9), epochs=200, batch_size=5, engine=engine)
             for engine in ("xla", "reference")
         )
     assert ours.history.stopped == truth.history.stopped

@@ -4,7 +4,7 @@ Whatever goes wrong for a reason ends in one line on standard error and exit cod
 Standard output carries the result and nothing else.
 
     app         the commands; each is one function of a module here, imported when it is asked for
-    train, columns, predict, show, runs, why, trained, studio, launch    these functions, and what they take
+    train, columns, predict, show, runs, why, trained, studio    these functions, and what they take
     arguments, options, refs, rows      what was asked: options, whygrad.toml, a weight, rows
     answers, printing, facts            what is shown: an answer, scores, what a run is
 
@@ -137,7 +137,7 @@ def _read_words(words: Sequence[str]) -> list[str]:
     What `launch` runs is left as it is.
     """
     if words[:1] == ["launch"]:
-        from whygrad.cli.launch import with_end_of_options
+        from whygrad.engines.xla.launcher import with_end_of_options
 
         return ["launch", *with_end_of_options(words[1:])]
     before = ["", *words]

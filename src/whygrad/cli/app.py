@@ -71,7 +71,7 @@ COMMANDS = {
         "whygrad columns houses.csv",
         "whygrad columns houses.csv --target price --type zip=category --na=-9 --json",
     ),
-    "launch:launch": (
+    "runs:launch": (
         "Run a training in several processes, with the same bits as in one; a script may be run as well.",
         "whygrad launch -n 4 train big.csv --target price --run big.run",
         "whygrad launch -n 4 --restarts 3 train big.csv --target price --run big.run",

@@ -3,8 +3,9 @@
     steps        `nn.backprop` as it stands, traced: a run of steps as one compiled loop
     engine       its side of Python: a plan and data become arrays of a device
     processes    several processes that share a batch: the first leads, the others follow
+    launcher     starting such processes on one machine, and watching them
 
-JAX is an extra, imported when this engine is chosen. The folder imports what its parent may, and
+JAX is an extra, imported when this engine is chosen. Doors beside this one: `launcher`. The folder imports what its parent may, and
 the reference engine.
 """
 

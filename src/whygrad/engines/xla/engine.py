@@ -230,7 +230,7 @@ class XlaEngine:
         self.processes.tell({"do": "end", **said}, theta)
 
     def _lead(self, state: State, until: int, probes: Probes) -> None:
-        """Tell those that follow which steps are to be taken, and from which state."""
+        """Send those that follow which steps are to be taken, and from which state."""
         counters = {name: getattr(state, name) for name in COUNTERS}
         weights = [[probe.layer, probe.to, probe.from_] for probe in probes.weights]
         said = {

@@ -1,4 +1,4 @@
-"""`whygrad launch`: one training in several processes on this machine.
+"""One training in several processes on this machine, started and watched.
 
 Each process runs the same command, or the same script; the first leads, and it alone writes and prints
 (`engines.xla.processes`). Where one dies the others are ended, since none could go on without it. What was
@@ -16,16 +16,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from whygrad.cli.arguments import option
 from whygrad.engines.xla.processes import CLUSTER, COORDINATOR, COUNT, INDEX
 from whygrad.errors import InputError
 from whygrad.escaping import note
 
-BLOCKS = (
-    8  # of a batch, where the command does not say: the bits are those of 1, 2, 4 and 8 processes
-)
+BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
 OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0, "-h": 0}
 GRACE = 5.0  # seconds in which the others may end by themselves
 LOOK = 0.05  # seconds between two looks at them
@@ -45,61 +42,18 @@ def with_end_of_options(words: Sequence[str]) -> list[str]:
     return [*words[:at], "--", *words[at:]] if at < len(words) and words[at] != "--" else [*words]
 
 
-def launch(
-    *command: Annotated[str, option("A command of whygrad, or a Python script, with its options.")],
-    processes: Annotated[
-        int | None, option("How many. [those of the cluster's job]", name=["-n", "--processes"])
-    ] = None,
-    port: Annotated[
-        int | None, option("Where the first listens on this machine. [a free one]")
-    ] = None,
-    restarts: Annotated[
-        int, option("How often to go on from the last snapshot where a process died.")
-    ] = 0,
-) -> int:
-    """Run a command in several processes, and return the exit code of the first."""
-    if not command:
-        raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
-    if processes is None:
-        return _on_cluster(command)
-    if processes < 1:
-        raise InputError(f"-n is {processes}: it must be at least 1")
-    if restarts < 0:
-        raise InputError(f"restarts is {restarts}: it must be at least 0")
-    words = _completed(command)
-    run = (
-        _option(words, "--run")
-        if words[0] == "train"
-        else words[1]
-        if words[0] == "resume"
-        else None
-    )
-    if restarts and run is None:
-        raise InputError(
-            "--restarts goes on with a run's folder: name it, train FILE --run NAME.run"
-        )
-    while True:
-        code, died = _together(words, processes, port)
-        if not died or not restarts:
-            return code
-        restarts, processes = restarts - 1, max(1, 1 << ((processes - 1).bit_length() - 1))
-        if Path(str(run)).exists():
-            words = ["resume", str(run)]
-        note(f"going on with {processes} process{'es' * (processes > 1)}: {' '.join(words)}")
-
-
-def _completed(command: Sequence[str]) -> list[str]:
+def completed(command: Sequence[str]) -> list[str]:
     """Return the command with the engine and the blocks that processes need, where it names none."""
     words = list(command)
     if words[0] != "train":
         return words
     for name, value in (("--engine", "xla"), ("--blocks", str(BLOCKS))):
-        if _option(words, name) is None:
+        if option_of(words, name) is None:
             words += [name, value]
     return words
 
 
-def _option(words: Sequence[str], name: str) -> str | None:
+def option_of(words: Sequence[str], name: str) -> str | None:
     """Return the value that a command line gives an option, or None."""
     for word, after in zip(words, [*words[1:], ""], strict=True):
         if word == name:
@@ -115,9 +69,9 @@ def _program(words: Sequence[str]) -> list[str]:
     return [sys.executable, *module, *words]
 
 
-def _on_cluster(command: Sequence[str]) -> int:
+def on_cluster(command: Sequence[str]) -> int:
     """Run the command in this process, one of those that a cluster's launcher started."""
-    program = _program(_completed(command))
+    program = _program(completed(command))
     os.execve(program[0], program, os.environ | {COUNT: CLUSTER} | _threads())
 
 
@@ -125,7 +79,7 @@ def _threads() -> dict[str, str]:
     return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()}
 
 
-def _together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
+def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the first one's exit code, and whether one of them died."""
     address = f"127.0.0.1:{_free_port(port)}"
     common = os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
