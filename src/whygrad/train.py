@@ -54,6 +54,7 @@ def train(
     label_smoothing: float = 0.0,
     shuffle: bool = True,
     rate_multipliers: Mapping[str, Any] | None = None,
+    blocks: int = 1,
     dtype: Any = None,
     progress: bool = False,
     callbacks: Sequence[AnyCallback] = (),
@@ -88,7 +89,7 @@ def train(
     seed : int, default 0
         Decides the initial parameters and the order of the examples.
     engine : str, default "auto"
-        "auto", "native" or "reference".
+        "auto", "native", "reference" or "xla", which runs on what JAX finds (`pip install "whygrad[xla]"`).
     theta : Parameters, optional
         Parameters to start from, instead of drawn ones.
     sample_weight : array-like of shape (n,), optional
@@ -124,6 +125,9 @@ def train(
         the weights and biases of all layers, "W1" and "b1" those of layer 1, which override them. A factor
         is a number of at least 0, or for one layer an array of the shape of W[l] or b[l]; 0 freezes. It
         multiplies the step, decay included, as the learning rate of a parameter group does in PyTorch.
+    blocks : int, default 1
+        Into how many equal blocks a batch is cut, 1, 2, 4 …, for the engines "xla" and "reference". Their
+        sums are added up in one fixed order, so that as many processes as divide it get the same bits.
     dtype : str or dtype, optional
         "float32" or "float64"; by default float32 where X is, else float64, as always for L-BFGS,
         whose line search needs the digits.
@@ -185,7 +189,8 @@ def prepare(
     engine: str, theta: Parameters | None, sample_weight: Any, validation: tuple[Any, Any] | None,
     metrics: Any, l1: float | Penalty, l2: float | Penalty, schedule: str | Schedule,
     stopping: Stopping | None, cost_below: float | None, seconds: float | None, clip: float | Clip,
-    label_smoothing: float, shuffle: bool, rate_multipliers: Mapping[str, Any] | None, dtype: Any,
+    label_smoothing: float, shuffle: bool, rate_multipliers: Mapping[str, Any] | None, blocks: int,
+    dtype: Any,
     progress: bool, callbacks: Sequence[AnyCallback], layer_statistics: bool,
     record: str | PathLike[str] | None, copy_data: bool | None, overwrite: bool,
     as_data: Callable[..., Data] = as_data,
@@ -218,6 +223,7 @@ def prepare(
         label_smoothing=label_smoothing,
         cost_below=cost_below,
         rate_multipliers=rate_multipliers,
+        blocks=blocks,
     )
     kept = None if validation is None else as_data(net, *validation, dtype=kind)
     called = list(callbacks)
@@ -310,6 +316,7 @@ class TrainOptions(TypedDict, total=False):
     label_smoothing: float
     shuffle: bool
     rate_multipliers: Mapping[str, Any] | None
+    blocks: int
     dtype: Any
     callbacks: Sequence[AnyCallback]
     layer_statistics: bool

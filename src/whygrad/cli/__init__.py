@@ -97,7 +97,7 @@ def run(words: Sequence[str]) -> int:
 
         try:
             with _warnings_as_lines():
-                code = app(_standard_input(words), result_action="return_value")
+                code = app(_read_words(words), result_action="return_value")
             return code if isinstance(code, int) else 0
         except UnusedCliTokensError as error:
             more = " ".join(map(repr, error.unused_tokens or []))
@@ -131,8 +131,15 @@ def run(words: Sequence[str]) -> int:
         return _complain(f"out of memory, it seems ({reason}): raise the limit (ulimit -v)")
 
 
-def _standard_input(words: Sequence[str]) -> list[str]:
-    """Return the words with a name for "-", the file of standard input, where it is no option's value."""
+def _read_words(words: Sequence[str]) -> list[str]:
+    """Return the words with a name for "-", the file of standard input, where it is no option's value.
+
+    What `launch` runs is left as it is.
+    """
+    if words[:1] == ["launch"]:
+        from whygrad.engines.xla.launcher import with_end_of_options
+
+        return ["launch", *with_end_of_options(words[1:])]
     before = ["", *words]
     return [
         "/dev/stdin" if word == "-" and (not last.startswith("-") or last in FLAGS) else word

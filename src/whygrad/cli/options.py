@@ -28,7 +28,7 @@ TEXT = (
     *("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine"),
     *("class_weight", "aim", "quality"),
 )
-WHOLE = ("header", "epochs", "batch_size", "seed")
+WHOLE = ("header", "epochs", "batch_size", "seed", "blocks")
 NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2", "time_limit")
 LISTS = OF_SEVERAL | {"type": "COLUMN=TYPE"}
 EXAMPLES = {
@@ -47,7 +47,7 @@ TRAINING = Group("Training", sort_key=2)
 data, network, training = (partial(option, group=group) for group in (DATA, NETWORK, TRAINING))
 
 HIDDEN = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
-ENGINES = ("auto", "native", "reference")
+ENGINES = ("auto", "native", "reference", "xla")
 KNOWN_SCHEDULES = (
     "constant, inverse_scaling, step, cosine, one_cycle, on_plateau, adaptive. [by the rows]"
 )
@@ -144,7 +144,10 @@ class TrainOptions:
         Whole, training("Seed of the split, the initial weights and the order. [0]")
     ] = None
     engine: Annotated[
-        Name, choice("auto, native or reference. [auto]", ENGINES, group=TRAINING)
+        Name, choice("auto, native, reference or xla. [auto]", ENGINES, group=TRAINING)
+    ] = None
+    blocks: Annotated[
+        Whole, training("Cut a batch into so many blocks, 1, 2, 4 …, which processes share. [1]")
     ] = None
 
 

@@ -1,4 +1,4 @@
-"""`whygrad replay`, `resume`, `fork` and `diff`: a recorded training computed again, further, otherwise."""
+"""`whygrad replay`, `resume`, `fork`, `diff`: a training computed again, further, otherwise; and `launch`."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer
+from whygrad.engines.xla.launcher import completed, on_cluster, option_of, run_together
 from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken
@@ -277,3 +278,46 @@ def _in_words(about: dict[str, Any], same: bool) -> str:
     if about["theta"] is None:
         return f"{costs}; the networks have different layers"
     return f"{costs}; at the end the parameters are {number(about['theta'])} apart, ‖θ − θ′‖"
+
+
+def launch(
+    *command: Annotated[str, option("A command of whygrad, or a Python script, with its options.")],
+    processes: Annotated[
+        int | None, option("How many. [those of the cluster's job]", name=["-n", "--processes"])
+    ] = None,
+    port: Annotated[
+        int | None, option("Where the first listens on this machine. [a free one]")
+    ] = None,
+    restarts: Annotated[
+        int, option("How often to go on from the last snapshot where a process died.")
+    ] = 0,
+) -> int:
+    """Run a command in several processes, and return the exit code of the first."""
+    if not command:
+        raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
+    if processes is None:
+        return on_cluster(command)
+    if processes < 1:
+        raise InputError(f"-n is {processes}: it must be at least 1")
+    if restarts < 0:
+        raise InputError(f"restarts is {restarts}: it must be at least 0")
+    words = completed(command)
+    run = (
+        option_of(words, "--run")
+        if words[0] == "train"
+        else words[1]
+        if words[0] == "resume"
+        else None
+    )
+    if restarts and run is None:
+        raise InputError(
+            "--restarts goes on with a run's folder: name it, train FILE --run NAME.run"
+        )
+    while True:
+        code, died = run_together(words, processes, port)
+        if not died or not restarts:
+            return code
+        restarts, processes = restarts - 1, max(1, 1 << ((processes - 1).bit_length() - 1))
+        if Path(str(run)).exists():
+            words = ["resume", str(run)]
+        note(f"going on with {processes} process{'es' * (processes > 1)}: {' '.join(words)}")

@@ -27,6 +27,7 @@ from whygrad.cli.printing import (
     printer,
     written,
 )
+from whygrad.engines.xla import following
 from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
 from whygrad.pipeline import datasets
@@ -85,7 +86,8 @@ def train(
     if folds is not None and seeds is not None:
         raise InputError("--folds and --seeds exclude each other: give one of them")
     path = _place(file, options["run"], overwrite)
-    check_place(path, overwrite)
+    if not following():
+        check_place(path, overwrite)
     asked = read_options(options["header"], options["no_header"], options["sheet"])
     source = find(file, options["target"], options["task"], settings.seed, asked)
     if not (settings.quality or of_a_network(options) or (source.images and seconds is None)):

@@ -7,6 +7,8 @@ All engines compute the same pure function of plan, state and data (`whygrad.pla
 `reference`, `probe_data`, `prediction`, `pushes`. The folder imports `nn` and `plan`, never `training`.
 """
 
+from collections.abc import Callable
+from functools import cache
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
@@ -24,6 +26,7 @@ from whygrad.engines.probes import (
     whole,
 )
 from whygrad.errors import EngineWarning, InputError, nearest, warn
+from whygrad.escaping import note
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan, State
@@ -147,8 +150,9 @@ def choose(name: str, plan: Plan) -> Engine:
 
     Parameters
     ----------
-    name : {"auto", "native", "reference"}
-        "auto" is the fastest that supports the plan, with an `EngineWarning` where that is the reference.
+    name : {"auto", "native", "reference", "xla"}
+        "auto" is the fastest that supports the plan: "xla" where there is an accelerator and a step has
+        work for it, else "native"; with an `EngineWarning` where it is the reference.
     plan : Plan
         What it is to run.
 
@@ -168,18 +172,35 @@ def choose(name: str, plan: Plan) -> Engine:
     """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine
+    from whygrad.engines.xla import XlaEngine, accelerator, joined
 
     refuse_without(blas() + TRAINING, "training")
-    engines: dict[str, Engine] = {"native": NativeEngine(), "reference": ReferenceEngine()}
+    engines: dict[str, Callable[[], Engine]] = {
+        "native": NativeEngine,
+        "reference": ReferenceEngine,
+        "xla": lambda: XlaEngine(joined()),
+    }
     if name == "auto":
-        reason = engines["native"].supports(plan)
+        if device := accelerator(plan):
+            faster = XlaEngine(joined())
+            if faster.supports(plan) is None:
+                _tell_once(f"training on the {device}, with the engine 'xla'")
+                return faster
+        native = NativeEngine()
+        reason = native.supports(plan)
         if reason is None:
-            return engines["native"]
+            return native
         warn(f"training with the reference engine: {reason}", EngineWarning)
-        return engines["reference"]
+        return ReferenceEngine()
     if name not in engines:
         raise InputError(f"unknown engine {name!r}: {nearest(name, ['auto', *engines])}")
-    reason = engines[name].supports(plan)
+    chosen = engines[name]()
+    reason = chosen.supports(plan)
     if reason is not None:
         raise InputError(f"engine {name!r} cannot run this: {reason}")
-    return engines[name]
+    return chosen
+
+
+@cache
+def _tell_once(message: str) -> None:
+    note(message)

@@ -17,7 +17,7 @@ from whygrad.plan.plan import Plan, State
 
 
 @dataclass(frozen=True, eq=False)
-class _Batches:
+class Batches:
     """The batches of some steps: examples (m, B), −1 beyond the end, and S, λ₁ and λ₂ of each, (m,)."""
 
     examples: Array
@@ -26,7 +26,7 @@ class _Batches:
     l2: Array
 
 
-def _batches(plan: Plan, state: State, data: Data, steps: int) -> _Batches:
+def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
     """Return the batches of the next steps, which lie in the state's epoch."""
     B, first = plan.batch_size, state.batch_index * plan.batch_size
     taken = plan.order(state.epoch)[first : first + steps * B]
@@ -43,7 +43,7 @@ def _batches(plan: Plan, state: State, data: Data, steps: int) -> _Batches:
         np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[of_batch]
         for p in (plan.l1, plan.l2)
     )
-    return _Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
+    return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
 
 
 def rows_of(net: Network, probe: WeightProbe) -> Array:
@@ -80,7 +80,7 @@ def weight_probe_result(
     blocks: list[Block],
 ) -> WeightProbeResult:
     """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
-    about = _batches(plan, state, data, len(scale))
+    about = batches(plan, state, data, len(scale))
     filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
     return WeightProbeResult(
         state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled

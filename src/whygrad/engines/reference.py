@@ -1,13 +1,13 @@
 """The reference engine: `backprop` as written, step by step in NumPy. The truth the others are held to."""
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import BatchCurvature, ProbeResult, Probes, probe_data
+from whygrad.engines import BatchCurvature, Engine, ProbeResult, Probes, probe_data
+from whygrad.engines.blocks import block_rows, tree_sum
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -18,8 +18,16 @@ from whygrad.engines.probes import (
     probed_steps,
 )
 from whygrad.nn.arrays import Data
-from whygrad.nn.backprop import Trace, backward, cost, forward, gradients
-from whygrad.nn.functions import ACTIVATIONS, Activation, Array
+from whygrad.nn.backprop import (
+    Trace,
+    backward,
+    example_costs,
+    forward,
+    gradient_sums,
+    mean_gradient,
+    penalty,
+)
+from whygrad.nn.functions import ACTIVATIONS, Activation, Array, namespace
 from whygrad.nn.hessian import hessian_times
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.plan.plan import Plan, State
@@ -65,16 +73,7 @@ class ReferenceEngine:
         self, plan: Plan, state: State, data: Data, epochs: int
     ) -> tuple[State, list[float]]:
         """Run epochs one after the other, as `Engine.run_epochs` says."""
-        inner, cost_sums = state, []
-        for _ in range(epochs):
-            inner, seen = self.run(plan, inner, data, inner.step + plan.steps_per_epoch, Probes())
-            if seen.diverged:
-                break
-            cost_sums.append(inner.cost_sum)
-            inner = replace(
-                inner, epoch=inner.epoch + 1, batch_index=0, seen=inner.seen + plan.n, cost_sum=0.0
-            )
-        return replace(inner, epoch=state.epoch, seen=state.seen), cost_sums
+        return one_after_the_other(self, plan, state, data, epochs)
 
     def cost_and_gradient(self, plan: Plan, theta: Array, data: Data) -> tuple[float, Array]:
         """Return the cost of these examples and its gradient, without dropout."""
@@ -104,6 +103,22 @@ class ReferenceEngine:
         )
 
 
+def one_after_the_other(
+    engine: Engine, plan: Plan, state: State, data: Data, epochs: int
+) -> tuple[State, list[float]]:
+    """Run whole epochs by an engine's `run`, as `Engine.run_epochs` says."""
+    inner, cost_sums = state, []
+    for _ in range(epochs):
+        inner, seen = engine.run(plan, inner, data, inner.step + plan.steps_per_epoch, Probes())
+        if seen.diverged:
+            break
+        cost_sums.append(inner.cost_sum)
+        inner = replace(
+            inner, epoch=inner.epoch + 1, batch_index=0, seen=inner.seen + plan.n, cost_sum=0.0
+        )
+    return replace(inner, epoch=state.epoch, seen=state.seen), cost_sums
+
+
 def of_next_batch(plan: Plan, state: State, data: Data) -> tuple[float, Array, Trace, Array | None]:
     """Return the cost, gradient, trace and examples' factors of the batch that the next step takes."""
     batch = plan.batch(state.epoch, state.batch_index)
@@ -113,7 +128,7 @@ def of_next_batch(plan: Plan, state: State, data: Data) -> tuple[float, Array, T
     return *found, rows.sample_weight
 
 
-def _of(values: Array | None, batch: Array) -> Array | None:
+def _of(values: Array | None, batch: Any) -> Array | None:
     return None if values is None else values[batch]
 
 
@@ -123,11 +138,24 @@ def _cost_and_gradient(
     """Return cost and gradient of some examples, divided by S = Σ counts, whatever their weights are."""
     net, s = plan.net, data.sample_weight
     parameters = Parameters(net.sizes, theta)
-    share, l1, l2 = _penalties(plan, len(data.Y), s, counts)
+    S = float(len(data.Y) if counts is None else counts.sum())
+    l1, l2 = (each.of_batch(S, plan.n) for each in (plan.l1, plan.l2))
+    S = S or 1.0
     trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
-    C = share * float(cost(net, parameters, trace, data.Y, s, l1, l2))
-    g = gradients(net, parameters, trace, s, l1, l2).flat
-    return C, g if share == 1 else g * share, trace
+    costs = example_costs(net, trace, data.Y)
+    costs = costs if s is None else s * costs
+    parts = [
+        (costs[rows].sum(), gradient_sums(net, _rows_of(trace, rows), _of(s, rows)).flat)
+        for rows in block_rows(len(costs), plan.blocks)
+    ]
+    C, sums = (tree_sum(np.array(part)) for part in zip(*parts, strict=True))
+    g = mean_gradient(net, parameters, Gradients(net.sizes, sums), S, l1, l2).flat
+    return float(C / S + penalty(parameters, l1, l2)), g, trace
+
+
+def _rows_of(trace: Trace, rows: slice) -> Trace:
+    a, delta = ([None if x is None else x[rows] for x in xs] for xs in (trace.a, trace.delta))
+    return replace(trace, a=tuple(a), delta=tuple(delta))
 
 
 def _penalties(
@@ -170,7 +198,7 @@ class _Seen:
         self.scale.append(scale)
         if probes.every and before.step % probes.every == 0:
             self.statistics.append(
-                _statistics_of_step(net, before.theta, theta, g, trace, sample_weight)
+                statistics_of_step(net, before.theta, theta, g, trace, sample_weight)
             )
         for probe in probes.weights:
             indices, (low, high) = probe_data.rows_of(net, probe), probe.from_
@@ -211,11 +239,12 @@ class _Seen:
         return ProbeResult(costs, diverged, statistics, weights)
 
 
-def _statistics_of_step(
+def statistics_of_step(
     net: Network, before: Array, after: Array, g: Array, trace: Trace, sample_weight: Array | None
 ) -> Array:
     """Return the statistics of each layer, (L, 9), of the step from θ `before` to `after` at gradient g."""
     assert trace.delta is not None
+    xp = namespace(before)
     flats = [flat.astype(np.float64) for flat in (before, g)]
     parts = [Gradients(net.sizes, flat) for flat in (*flats, after.astype(np.float64) - flats[0])]
     rows = []
@@ -223,24 +252,26 @@ def _statistics_of_step(
         a, delta = trace.a[l].astype(np.float64), trace.delta[l].astype(np.float64)
         if sample_weight is not None:
             delta = delta * sample_weight[:, None]
-        norms = [math.hypot(np.linalg.norm(p.dW[l]), np.linalg.norm(p.db[l])) for p in parts]
+        norms = [xp.hypot(*(xp.linalg.norm(each) for each in (p.dW[l], p.db[l]))) for p in parts]
         spread = [a.mean(), a.std(), delta.mean(), delta.std()]
-        rows.append([*norms, *_faded(net.f[l], trace.z[l]), *spread])
-    return np.array(rows)
+        rows.append(xp.stack([*norms, *_faded(net.f[l], trace.z[l]), *spread]))
+    return xp.stack(rows)
 
 
-def _faded(f: Activation, z: Array) -> tuple[float, float]:
+def _faded(f: Activation, z: Array) -> tuple[Any, Any]:
     """Return the shares of dead units and of saturated values at z, (n, units); 0 for all other f.
 
     >>> _faded(ACTIVATIONS["relu"], np.array([[1.0, -1.0], [2.0, -3.0], [-1.0, -2.0]]))
-    (0.5, 0.0)
+    (np.float64(0.5), np.float64(0.0))
     """
+    xp = namespace(z)
+    none = xp.float64(0.0)
     if ACTIVATIONS.get(f.name) != f:
-        return 0.0, 0.0
+        return none, none
     greatest = ONE_SIDED.get(f.name) or BOUNDED.get(f.name)
     if greatest is None:
-        return 0.0, 0.0
-    small = np.abs(f.derivative(z)) < SATURATED * greatest
+        return none, none
+    small = xp.abs(f.derivative(z)) < SATURATED * greatest
     if f.name in ONE_SIDED:
-        return float(small.all(axis=0).mean()), 0.0
-    return 0.0, float(small.mean())
+        return small.all(axis=0).astype(np.float64).mean(), none
+    return none, small.astype(np.float64).mean()

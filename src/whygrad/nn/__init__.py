@@ -33,7 +33,17 @@ from whygrad.nn.arrays import (
     is_sparse,
     one_hot,
 )
-from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
+from whygrad.nn.backprop import (
+    Trace,
+    backward,
+    cost,
+    example_costs,
+    forward,
+    gradient_sums,
+    gradients,
+    mean_gradient,
+    penalty,
+)
 from whygrad.nn.functions import (
     ACTIVATIONS,
     CANONICAL_LINKS,
@@ -88,14 +98,17 @@ __all__ = [
     "find_activation",
     "find_cost",
     "forward",
+    "gradient_sums",
     "gradients",
     "hessian_times",
     "in_rows",
     "is_sparse",
+    "mean_gradient",
     "measure",
     "namespace",
     "one_hot",
     "output_costs",
     "output_error",
+    "penalty",
     "together",
 ]

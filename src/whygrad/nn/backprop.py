@@ -171,18 +171,32 @@ def gradients(
     array([[-1.5, -3. ]])
     """
     check_trace(trace, delta=True)
-    a, delta = trace.a, trace.delta
-    s = as_sample_weight(sample_weight, len(delta[net.L]))
-    xp = namespace(delta[net.L])
-    S = len(delta[net.L]) if s is None else s.sum() + (s.sum() == 0)  # never 0: then every s is
+    s = as_sample_weight(sample_weight, len(trace.delta[net.L]))
+    S = (
+        len(trace.delta[net.L]) if s is None else s.sum() + (s.sum() == 0)
+    )  # never 0: then every s is
+    return mean_gradient(net, theta, gradient_sums(net, trace, s), S, l1, l2)
+
+
+def gradient_sums(net: Network, trace: Trace, s: Array | None = None) -> Gradients:
+    """Return Σ s δˡ aˡ⁻¹ᵀ and Σ s δˡ of the examples of a trace: their gradients, added up."""
     parts = []
     for l in range(1, net.L + 1):
-        d = delta[l] if s is None else delta[l] * s[:, None]
-        dW = d.T @ a[l - 1] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
+        d = trace.delta[l] if s is None else trace.delta[l] * s[:, None]
+        parts += [(d.T @ trace.a[l - 1]).reshape(-1), d.sum(axis=0)]
+    return Gradients(net.sizes, namespace(parts[0]).concatenate(parts))
+
+
+def mean_gradient(
+    net: Network, theta: Parameters, sums: Gradients, S: Any, l1: Any = 0, l2: Any = 0
+) -> Gradients:
+    """Return the gradient of the cost from the sums over its examples: over S, with the penalties' own."""
+    xp, parts = namespace(sums.flat), []
+    for l in range(1, net.L + 1):
+        dW = sums.dW[l] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
         if net.kept[l] is not None:
             dW = xp.where(net.kept[l], dW, 0)
-        db = d.sum(axis=0) / S
-        parts += [dW.reshape(-1), db]
+        parts += [dW.reshape(-1), sums.db[l] / S]
     return Gradients(net.sizes, xp.concatenate(parts))
 
 
@@ -234,10 +248,15 @@ def cost(
     C_x = example_costs(net, trace, Y)
     s = as_sample_weight(sample_weight, len(C_x))
     C = C_x.mean() if s is None else (s * C_x).sum() / (s.sum() + (s.sum() == 0))
-    xp = namespace(C_x)
+    return C + penalty(theta, l1, l2)
+
+
+def penalty(theta: Parameters, l1: Any = 0, l2: Any = 0) -> Any:
+    """Return what the penalties add to the cost: λ₁ Σ|W| + ½ λ₂ Σ W²."""
+    xp, added = namespace(theta.flat), 0.0
     for W in theta.W[1:]:
-        C = C + l1 * xp.abs(W).sum() + l2 / 2 * (W * W).sum()
-    return C
+        added = added + l1 * xp.abs(W).sum() + l2 / 2 * (W * W).sum()
+    return added
 
 
 def _example() -> tuple[Network, Parameters]:

@@ -361,11 +361,17 @@ class Network:
         """The indices in θ of the weights that layers' masks leave out."""
         if not any(mask is not None for mask in self.kept):
             return np.zeros(0, np.int64)
+        return np.flatnonzero(~self.present)
+
+    @cached_property
+    def present(self) -> Array:
+        """Which parameters layers' masks leave in, (P,) in the order of θ."""
         everywhere = Parameters(self.sizes, np.ones(count(self.sizes), bool))
         for l, mask in enumerate(self.kept):
             if mask is not None:
                 everywhere.W[l][...] = mask
-        return np.flatnonzero(~everywhere.flat)
+        everywhere.flat.flags.writeable = False
+        return everywhere.flat
 
     @cached_property
     def C(self) -> Cost:

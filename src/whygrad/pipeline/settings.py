@@ -89,8 +89,10 @@ class Settings:
         λ₁ and λ₂.
     seed : int, default 0
         Decides the split, the initial parameters and the order of the rows.
-    engine : {"auto", "native", "reference"}
+    engine : {"auto", "native", "reference", "xla"}
         What computes the steps.
+    blocks : int, default 1
+        Into how many blocks a batch is cut, which several processes share; see `whygrad.train`.
     test : float or str, default 0.2
         The share of the rows that are scored once, at the end; 0 for none. "last" and "last:0.1" take the
         latest rows by the table's dates instead of drawing them.
@@ -141,6 +143,7 @@ class Settings:
     l2: float | None = None
     seed: int = 0
     engine: str = "auto"
+    blocks: int = 1
     test: float | str = SHARE
     validation: float | None = None
     leave_out: tuple[str, ...] = ()
@@ -193,7 +196,13 @@ class Settings:
                     f"types is {self.types!r}: give a type for each name, {{'zip': 'category'}}"
                 )
             check_type(*pair)
-        for name, least in (("epochs", 1), ("batch_size", 1), ("seed", 0), ("member", 1)):
+        for name, least in (
+            ("epochs", 1),
+            ("batch_size", 1),
+            ("seed", 0),
+            ("member", 1),
+            ("blocks", 1),
+        ):
             value = getattr(self, name)
             if value is not None and value < least:
                 raise InputError(f"{_option(name)} is {value}: it must be at least {least}")
@@ -399,6 +408,7 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
         n=rows,
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
+        blocks=chosen.blocks,
         seed=settings.seed,
         l1=Penalty(settings.l1),
         l2=Penalty(chosen.l2),

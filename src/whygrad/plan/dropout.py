@@ -6,9 +6,11 @@ dropout). Nothing is drawn from a stream, so every engine, thread and replay fin
 Sources: Srivastava et al. (2014) for dropout; Steele, Lea & Flood (2014) for the mixing function.
 """
 
+from typing import Any
+
 import numpy as np
 
-from whygrad.nn.functions import Array
+from whygrad.nn.functions import Array, namespace
 
 # SplitMix64: an odd number near 2^64 / golden ratio, and the two factors of its mixing function.
 GOLDEN = 0x9E3779B97F4A7C15
@@ -36,14 +38,17 @@ def mask(seed: int, step: int, layer: int, examples: Array, units: int, rate: fl
     >>> sorted(set(factors.ravel().tolist())), bool(abs(factors.mean() - 1) < 0.01)
     ([0.0, 1.25], True)
     """
-    word = np.uint64
     with np.errstate(over="ignore"):  # counters wrap around
-        rows = _mix_all(
-            word(key(seed, step, layer)) + (examples.astype(word) + word(1)) * word(GOLDEN)
-        )
-        columns = (np.arange(units).astype(word) + word(1)) * word(GOLDEN)
-        cases = _mix_all(rows[:, None] + columns) >> word(32)
-    return np.where(cases < word(threshold(rate)), 1 / (1 - rate), 0.0)
+        return mask_of_key(np.uint64(key(seed, step, layer)), examples, units, rate)
+
+
+def mask_of_key(key: Any, examples: Array, units: int, rate: float) -> Array:
+    """Return the factors of a layer whose key at the step is known, in the array library of `examples`."""
+    word, xp = np.uint64, namespace(examples)
+    rows = _mix_all(key + (examples.astype(word) + word(1)) * word(GOLDEN))
+    columns = (xp.arange(units).astype(word) + word(1)) * word(GOLDEN)
+    cases = _mix_all(rows[:, None] + columns) >> word(32)
+    return xp.where(cases < word(threshold(rate)), 1 / (1 - rate), 0.0)
 
 
 def _mix(number: int) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.nn.frozen_array import FrozenArray, freeze
-from whygrad.nn.functions import Array
+from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Network, Parameters, count
 from whygrad.plan.optimizers import OPTIMIZERS, AdamW, Optimizer
 
@@ -81,7 +81,7 @@ def multiplied(
         after, opt_state = rule.update(theta, g, opt_state, coefficients)
         return theta + m * (after - theta), opt_state
     # The step by itself has all its digits; beside θ it has been rounded to those of θ.
-    step, opt_state = rule.update(np.zeros_like(theta), g, opt_state, coefficients)
+    step, opt_state = rule.update(namespace(theta).zeros_like(theta), g, opt_state, coefficients)
     if share := lost(rule, coefficients):
         step = step - share * theta
     return theta + m * step, opt_state

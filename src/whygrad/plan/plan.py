@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.errors import InputError, known_arguments
 from whygrad.nn.arrays import Data, check_fit
-from whygrad.nn.functions import Array
+from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Network, Parameters, count
 from whygrad.plan.dropout import mask
 from whygrad.plan.lbfgs import LBFGS, by_steps
@@ -117,15 +117,15 @@ class Clip:
         """Return the bounded gradient."""
         return self.shorten(g)[0]
 
-    def shorten(self, g: Array) -> tuple[Array, float]:
-        """Return the bounded gradient, and the factor by which `norm` scaled it down."""
-        scale = 1.0
+    def shorten(self, g: Array) -> tuple[Array, Any]:
+        """Return the bounded gradient, and the factor in float64 by which `norm` scaled it down."""
+        xp, scale = namespace(g), 1.0
         if self.value is not None:
-            g = np.clip(g, -self.value, self.value)
+            g = xp.clip(g, -self.value, self.value)
         if self.norm is not None:
-            length = float(np.linalg.norm(g.astype(np.float64)))
-            scale = min(1.0, self.norm / length) if length > 0 else 1.0
-            g = g * scale if length > 0 else g
+            length = xp.linalg.norm(g.astype(np.float64))
+            scale = xp.where(length > self.norm, self.norm / xp.where(length > 0, length, 1.0), 1.0)
+            g = g * scale.astype(g.dtype)
         return g, scale
 
 
@@ -197,6 +197,9 @@ class Plan:
         End after an epoch whose cost is below this.
     rate_multipliers : dict
         Factors on the learning rate by group of parameters, see `train`; kept as sorted pairs.
+    blocks : int
+        Into how many equal blocks a batch is cut: 1, 2, 4 …. Each block's gradients are summed on their
+        own, and these sums in pairs, so that the bits are those of any number of processes that share them.
 
     Raises
     ------
@@ -220,6 +223,7 @@ class Plan:
     label_smoothing: float = 0.0
     cost_below: float | None = None
     rate_multipliers: Any = ()
+    blocks: int = 1
 
     def __post_init__(self) -> None:
         factors = as_multipliers(self.rate_multipliers, self.net)
@@ -234,6 +238,12 @@ class Plan:
             raise InputError(
                 f"batch_size is {self.batch_size}, but there are only {self.n} examples: "
                 f"use at most {self.n}"
+            )
+        _check_whole("blocks", self.blocks, 1)
+        if self.blocks & (self.blocks - 1) or self.blocks > self.batch_size:
+            raise InputError(
+                f"blocks is {self.blocks}: a batch is cut into 1, 2, 4 … blocks, of at least one example "
+                f"each, and batch_size is {self.batch_size}"
             )
         if not (_is_number(self.label_smoothing) and 0 <= self.label_smoothing < 1):
             raise InputError(
@@ -297,8 +307,8 @@ class Plan:
         else:
             theta, opt_state = multiplied(self.rule, m, theta, g, opt_state, coefficients)
             theta = (1 - decay * m) * theta if decay else theta
-        if len(self.net.masked):
-            theta[self.net.masked] = 0  # as they are, unless a rule of the user's own moves them
+        if len(self.net.masked):  # 0 as they are, unless a rule of the user's own moves them
+            theta = namespace(theta).where(self.net.present, theta, 0)
         return theta, opt_state
 
     @property

@@ -17,6 +17,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from whygrad.engines.xla import following
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.files import sha256, sync
 from whygrad.fitted import Fitted, fitted_of
@@ -106,6 +107,8 @@ def record_run(
     FileError
         Where the folder exists, or cannot be written.
     """
+    if following():
+        return run(training)
     folder, began = Path(path), time.perf_counter()
     state, history = train_and_record(
         folder, training, Details(overwrite, copy_data), observers, seconds
@@ -125,6 +128,7 @@ def train_and_record(
     controller: StepController | None = None,
 ) -> tuple[State, History]:
     """Make a run's folder and train; `conclude` then adds the results."""
+    _end_if_following(training)
     begin(folder, training, details)
     # The data are hashed while training runs, and before anything is recorded.
     hashing = partial(add_hashes, folder, parts_of(training) | dict(details.others))
@@ -146,6 +150,7 @@ def go_on(
 
     `before` is done before training starts, `hashing` while it runs.
     """
+    _end_if_following(training)
     first = () if hashing is None else (hashing,)
     with location.only_writer(folder):
         if before:
@@ -157,6 +162,13 @@ def go_on(
             state, history = run(training, [*observers, recorder], seconds, controller)
             recorder.finish(state)
     return state, history
+
+
+def _end_if_following(training: Training) -> None:
+    """Take the steps of a training that another process leads and records; this one ends with it."""
+    if following():
+        run(training)
+        raise SystemExit(0)
 
 
 def _do(folder: Path, jobs: Sequence[Job]) -> None:

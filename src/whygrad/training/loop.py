@@ -21,6 +21,7 @@ import numpy as np
 
 from whygrad.cores import beside_others
 from whygrad.engines import Engine, ProbeResult
+from whygrad.engines.xla import XlaEngine
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data
 from whygrad.nn.network import Parameters
@@ -41,6 +42,7 @@ from whygrad.training.divergence import Rollback, report_divergence, roll_back, 
 from whygrad.training.epochs import MEASURES, Epoch, History, end_of_epoch, last_step, rise
 from whygrad.training.metrics import Measure, Metrics
 from whygrad.training.minimise import ALL_DONE, minimise
+from whygrad.training.together import together
 
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
 RISKED = 0.05  # the share of a training's time that may be spent on epochs that a rule then undoes
@@ -97,6 +99,22 @@ def run(
         Where a rule or a metric needs validation data and there are none, where a rule goes by what is
         not measured, and where a metric cannot be measured.
     """
+
+    def lead() -> tuple[State, History]:
+        return _run(training, callbacks, seconds, controller)
+
+    if isinstance(training.engine, XlaEngine) and training.engine.processes.count > 1:
+        return together(training.engine, training.plan, training.state, training.data, lead)
+    return lead()
+
+
+def _run(
+    training: Training,
+    callbacks: Sequence[AnyCallback],
+    seconds: float | None,
+    controller: StepController | None,
+) -> tuple[State, History]:
+    """Take the steps in this process."""
     plan, state, validation = training.plan, training.state, training.validation
     engine, layer_statistics = training.engine, training.layer_statistics
     called = [as_callback(callback) for callback in callbacks]

@@ -71,6 +71,8 @@ class NativeEngine:
     def supports(self, plan: Plan) -> str | None:
         """Return None, or what it is that only the reference engine runs."""
         net = plan.net
+        if plan.blocks > 1:
+            return f"a batch in {plan.blocks} blocks is for the engines 'xla' and 'reference'"
         for l, f in enumerate(net.f[1:], start=1):
             if ACTIVATIONS.get(f.name) != f:
                 return f"the activation {f.name!r} of layer {l} is your own"

@@ -40,6 +40,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "clip": _plain(asdict(plan.clip)),
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
         **_multipliers_to_dict(plan),
+        **({"blocks": plan.blocks} if plan.blocks > 1 else {}),
         "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
@@ -60,6 +61,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
             name: frozen_array.from_dict(value) if isinstance(value, dict) else value
             for name, value in about.get("rate_multipliers", {}).items()
         },
+        blocks=about.get("blocks", 1),
     )
 
 

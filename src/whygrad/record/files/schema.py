@@ -125,14 +125,14 @@ PLAN: dict[str, Check] = {
     "label_smoothing": number,
     "cost_below": maybe(written_number),
     "own": mapping(maybe(SHA256)),
-    "engine": one_of(("native", "reference")),
+    "engine": one_of(("native", "reference", "xla")),
     "start": whole(),
     "log_every": whole(),
     "layer_statistics": flag,
     "left_out": maybe(LEFT_OUT),
 }
 # What plans of an older version do not have, nor those that do without.
-MORE_OF_PLAN: dict[str, Check] = {"rate_multipliers": mapping(_multiplier)}
+MORE_OF_PLAN: dict[str, Check] = {"rate_multipliers": mapping(_multiplier), "blocks": POSITIVE}
 
 # ── where, on what, and what came of it ──────────────────────────────────────────────────────────────
 
@@ -181,7 +181,7 @@ SETTINGS: dict[str, Check] = {
 # What runs of an older version do not have.
 MORE_SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("class_weight", "aim", "quality"), maybe(text)),
-    "member": POSITIVE,
+    **dict.fromkeys(("member", "blocks"), POSITIVE),
     "types": each(each(text)),
     **dict.fromkeys(("na", "metrics"), each(text)),
 }

@@ -1,0 +1,15 @@
+"""The engine on JAX and XLA, for accelerators and for many processes.
+
+    steps        `nn.backprop` as it stands, traced: a run of steps as one compiled loop
+    engine       its side of Python: a plan and data become arrays of a device
+    processes    several processes that share a batch: the first leads, the others follow
+    launcher     starting such processes on one machine, and watching them
+
+JAX is an extra, imported when this engine is chosen. Doors beside this one: `launcher`. The folder imports what its parent may, and
+the reference engine.
+"""
+
+from whygrad.engines.xla.engine import XlaEngine, accelerator
+from whygrad.engines.xla.processes import Processes, following, joined
+
+__all__ = ["Processes", "XlaEngine", "accelerator", "following", "joined"]

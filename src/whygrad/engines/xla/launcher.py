@@ -1,0 +1,164 @@
+"""One training in several processes on this machine, started and watched.
+
+Each process runs the same command, or the same script; the first leads, and it alone writes and prints
+(`engines.xla.processes`). Where one dies the others are ended, since none could go on without it. What was
+recorded is whole up to the last snapshot, and goes on with the same bits on any number of processes that
+divides the blocks.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from whygrad.engines.xla.processes import CLUSTER, COORDINATOR, COUNT, INDEX
+from whygrad.errors import InputError
+from whygrad.escaping import note
+
+BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
+OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0, "-h": 0}
+GRACE = 5.0  # seconds in which the others may end by themselves
+LOOK = 0.05  # seconds between two looks at them
+# One thread each: the processes share the cores, and with more threads bits would depend on the load.
+ALONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+
+
+def with_end_of_options(words: Sequence[str]) -> list[str]:
+    """Return the words of `launch` with -- before the command that it runs, whose options are its own.
+
+    >>> with_end_of_options(["-n", "4", "train", "big.csv", "--target", "y"])
+    ['-n', '4', '--', 'train', 'big.csv', '--target', 'y']
+    """
+    at = 0
+    while at < len(words) and words[at].partition("=")[0] in OPTIONS:
+        at += 1 + (OPTIONS[words[at].partition("=")[0]] if "=" not in words[at] else 0)
+    return [*words[:at], "--", *words[at:]] if at < len(words) and words[at] != "--" else [*words]
+
+
+def completed(command: Sequence[str]) -> list[str]:
+    """Return the command with the engine and the blocks that processes need, where it names none."""
+    words = list(command)
+    if words[0] != "train":
+        return words
+    for name, value in (("--engine", "xla"), ("--blocks", str(BLOCKS))):
+        if option_of(words, name) is None:
+            words += [name, value]
+    return words
+
+
+def option_of(words: Sequence[str], name: str) -> str | None:
+    """Return the value that a command line gives an option, or None."""
+    for word, after in zip(words, [*words[1:], ""], strict=True):
+        if word == name:
+            return after
+        if word.startswith(f"{name}="):
+            return word.partition("=")[2]
+    return None
+
+
+def _program(words: Sequence[str]) -> list[str]:
+    """Return what a process runs: Python with a script, or with a command of whygrad."""
+    module = () if words[0].endswith(".py") else ("-m", "whygrad")
+    return [sys.executable, *module, *words]
+
+
+def on_cluster(command: Sequence[str]) -> int:
+    """Run the command in this process, one of those that a cluster's launcher started."""
+    program = _program(completed(command))
+    os.execve(program[0], program, os.environ | {COUNT: CLUSTER} | _threads())
+
+
+def _threads() -> dict[str, str]:
+    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()}
+
+
+def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
+    """Run n processes to their end; return the first one's exit code, and whether one of them died."""
+    address = f"127.0.0.1:{_free_port(port)}"
+    common = os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
+    with _started(_program(words), common, n) as (started, told):
+        while True:
+            ended = [i for i, process in enumerate(started) if process.poll() is not None]
+            failed = [i for i in ended if started[i].returncode]
+            if failed or 0 in ended:
+                break
+            time.sleep(LOOK)
+        _end(started)
+        first = failed[0] if failed else 0
+        code: int = started[first].returncode
+        if code < 0:
+            name = signal.Signals(-code).name
+            note(
+                f"process {first} of {n} was ended by {name}: the training is over, what it recorded is "
+                "there"
+            )
+            return 1, True
+        if first:
+            said = told[first].read_text(errors="replace").strip().splitlines()
+            note(said[-1] if said else f"process {first} of {n} ended with code {code}")
+        return code, False  # of the first process: it has said why
+
+
+@contextmanager
+def _started(
+    program: list[str], common: dict[str, str], n: int
+) -> Iterator[tuple[list[subprocess.Popen[bytes]], list[Path]]]:
+    """Start the processes, of which the first has this one's streams, and leave none behind."""
+    with tempfile.TemporaryDirectory(prefix="whygrad-launch-") as folder:
+        told = [Path(folder) / f"{i}.txt" for i in range(n)]
+        started: list[subprocess.Popen[bytes]] = []
+        before = signal.getsignal(signal.SIGINT)
+
+        def interrupt(number: int, frame: Any) -> None:
+            for process in started[:1]:  # the first ends the training, and lets the others go
+                process.send_signal(signal.SIGINT)
+
+        try:
+            signal.signal(signal.SIGINT, interrupt)
+            for i, path in enumerate(told):
+                silent = subprocess.DEVNULL if i else None
+                with path.open("wb") as file:
+                    process = subprocess.Popen(
+                        program,
+                        env=common | {INDEX: str(i)},
+                        start_new_session=True,
+                        stdin=silent,
+                        stdout=silent,
+                        stderr=file if i else None,
+                    )
+                started.append(process)
+            yield started, told
+        finally:
+            _end(started)
+            signal.signal(signal.SIGINT, before)
+
+
+def _end(started: list[subprocess.Popen[bytes]]) -> None:
+    """End those that are still there, after a moment in which they may end by themselves."""
+    until = time.monotonic() + (GRACE if all(p.poll() in (None, 0) for p in started) else 0)
+    while any(p.poll() is None for p in started) and time.monotonic() < until:
+        time.sleep(LOOK)
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+
+
+def _free_port(wanted: int | None) -> int:
+    """Return the port where the first process is to listen; raise `InputError` where it is taken."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"port {wanted} cannot be had ({reason}): leave --port out, or give another"
+            ) from None
+        return int(probe.getsockname()[1])

@@ -1,0 +1,187 @@
+"""Several processes that share the blocks of each batch: the first leads, the others follow.
+
+Who launched them says in the environment how many there are, which one this is, and where the first
+listens; on a cluster JAX finds that itself. The first process runs the training as one alone would: it
+decides how far to go, records, reports and ends. Before each run of steps it tells the others its state in
+a message, and all take these steps. So nothing that depends on a clock can part them.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+
+# What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
+COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COORDINATOR"
+CLUSTER = "cluster"  # as COUNT: JAX asks Slurm, Open MPI or Kubernetes
+NEEDS = 'it takes JAX: pip install "whygrad[xla]"'
+PATIENCE = 120  # seconds until all are there
+HEARTBEAT = 20  # seconds after which JAX takes one that is silent for dead
+AXIS = "processes"
+
+
+def launched() -> bool:
+    """Return whether this process is one of several."""
+    return os.environ.get(COUNT, "1") != "1"
+
+
+def following() -> bool:
+    """Return whether another process leads: it records, prints and decides; this one takes its steps."""
+    return launched() and joined().follows
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train together, of which this is number `index`."""
+
+    count: int = 1
+    index: int = 0
+
+    @property
+    def follows(self) -> bool:
+        """Whether another process leads."""
+        return self.index > 0
+
+    @cached_property
+    def mesh(self) -> Any:
+        """One device of each process, along one axis."""
+        import jax
+
+        first: dict[int, Any] = {}
+        for device in jax.devices():
+            first.setdefault(device.process_index, device)
+        return jax.sharding.Mesh(np.array([first[i] for i in range(self.count)]), (AXIS,))
+
+    def everywhere(self, array: Array | None) -> Any:
+        """Return an array that all processes have alike, as one that XLA may use on all."""
+        return None if array is None else self._placed(array, array.shape, ())
+
+    def shared(self, array: Array | None) -> Any:
+        """Return the array whose second axis has the blocks of all, from this one's own, (K, blocks, …)."""
+        if array is None:
+            return None
+        shape = (len(array), array.shape[1] * self.count, *array.shape[2:])
+        return self._placed(array, shape, (None, AXIS))
+
+    def tell(
+        self, message: dict[str, Any] | None, *arrays: Array
+    ) -> tuple[dict[str, Any], list[Array]]:
+        """Return what the first process says: a message as JSON, and arrays; the others give None.
+
+        The message says of what shape and dtype the arrays are.
+        """
+        text = b""
+        if message is not None:
+            shapes = [[list(array.shape), array.dtype.name] for array in arrays]
+            text = json.dumps(message | {"arrays": shapes}).encode()
+        size = int(self._of_first(np.array([len(text)]))[0])
+        room = 1 << max(10, size.bit_length())  # few sizes: each is compiled by itself
+        found = self._of_first(np.frombuffer(text.ljust(room), np.uint8))
+        said = json.loads(found[:size].tobytes())
+        if message is None:
+            arrays = tuple(np.zeros(shape, dtype) for shape, dtype in said["arrays"])
+        return said, [self._of_first(array) for array in arrays]
+
+    def gathered(self, array: Array) -> Array:
+        """Return what each process gives, (count, …): arrays of one shape."""
+        return self._gathered(array, slice(None))
+
+    def _of_first(self, array: Array) -> Array:
+        """Return the first process's array, bit by bit; the others give one of the same shape."""
+        return self._gathered(array, 0)
+
+    def _gathered(self, array: Array, which: Any) -> Array:
+        if not array.size:
+            return array
+        raw = np.ascontiguousarray(array).view(np.uint8).reshape(1, -1)
+        mine = self._placed(raw, (self.count, raw.shape[1]), (AXIS,))
+        found = np.asarray(_gather(self, which == 0)(mine).addressable_data(0))
+        return found.view(array.dtype).reshape(*found.shape[:-1], *array.shape)
+
+    def _placed(self, array: Array, shape: tuple[int, ...], axes: tuple[Any, ...]) -> Any:
+        import jax
+
+        sharding = jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(*axes))
+        return jax.make_array_from_callback(shape, sharding, lambda _: array)  # this one's part
+
+
+ALONE = Processes()
+
+
+@lru_cache(maxsize=4)
+def _gather(processes: Processes, first: bool) -> Any:
+    """Return the compiled function that gathers a row of bytes from each, or that of the first alone."""
+    import jax
+
+    def gather(row: Any) -> Any:
+        rows = jax.lax.all_gather(row[0], AXIS)
+        return rows[0] if first else rows
+
+    spec = jax.sharding.PartitionSpec
+    specs: Any = {"in_specs": spec(AXIS), "out_specs": spec()}
+    return jax.jit(jax.shard_map(gather, mesh=processes.mesh, check_vma=False, **specs))
+
+
+@lru_cache(maxsize=1)
+def joined() -> Processes:
+    """Return the processes of this training, and connect with them the first time.
+
+    Raises
+    ------
+    InputError
+        Where the environment does not say which one this is, or the others do not come.
+    """
+    if not launched():
+        return ALONE
+    if find_spec("jax") is None:
+        raise InputError(f"several processes train on the engine 'xla': {NEEDS}")
+    import jax
+
+    jax.config.update("jax_cpu_collectives_implementation", "gloo")
+    waiting: Any = {
+        "initialization_timeout": PATIENCE,
+        "heartbeat_timeout_seconds": HEARTBEAT,
+        "shutdown_timeout_seconds": HEARTBEAT,
+    }
+    try:
+        if os.environ[COUNT] == CLUSTER:
+            jax.distributed.initialize(**waiting)
+        else:
+            count, index = int(os.environ[COUNT]), int(os.environ[INDEX])
+            address = os.environ[COORDINATOR]
+            jax.distributed.initialize(address, count, index, **waiting)
+    except KeyError as error:
+        raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
+    except (RuntimeError, ValueError) as error:
+        told = str(error).split("\n", 1)[0]
+        raise InputError(f"the processes of this training did not meet: {told:.200}") from None
+    found = Processes(jax.process_count(), jax.process_index())
+    with (
+        _silent_output()
+    ):  # the first meeting of gloo writes to standard output, which is for results
+        found.tell(None if found.follows else {})
+    return found
+
+
+@contextmanager
+def _silent_output() -> Iterator[None]:
+    """Drop what libraries write to standard output, below Python."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)

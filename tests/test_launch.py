@@ -1,0 +1,194 @@
+"""Several processes train as one: the same bits on 1, 2 and 4, whoever dies, and whatever goes on after."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from command import whygrad
+from whygrad.plan.plan import Plan
+
+pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
+
+PATIENCE = 300  # seconds; JAX takes its time to start, four times on a machine of few cores
+
+SCRIPT = """
+import hashlib, sys
+import numpy as np
+import whygrad as wg
+
+draws = np.random.default_rng(0)
+X, y = draws.normal(size=(90, 6)), draws.integers(0, 3, 90)
+if "other data" in sys.argv[1:] and wg.engines.xla.following():
+    X[7, 3] += 1e-9
+PLANS = {
+    "sgd, dropout": ({"optimizer": wg.SGD(0.1, momentum=0.9)}, 0.3),
+    "adam, penalties": ({"optimizer": "adam", "l1": 0.01, "l2": 0.1, "clip": 0.5}, 0.0),
+    "nadam, cosine": ({"optimizer": "nadam", "schedule": "cosine", "dtype": "float32"}, 0.2),
+}
+for name, (options, dropout) in PLANS.items():
+    layers = [wg.Dense(7, "tanh", dropout=dropout), wg.Dense(5, "gelu"), wg.Dense(3, "softmax")]
+    net = wg.Network(6, layers, "cross_entropy")
+    fitted = wg.train(net, X, y, epochs=3, batch_size=20, engine="xla", blocks=4, **options)
+    digest = hashlib.sha256(fitted.theta.flat.tobytes()).hexdigest()
+    print(name, digest, [epoch.cost.hex() for epoch in fitted.history.epochs], flush=True)
+"""
+
+
+def launched(folder, *words, **more):
+    """A launcher that runs, in a folder of its own."""
+    command = [sys.executable, "-m", "whygrad", "launch", *words]
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
+    )
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    path = tmp_path_factory.mktemp("script") / "trained.py"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_one_two_and_four_processes_give_the_same_bits(script):
+    running = [launched(script.parent, "-n", str(n), script.name) for n in (1, 2, 4)]
+    said = [process.communicate(timeout=PATIENCE)[0].decode() for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0]
+    assert said[0].count("\n") == 3 and said[1:] == [said[0]] * 2
+
+
+def train(folder, n, *more):
+    options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "60")
+    words = ("train", "breast_cancer", *options, "--no-comparison", "--run", "a.run")
+    return launched(folder, "-n", str(n), *more, *words)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    """The training that those below are to end with."""
+    folder = tmp_path_factory.mktemp("undisturbed")
+    process = train(folder, 1)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 0, told.decode()
+    return wg.open_run(folder / "a.run")
+
+
+def children(launcher):
+    return [
+        int(pid)
+        for pid in Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+    ]
+
+
+def recorded_steps(folder):
+    """How many steps a run has recorded so far; none before it can be opened."""
+    try:
+        return wg.open_run(folder / "a.run").step
+    except wg.WhygradError:
+        return 0
+
+
+def assert_same_end(run, expected):
+    np.testing.assert_array_equal(run.theta.flat, expected.theta.flat)
+    assert [epoch.cost for epoch in run.history.epochs] == [
+        epoch.cost for epoch in expected.history.epochs
+    ]
+
+
+@pytest.mark.parametrize("seed", range(int(os.environ.get("WHYGRAD_LAUNCH_KILLS", "1"))))
+def test_killed_on_four_it_goes_on_on_two_and_on_one_to_the_same_bits(seed, undisturbed, tmp_path):
+    draws = np.random.default_rng(seed)
+    launcher = train(tmp_path, 4)
+    after, until = draws.integers(30, 400), time.monotonic() + PATIENCE
+    while recorded_steps(tmp_path) < after:
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    victim = int(draws.integers(0, 4))
+    os.kill(children(launcher)[victim], signal.SIGKILL)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 1
+    line = f"whygrad: process {victim} of 4 was ended by SIGKILL: the training is over"
+    assert told.decode().splitlines()[-1].startswith(line)
+    assert recorded_steps(tmp_path) < undisturbed.step
+    shutil.copytree(tmp_path / "a.run", tmp_path / "b" / "a.run")
+    on_two = launched(tmp_path, "-n", "2", "resume", "a.run")
+    on_one = launched(tmp_path / "b", "-n", "1", "resume", "a.run")
+    for process in (on_two, on_one):
+        _, told = process.communicate(timeout=PATIENCE)
+        assert process.returncode == 0, told.decode()
+    for folder in (tmp_path, tmp_path / "b"):
+        assert_same_end(wg.open_run(folder / "a.run"), undisturbed)
+
+
+def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, tmp_path):
+    launcher = train(tmp_path, 2, "--restarts", "1")
+    until = time.monotonic() + PATIENCE
+    while not recorded_steps(tmp_path):
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    os.kill(children(launcher)[1], signal.SIGKILL)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, told.decode()
+    assert "whygrad: going on with 1 process: resume a.run" in told.decode().splitlines()
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
+
+
+def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(tmp_path):
+    launcher = train(tmp_path, 2)
+    until = time.monotonic() + PATIENCE
+    while not recorded_steps(tmp_path):
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    started = children(launcher)
+    launcher.send_signal(signal.SIGINT)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 130
+    assert "interrupted: a.run holds what training gave so far" in told.decode()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+    assert wg.open_run(tmp_path / "a.run").history.stopped == "interrupted"
+
+
+def test_other_data_in_one_process_are_told_in_one_line(script):
+    process = launched(script.parent, "-n", "2", script.name, "other data")
+    out, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and out == b""
+    assert "process 1 does not have the data of process 0: give all the same" in told.decode()
+
+
+def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        for words, line in (
+            (
+                ["-n", "2", "--port", port, "train", "iris"],
+                f"port {port} cannot be had (Address already in use)",
+            ),
+            (["-n", "0", "train", "iris"], "-n is 0: it must be at least 1"),
+            (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
+            (
+                ["-n", "2", "--restarts", "1", "train", "iris"],
+                "--restarts goes on with a run's folder: name it",
+            ),
+        ):
+            result = whygrad("launch", *words)
+            assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_three_processes_share_no_eight_blocks():
+    from whygrad.engines.xla import XlaEngine
+    from whygrad.engines.xla.processes import Processes
+
+    plan = Plan(wg.Network(2, [wg.Dense(1)]), wg.SGD(0.1), n=20, batch_size=8, blocks=8)
+    reason = XlaEngine(Processes(3, 0)).supports(plan)
+    assert reason == "3 processes share a batch by blocks, and blocks is 8: use a multiple"
