@@ -62,8 +62,13 @@ def doctor(
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"--seconds {seconds:g}: it must be above 0")
     opened = open_run(run)
-    note("It is trained again with cures, for half a minute or so; Ctrl-C ends that.")
-    return answers.show(opened.why.learning(seconds=seconds), how, {"run": str(run)})
+    note(
+        "It is trained again with cures, for "
+        + ("half a minute or so" if seconds is None else f"up to {seconds:g} s")
+        + "; Ctrl-C ends that, and what was found by then is the answer."
+    )
+    answer = opened.why.learning(seconds=seconds, progress=True)
+    return answers.show(answer, how, {"run": str(run)})
 
 
 def pushed(

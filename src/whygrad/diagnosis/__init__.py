@@ -9,6 +9,7 @@
     trials           proof: cures trained beside the training as it stands
     finding          the vocabulary of faults, and one that was found
     subject          what is diagnosed → the training that led to it
+    waiting          how far it has come, for those who wait
     checks           what the data show, as lines for the reader
     question         from a training to its diagnosis: `diagnose`
     answer           the same in words

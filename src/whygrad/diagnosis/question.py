@@ -7,18 +7,19 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.pictures import BarPicture
-from whygrad.diagnosis.answer import Diagnosis, Results, answer_of
+from whygrad.diagnosis.answer import NO_FAULT, UNDECIDED, Diagnosis, Results, answer_of
 from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
-from whygrad.diagnosis.cures import CURES
+from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import KINDS, Finding
-from whygrad.diagnosis.setting import Setting, setting_of
+from whygrad.diagnosis.setting import Setting, changes, setting_of
 from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
 from whygrad.diagnosis.symptoms import Symptom, look, symptoms, told
 from whygrad.diagnosis.task import Task, measure_name, task_of
 from whygrad.diagnosis.trials import (
     SEEDS,
+    STRONG,
     WORTH,
     Trained,
     Trial,
@@ -28,6 +29,7 @@ from whygrad.diagnosis.trials import (
     search,
     train_all,
 )
+from whygrad.diagnosis.waiting import Stage, Tell, told_of
 from whygrad.errors import InputError
 from whygrad.nn import COSTS, Array
 
@@ -42,6 +44,7 @@ def diagnose(
     Y: Any = None,
     *,
     seconds: float | None = None,
+    progress: bool | Tell = False,
     **as_for_train: Any,
 ) -> Diagnosis:
     """Find what is wrong with a training, with evidence, and prove the cure on the same training.
@@ -61,6 +64,9 @@ def diagnose(
         Targets.
     seconds : float, optional
         How long cures may be tried: by default half a minute, or the training's own time if that is more.
+        Ctrl-C ends it before, with the answer that follows from what was tried.
+    progress : bool or callable, default False
+        Show on the terminal what is tried; a callable is given each `Stage` instead.
     **as_for_train
         For a network or a Model the other arguments of `train`, `validation` and `theta` among them.
 
@@ -98,7 +104,8 @@ def diagnose(
     if subject.options.get("epochs") == 0:
         found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
         return answer_of(task, Results(found, notes))
-    tried = _tried(subject, task, seconds, found)
+    with told_of(progress) as tell:
+        tried = _tried(subject, task, seconds, found, tell)
     return answer_of(task, replace(tried, found=found + tried.found, notes=tried.notes + notes))
 
 
@@ -130,10 +137,13 @@ def _of_what_is_computed(subject: Subject) -> list[Finding]:
 # ── by training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Finding]) -> Results:
+def _tried(
+    subject: Subject, task: Task, seconds: float | None, exact: list[Finding], tell: Tell
+) -> Results:
     """Train it as it stands, look at it, and try what contradictions and symptoms suggest."""
     setting = setting_of(subject, task)
     began = time.monotonic()
+    tell(Stage())
     try:
         (base,) = train_all([setting])
     except InputError as error:
@@ -154,16 +164,42 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
         *(sign for kind, sign in known.items() if kind in CURES),
         *(sign for sign in symptoms(seen) if sign.kind not in known),
     ]
-    best, tried = search(base, signs, max(SECONDS, taken) if seconds is None else seconds)
+    seconds = max(SECONDS, taken) if seconds is None else seconds
+    best, tried = search(base, signs, seconds, tell)
     found, improvements = _judged(best, tried, signs)
+    untried = _untried(setting, signs, tried)
+    found += [finding for finding, _ in untried]
+    answer = UNDECIDED if any(strength >= STRONG for _, strength in untried) else NO_FAULT
     found = _no_relation(base, setting, training, found) + found
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
     notes.append(
         f"{len(tried)} trainings with cures were compared with it, each from {len(SEEDS)} seeds."
     )
-    cured = best[0].cured.setting.cures if best and proven(best[0], len(tried)) else ()
-    return Results(found, notes, improvements, _bars(best, base, task), cured)
+    sure = bool(best) and proven(best[0], len(tried))
+    cured = best[0].cured.setting if sure else setting
+    return Results(
+        found,
+        notes,
+        improvements,
+        _bars(best, base, task),
+        cured.cures,
+        changes(setting, cured),
+        answer,
+    )
+
+
+def _untried(
+    setting: Setting, signs: list[Symptom], tried: list[Trial]
+) -> list[tuple[Finding, float]]:
+    """Return what is possible since there was no time for its cures, with the strength of its symptom."""
+    done = {kind for trial in tried for kind in trial.kinds}
+    left = [(sign, cures(sign.kind, setting)) for sign in signs if sign.kind not in done]
+    return [
+        (Finding(sign.kind, "possible", sign.evidence, some[0].cures[-1][1]), sign.strength)
+        for sign, some in left
+        if some
+    ]
 
 
 def _judged(

@@ -1,7 +1,7 @@
 """A training that is looked at, as data: network, rows, options; and what a cure makes of it."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
@@ -33,6 +33,16 @@ class Scale:
     def back(self, A: Array) -> Array:
         """Return what was given."""
         return A * self.factor + self.shift
+
+
+def changes(before: "Setting", after: "Setting") -> dict[str, Any]:
+    """Return the options in which two settings differ, {} where anything else differs as well."""
+    kept = replace(after, options=before.options, cures=before.cures)
+    if any(getattr(kept, f.name) is not getattr(before, f.name) for f in fields(Setting)):
+        return {}
+    names = before.options.keys() | after.options.keys()
+    was, now = ({name: one.options.get(name) for name in names} for one in (before, after))
+    return {name: now[name] for name in sorted(names) if now[name] is not was[name]}
 
 
 def standard(A: Array) -> Scale:

@@ -13,7 +13,7 @@ What is as sure and brings less than `WORTH` is an improvement, and no diagnosis
 import math
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -22,10 +22,12 @@ import numpy as np
 from whygrad.diagnosis.cures import cures, steps, with_cures
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.symptoms import Symptom
+from whygrad.diagnosis.waiting import Stage, Tell, ignore
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
 from whygrad.train import train_many
+from whygrad.training.loop import interruption
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²
@@ -138,9 +140,9 @@ def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
 
 
 def search(
-    base: Trained, found: Sequence[Symptom], seconds: float
+    base: Trained, found: Sequence[Symptom], seconds: float, tell: Tell = ignore
 ) -> tuple[list[Trial], list[Trial]]:
-    """Try the cures of symptoms, alone and together, until the time is over.
+    """Try the cures of symptoms, alone and together, until the time is over, or until Ctrl-C.
 
     Returns
     -------
@@ -149,7 +151,13 @@ def search(
     list of Trial
         All trials.
     """
-    clock = _Clock(base, time.monotonic() + seconds)
+    with interruption() as pressed:
+        return _search(base, found, _Clock(base, time.monotonic() + seconds, pressed, tell))
+
+
+def _search(
+    base: Trained, found: Sequence[Symptom], clock: "_Clock"
+) -> tuple[list[Trial], list[Trial]]:
     options = [
         (symptom, setting) for symptom in found for setting in cures(symptom.kind, base.setting)
     ]
@@ -175,8 +183,9 @@ def search(
 class _Clock:
     """Trains what the time that is left allows, by what trainings have taken so far."""
 
-    def __init__(self, base: Trained, ends: float) -> None:
-        self.base, self.ends = base, ends
+    def __init__(self, base: Trained, ends: float, pressed: Callable[[], bool], tell: Tell) -> None:
+        self.base, self.ends, self.pressed, self.tell = base, ends, pressed, tell
+        self.compared, self.best = 0, 0.0
         self.spent, self.done = 0.0, 0.0
 
     def cost(self, setting: Setting) -> float:
@@ -185,16 +194,28 @@ class _Clock:
 
     def allows(self, setting: Setting) -> bool:
         """Return whether there is time for a setting."""
-        left = self.ends - time.monotonic()
+        left = -math.inf if self.pressed() else self.ends - time.monotonic()
         expected = self.cost(setting) * self.spent / self.done if self.done else 0.0
         return left > 0 and expected < 1.5 * left
 
     def train(self, settings: Sequence[Setting]) -> list[Trained | None]:
-        """Train settings side by side, and take the time."""
+        """Train settings side by side, and take the time; none is trained where that is broken off."""
+        if settings:
+            said = "; ".join(", ".join(said for _, said in one.cures) for one in settings)
+            self.tell(Stage(said, self.compared, self.best))
         began = time.monotonic()
-        trained = _trained(settings)
+        try:
+            trained = _trained(settings)
+        except (
+            KeyboardInterrupt
+        ):  # as if the time were over: what was compared by now is the answer
+            self.ends = -math.inf
+            return [None] * len(settings)
         self.spent += time.monotonic() - began
         self.done += sum(self.cost(setting) for setting in settings)
+        scores = [one.score for one in trained if one is not None]
+        self.compared += len(scores)
+        self.best = max([self.best, *(score - self.base.score for score in scores)])
         return trained
 
 

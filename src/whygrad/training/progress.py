@@ -4,8 +4,8 @@ import html
 import io
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -234,6 +234,29 @@ class _OneOfMany(Callback):
 
     def close(self) -> None:
         self._progress.show(self._i, None)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is waited for, by words that may change, and how long by now."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    words = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    shown = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False, table_column=words),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        expand=True,
+        disable=not console.is_terminal,
+    )
+    task = shown.add_task(text)
+    with shown:
+        yield lambda text: shown.update(task, description=text)
 
 
 def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:

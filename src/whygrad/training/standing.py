@@ -48,6 +48,19 @@ class Watch:
         return self.said
 
 
+def stood_out(plan: Plan, start: int, costs: Sequence[float], statistics: Statistics) -> str:
+    """Return the line that a `Watch` had first of a training from step `start` on, as it was recorded."""
+    epoch = 1
+    while epoch <= len(costs):
+        until = int(np.searchsorted(statistics.steps, start + epoch * plan.steps_per_epoch))
+        known = Statistics(statistics.steps[:until], statistics.values[:until])
+        if line := stands_out(plan, costs[:epoch], known):
+            return line
+        later = max(epoch + 1, math.floor(RARER * epoch))
+        epoch = len(costs) if epoch < len(costs) < later else later
+    return ""
+
+
 def _together(parts: Sequence[Statistics]) -> Statistics | None:
     if not parts:
         return None

@@ -23,10 +23,16 @@ OF_NETWORK = {
     "pushed": "Pushes",
     "blame": "Blame",
     "check": "Gradient check",
+    "learning": "What is wrong?",
 }
 OF_ONE = ("prediction", "pushed")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-SLOW = ("ledger", "pushed", "check")  # are computed when asked for, and say that they work
+SLOW = (
+    "ledger",
+    "pushed",
+    "check",
+    "learning",
+)  # are computed when asked for, and say that they work
 
 
 @dataclass(frozen=True)
