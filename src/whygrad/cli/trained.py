@@ -12,6 +12,7 @@ from whygrad.cli.refs import ARROW, find_unit, find_weight
 from whygrad.cli.rows import ONE, choose_of_any
 from whygrad.errors import InputError
 from whygrad.escaping import note
+from whygrad.interop import FILES
 from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
@@ -61,6 +62,11 @@ def doctor(
     answers.check(how)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"--seconds {seconds:g}: it must be above 0")
+    if run.suffix.lower() in FILES and not run.is_dir():
+        raise InputError(
+            f"{run}: a model alone does not say how it was trained, nor on what: give a run, or in "
+            f"Python the rows, whygrad.diagnose(whygrad.explain({str(run)!r}), X, y)"
+        )
     opened = open_run(run)
     note(
         "It is trained again with cures, for "

@@ -19,7 +19,6 @@ from whygrad.diagnosis.symptoms import Symptom, look, symptoms, told
 from whygrad.diagnosis.task import Task, measure_name, task_of
 from whygrad.diagnosis.trials import (
     SEEDS,
-    STRONG,
     WORTH,
     Trained,
     Trial,
@@ -168,8 +167,7 @@ def _tried(
     best, tried = search(base, signs, seconds, tell)
     found, improvements = _judged(best, tried, signs)
     untried = _untried(setting, signs, tried)
-    found += [finding for finding, _ in untried]
-    answer = UNDECIDED if any(strength >= STRONG for _, strength in untried) else NO_FAULT
+    found += untried
     found = _no_relation(base, setting, training, found) + found
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
@@ -185,18 +183,16 @@ def _tried(
         _bars(best, base, task),
         cured.cures,
         changes(setting, cured),
-        answer,
+        UNDECIDED if untried else NO_FAULT,
     )
 
 
-def _untried(
-    setting: Setting, signs: list[Symptom], tried: list[Trial]
-) -> list[tuple[Finding, float]]:
-    """Return what is possible since there was no time for its cures, with the strength of its symptom."""
+def _untried(setting: Setting, signs: list[Symptom], tried: list[Trial]) -> list[Finding]:
+    """Return what is possible since there was no time for its cures."""
     done = {kind for trial in tried for kind in trial.kinds}
     left = [(sign, cures(sign.kind, setting)) for sign in signs if sign.kind not in done]
     return [
-        (Finding(sign.kind, "possible", sign.evidence, some[0].cures[-1][1]), sign.strength)
+        Finding(sign.kind, "possible", sign.evidence, some[0].cures[-1][1])
         for sign, some in left
         if some
     ]

@@ -27,7 +27,7 @@ from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
 from whygrad.train import train_many
-from whygrad.training.loop import interruption
+from whygrad.training import interruption
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²

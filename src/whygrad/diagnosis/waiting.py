@@ -34,7 +34,7 @@ Tell: TypeAlias = Callable[[Stage], None]
 
 
 def ignore(stage: Stage) -> None:
-    """Tell nobody."""
+    """Pass by a stage that nobody waits for."""
 
 
 @contextmanager

@@ -10,10 +10,11 @@
     divergence  a cost that is not finite: back to the step before
     side_by_side  several trainings, a core for each
     warm_start  going on from a state under another plan
-    progress    a live line
+    progress    a live line, and `standing`, what stands out while a training goes
     model_file  networks, parameters and history as safetensors
 
-Doors beside this one: `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`.
+Doors beside this one: `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`, `side_by_side`,
+`standing`.
 It may import `engines`, `plan`, `nn` and what is below.
 """
 
@@ -36,7 +37,7 @@ from whygrad.training.epochs import (
     renewed,
     take_steps,
 )
-from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.loop import INTERRUPTED, Training, ended, interruption, run
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
 from whygrad.training.warm_start import warm_start_from
@@ -57,8 +58,10 @@ __all__ = [
     "as_callback",
     "closing",
     "end_of_epoch",
+    "ended",
     "failure",
     "final",
+    "interruption",
     "renewed",
     "run",
     "take_steps",

@@ -9,7 +9,7 @@ from whygrad.errors import InputError
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import Plan
 from whygrad.studio.session.subject import Subject
-from whygrad.training.loop import ended
+from whygrad.training import ended
 
 FORKED = {"learning_rate", "optimizer", "l1", "l2", "batch_size", "epochs"}
 BROKEN_OFF = "broken off before anything was tried: ask again for an answer"
