@@ -14,6 +14,7 @@ from whygrad.engines import Statistics
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Report
+from whygrad.training.epochs import Epoch
 
 SLOWER = 1e3  # times that a layer's relative change is below that of the fastest
 OFF = 0.6  # of a layer's units, or of its values
@@ -21,9 +22,7 @@ LEAST, RECENT = 4, 8  # steps that were measured, over which the median is taken
 EPOCHS = 5  # that are over before the costs are judged
 STILL = 1e-3  # of the first cost
 RISEN = 1.5
-RARER = (
-    1.25  # times as many steps lie before a look as before the last one, so that looks cost little
-)
+RARER = 1.4  # times as many steps lie before a look as before the last: looks cost little
 
 
 class Watch:
@@ -31,20 +30,24 @@ class Watch:
 
     def __init__(self) -> None:
         self.said = ""
-        self._costs: list[float] = []
+        self._epochs: list[tuple[Epoch, ...]] = []
         self._recent: deque[Statistics] = deque(maxlen=RECENT)
         self._due = 0.0  # the step from which on it looks again
 
     def see(self, report: Report) -> str:
         """Return a line where one stands out for the first time, or ""."""
-        more, state = report.probed.statistics, report.state
+        if self.said:
+            return ""
+        more, state = report.probed.statistics, report.state  # here every microsecond counts
         if more is not None and len(more.steps):
             self._recent.append(more)
-        self._costs += [epoch.cost for epoch in report.epochs]
-        if self.said or (state.step < self._due and state.epoch < report.plan.epochs):
+        if report.epochs:
+            self._epochs.append(report.epochs)
+        if state.step < self._due and state.epoch < report.plan.epochs:
             return ""
         self._due = RARER * state.step
-        self.said = stands_out(report.plan, self._costs, _together(self._recent))
+        costs = [epoch.cost for epochs in self._epochs for epoch in epochs]
+        self.said = stands_out(report.plan, costs, _together(self._recent))
         return self.said
 
 
@@ -116,7 +119,9 @@ def _reason(plan: Plan, l: int, statistics: Statistics) -> str:
 
 
 def _recent(values: Array) -> Array:
-    median: Array = np.median(values[-RECENT:], axis=0)
+    ordered = np.sort(values[-RECENT:], axis=0)  # whose middle takes a tenth of `np.median`'s time
+    n = len(ordered)
+    median: Array = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     return median
 
 
