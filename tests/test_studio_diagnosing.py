@@ -1,5 +1,6 @@
 """The studio says what stands out of a run, and asks what is wrong with it: stages, stopping, a fork."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -132,7 +133,10 @@ def test_the_end_of_the_studio_breaks_a_diagnosis_off(folder):
 )
 def test_a_cure_that_a_fork_can_have_becomes_its_settings(folder, changes, fork):
     found = Diagnosis("learning", "", "", changes=changes)
-    assert fork_changes(opened(folder, "slow").run.plan, found) == fork
+    plan = opened(folder, "slow").run.plan
+    assert fork_changes(plan, found) == fork
+    if fork.get("optimizer"):
+        assert fork_changes(replace(plan, optimizer=wg.LBFGS(), batch_size=plan.n), found) == fork
 
 
 def test_the_cure_that_is_proven_is_told_as_changes_of_a_fork(folder):

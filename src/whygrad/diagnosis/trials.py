@@ -208,7 +208,7 @@ class _Clock:
             trained = _trained(settings)
         except (
             KeyboardInterrupt
-        ):  # as if the time were over: what was compared by now is the answer
+        ):  # as if the time were over: the answer is what was compared by now
             self.ends = -math.inf
             return [None] * len(settings)
         self.spent += time.monotonic() - began

@@ -48,7 +48,7 @@ ORDERS = 2**20  # examples whose order is drawn ahead
 # Layers are measured for callbacks that glance at them once in RARELY steps, or between two looks if those
 # are more. Where epochs are taken together, one is taken by itself and measured GLANCES times: again after
 # RARER times the steps before it.
-RARELY, GLANCES, RARER = 128, 4, 1.1
+RARELY, GLANCES, RARER = 128, 4, 1.2
 
 # Set where a training is one of several, and all of them are to end, as by Ctrl-C.
 ended: ContextVar[threading.Event | None] = ContextVar("ended", default=None)

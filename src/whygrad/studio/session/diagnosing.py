@@ -6,8 +6,7 @@ from typing import Any
 
 from whygrad.answers.explanation import Explanation
 from whygrad.errors import InputError
-from whygrad.plan.optimizers import OPTIMIZERS
-from whygrad.plan.plan import Plan
+from whygrad.plan import Adam, Plan
 from whygrad.studio.session.subject import Subject
 from whygrad.training import ended
 
@@ -61,10 +60,13 @@ def fork_changes(plan: Plan, found: Explanation | None) -> dict[str, Any]:
     changes = dict(getattr(found, "changes", {}))
     if "optimizer" in changes:
         cured = changes.pop("optimizer")
-        changes["learning_rate"] = cured.learning_rate
-        if replace(plan.optimizer, learning_rate=cured.learning_rate) != cured:  # type: ignore[type-var]
-            name = next(name for name, kind in OPTIMIZERS.items() if type(cured) is kind)
-            changes["optimizer"] = name
-            if name != "adam":  # of others a training on a table takes its own numbers
+        rate = changes["learning_rate"] = cured.learning_rate
+        alike = type(plan.optimizer) is type(cured)
+        if (
+            not alike
+            or replace(cured, learning_rate=plan.optimizer.learning_rate) != plan.optimizer
+        ):
+            if cured != Adam(rate):  # of others a training on a table takes its own numbers
                 return {}
+            changes["optimizer"] = "adam"
     return changes if changes.keys() <= FORKED else {}

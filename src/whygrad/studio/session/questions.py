@@ -27,12 +27,8 @@ OF_NETWORK = {
 }
 OF_ONE = ("prediction", "pushed")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-SLOW = (
-    "ledger",
-    "pushed",
-    "check",
-    "learning",
-)  # are computed when asked for, and say that they work
+# Are computed when asked for, and say that they work.
+SLOW = ("ledger", "pushed", "check", "learning")
 
 
 @dataclass(frozen=True)
