@@ -316,7 +316,7 @@ def test_ctrl_c_ends_the_fit_with_a_warning_and_the_parameters_so_far(monkeypatc
 
         return look
 
-    monkeypatch.setattr("whygrad.estimators.estimator.printer", press_at_3)
+    monkeypatch.setattr("whygrad.estimators.estimator.Printer", press_at_3)
     options = {"early_stopping": early_stopping, "engine": "reference", "random_state": 0}
     clf = MLPClassifier((4,), verbose=True, max_iter=100, **options)
     with pytest.warns(UserWarning, match="Training interrupted by user."):

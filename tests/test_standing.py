@@ -1,9 +1,11 @@
 """While a training goes, one line says what stands out, and of a healthy one there is none."""
 
 import io
+import warnings
 
 import numpy as np
 import pytest
+from sklearn.exceptions import ConvergenceWarning
 
 import whygrad as wg
 from whygrad.training.progress import ProgressBar
@@ -15,7 +17,7 @@ Y = (X[:, :1] + X[:, 1:2] > 0).astype(float)
 
 def said(net, Y=Y, **options):
     stream = io.StringIO()
-    bar = ProgressBar(stream, looks=True)
+    bar = ProgressBar(stream)
     with np.errstate(all="ignore"):
         wg.train(net, X, Y, callbacks=[bar], **{"epochs": 30, "batch_size": 1, **options})
     assert bar.watch.said in stream.getvalue()
@@ -62,6 +64,40 @@ def test_nothing_is_said_of_a_healthy_training(f):
 
 def test_looking_changes_no_bit():
     net = wg.Network(4, [wg.Dense(8, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
-    bar = ProgressBar(io.StringIO(), looks=True)
+    bar = ProgressBar(io.StringIO())
     seen = wg.train(net, X, Y, epochs=3, callbacks=[bar]).theta.flat
     np.testing.assert_array_equal(seen, wg.train(net, X, Y, epochs=3).theta.flat)
+
+
+def test_a_verbose_estimator_says_it_too(capsys):
+    clf = wg.MLPClassifier((8,), learning_rate_init=1e-9, solver="sgd", max_iter=30, verbose=True)
+    with warnings.catch_warnings(action="ignore", category=ConvergenceWarning):
+        clf.fit(X, Y.ravel())
+    assert capsys.readouterr().out.count("the cost stands still at ") == 1
+
+
+def test_of_several_trainings_the_first_that_stands_out_is_named(capsys):
+    net = wg.Network(4, [wg.Dense(8, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    given = [{"optimizer": wg.SGD(rate)} for rate in (0.1, 1e-9, 1e-9)]
+    wg.train_many(given, net=net, X=X, Y=Y, epochs=30, progress=True, cores=1)
+    said = [line for line in capsys.readouterr().err.splitlines() if "stands" in line]
+    assert len(said) == 1
+    assert said[0].startswith("training 2 of 3: the cost stands still at ")
+
+
+def test_who_need_not_see_every_epoch_is_told_of_them_all_in_fewer_reports():
+    class Sees(wg.Callback):
+        every_epoch = False
+
+        def __init__(self):
+            self.told = []
+
+        def on_epoch_end(self, report):
+            self.told.append(report.epochs)
+            assert report.epoch is report.epochs[-1]
+
+    net, sees = wg.Network(4, [wg.Dense(1, "sigmoid")], "binary_cross_entropy"), Sees()
+    history = wg.train(net, X, Y, epochs=500, callbacks=[sees]).history
+    assert sum(sees.told, ()) == history.epochs
+    assert len(sees.told) < 250
+    assert len({id(each) for each in sum(sees.told, ())}) == 500

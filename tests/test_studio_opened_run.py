@@ -303,8 +303,8 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("1:0,2", one)) == list(questions("1:0,bias", every)) == of_a_weight
     assert list(questions("1:0", one)) == ["neuron", "blame", "ledger"]
     assert list(questions("0:0", one)) == ["ripple"]
-    assert list(questions("", one)) == ["prediction", "influence", "blame", "check"]
-    assert list(questions("", every)) == ["blame", "check"]
+    assert list(questions("", one)) == [*("prediction", "influence", "blame", "check", "learning")]
+    assert list(questions("", every)) == ["blame", "check", "learning"]
     assert Ref.read("nonsense") is None
 
 

@@ -230,9 +230,7 @@ def prepare(
     if progress:
         from whygrad.training.progress import ProgressBar
 
-        asked = [getattr(one, "probes", None) for one in called]
-        alone = record is None and not any(one is not None and one.every for one in asked)
-        called.insert(0, ProgressBar(looks=alone and single_steps))
+        called.insert(0, ProgressBar())
     chosen = choose(engine, of_gradients(plan))
     more = _metrics(net, Y, metrics)
     training = Training(plan, start(plan, theta), data, kept, chosen, layer_statistics, more)

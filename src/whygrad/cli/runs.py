@@ -1,4 +1,4 @@
-"""`whygrad replay`, `resume`, `fork`, `diff`: a training computed again, further, otherwise; and `launch`."""
+"""`whygrad replay`, `resume`, `fork`, `diff`: a training computed again or further; and `launch`."""
 
 from dataclasses import dataclass
 from pathlib import Path

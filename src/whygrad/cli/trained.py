@@ -21,6 +21,7 @@ from whygrad.cli.rows import ALL, ONE, choose_of_any
 from whygrad.cli.runs import note_the_first
 from whygrad.errors import InputError
 from whygrad.escaping import note
+from whygrad.interop import FILES
 from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
@@ -71,10 +72,20 @@ def doctor(
     answers.check(how)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise InputError(f"--seconds {seconds:g}: it must be above 0")
+    if run.suffix.lower() in FILES and not run.is_dir():
+        raise InputError(
+            f"{run}: a model alone does not say how it was trained, nor on what: give a run, or in "
+            f"Python the rows, whygrad.diagnose(whygrad.explain({str(run)!r}), X, y)"
+        )
     opened = open_run(run)
     note_the_first(opened)
-    note("It is trained again with cures, for half a minute or so; Ctrl-C ends that.")
-    return answers.show(opened.why.learning(seconds=seconds), how, {"run": str(run)})
+    note(
+        "It is trained again with cures, for "
+        + ("half a minute or so" if seconds is None else f"up to {seconds:g} s")
+        + "; Ctrl-C ends that, and what was found by then is the answer."
+    )
+    answer = opened.why.learning(seconds=seconds, progress=True)
+    return answers.show(answer, how, {"run": str(run)})
 
 
 def labels(

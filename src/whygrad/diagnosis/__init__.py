@@ -5,13 +5,13 @@
     contradictions   what cannot be right: exact, before a step is taken
     symptoms         hypotheses, from numbers that a training has anyway
     cures            what could mend each kind of fault, as changes of a setting
-    setting          a training as data, and how it is measured
-    fitting          settings trained side by side
+    setting          a training as data, how it is measured, and settings trained side by side
     labels           rows told by networks that were trained without them
     trials           proof: cures trained beside the training as it stands
     pictures         evidence as pictures
     finding          the vocabulary of faults, and one that was found
     subject          what is diagnosed → the training that led to it
+    waiting          how far it has come, for those who wait
     checks           what the data show, as lines for the reader
     question         from a training to its diagnosis: `diagnose`
     answer           the same in words

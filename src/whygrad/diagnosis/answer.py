@@ -1,6 +1,7 @@
 """The answer to what is wrong with a training, as data and in words."""
 
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from whygrad.answers.explanation import Explanation
@@ -10,8 +11,14 @@ from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.task import Task, measure_name
 
 MOST_POSSIBLE = 5  # symptoms without proof that are listed
+POSSIBLE = (
+    "What is possible is a symptom: its cure did not help by more than chance, or time was over."
+)
 NO_FAULT = (
     "Nothing shows to be wrong: no contradiction, and no cure that helps by more than chance."
+)
+UNDECIDED = (
+    "Nothing is proven yet: the time was over before all cures were tried. Allow more seconds."
 )
 
 
@@ -27,11 +34,14 @@ class Diagnosis(Explanation):
         What makes a training better that nothing is wrong with: no diagnosis.
     cures : tuple of (str, str)
         The kinds that were cured in the best training that was proven, and by what; () for none.
+    changes : dict
+        These cures as arguments of `run.fork`; {} where a fork cannot have them, such as another network.
     """
 
     findings: tuple[Finding, ...] = ()
     improvements: tuple[Finding, ...] = ()
     cures: tuple[tuple[str, str], ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self, limit: int | None = 10_000) -> dict[str, Any]:
         """Return the answer as plain data for JSON, with its findings and improvements."""
@@ -58,6 +68,7 @@ class Results:
     improvements: tuple[Finding, ...] = ()
     pictures: tuple[BarPicture, ...] = ()
     cures: tuple[tuple[str, str], ...] = ()
+    changes: Mapping[str, Any] = field(default_factory=dict)
     answer: str = NO_FAULT
 
 
@@ -67,27 +78,35 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
     sure = [finding for finding in found if finding.status != "possible"]
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
-    rows = tuple(
-        (f.kind, f.status, f.evidence, _cured(f), _rounded(f.gain), _rounded(f.error))
-        for f in found
-    )
+    notes = [*results.notes, POSSIBLE] if possible else results.notes
     pictures: dict[str, Picture] = {}  # by title: findings of one curve share it
     of_sure, of_possible = ([f.picture for f in each if f.picture] for each in (sure, found))
     for picture in (*of_sure, *results.pictures, *of_possible):
         pictures.setdefault(picture.title, picture)
     found = [replace(f, picture=pictures[f.picture.title]) if f.picture else f for f in found]
-    headings = ("kind", "status", "evidence", "cure", "gain", "±")
-    table = Table(f"What was found, and the gain in {measure_name(task)}", headings, rows)
     return Diagnosis(
         "learning",
         "Why isn't it learning?",
         _said(sure, task) if sure else results.answer,
-        tables=(table,) if rows else (),
+        tables=_tables(found, task),
         pictures=tuple(pictures.values()),
-        notes=tuple(results.notes),
+        notes=tuple(notes),
         findings=tuple(found),
         improvements=results.improvements,
         cures=results.cures,
+        changes=results.changes,
+    )
+
+
+def _tables(found: list[Finding], task: Task) -> tuple[Table, ...]:
+    """Return what was found in two tables: sentences side by side fit no terminal."""
+    if not found:
+        return ()
+    cures = tuple((f.kind, f.status, _cured(f), _rounded(f.gain), _rounded(f.error)) for f in found)
+    title = f"What was found, and the gain in {measure_name(task)}"
+    return (
+        Table(title, ("kind", "status", "cure", "gain", "±"), cures),
+        Table("The evidence", ("kind", "seen"), tuple((f.kind, f.evidence) for f in found)),
     )
 
 

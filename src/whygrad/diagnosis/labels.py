@@ -12,8 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from whygrad.diagnosis.fitting import fit_all
-from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.setting import Setting, fit_all
 from whygrad.diagnosis.task import Task
 from whygrad.nn import Array
 

@@ -8,14 +8,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.pictures import BarPicture, Picture
-from whygrad.diagnosis.answer import Diagnosis, Results, answer_of
+from whygrad.diagnosis.answer import NO_FAULT, UNDECIDED, Diagnosis, Results, answer_of
 from whygrad.diagnosis.checks import fits_a_few, of_data
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
-from whygrad.diagnosis.cures import CURES, advice
+from whygrad.diagnosis.cures import CURES, FIRST_TRAINS, advice, cures
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.pictures import bars
-from whygrad.diagnosis.setting import Setting, setting_of
+from whygrad.diagnosis.setting import Setting, changes, setting_of
 from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
 from whygrad.diagnosis.symptoms import Symptom, course, look, symptoms
 from whygrad.diagnosis.task import Task, measure_name, task_of
@@ -30,6 +30,7 @@ from whygrad.diagnosis.trials import (
     search,
     train_all,
 )
+from whygrad.diagnosis.waiting import Stage, Tell, told_of
 from whygrad.errors import InputError
 from whygrad.nn import COSTS, Array
 
@@ -44,6 +45,7 @@ def diagnose(
     Y: Any = None,
     *,
     seconds: float | None = None,
+    progress: bool | Tell = False,
     **as_for_train: Any,
 ) -> Diagnosis:
     """Find what is wrong with a training, with evidence, and prove the cure on the same training.
@@ -63,6 +65,9 @@ def diagnose(
         Targets.
     seconds : float, optional
         How long cures may be tried: by default half a minute, or the training's own time if that is more.
+        Ctrl-C ends it before, with the answer that follows from what was tried.
+    progress : bool or callable, default False
+        Show on the terminal what is tried; a callable is given each `Stage` instead.
     **as_for_train
         For a network or a Model the other arguments of `train`, `validation` and `theta` among them.
 
@@ -102,7 +107,8 @@ def diagnose(
     if subject.options.get("epochs") == 0:
         found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
         return answer_of(task, Results(found, notes))
-    tried = _tried(subject, task, seconds, found)
+    with told_of(progress) as tell:
+        tried = _tried(subject, task, seconds, found, tell)
     return answer_of(task, replace(tried, found=found + tried.found, notes=tried.notes + notes))
 
 
@@ -136,10 +142,13 @@ def _of_what_is_computed(subject: Subject) -> list[Finding]:
 # ── by training ──────────────────────────────────────────────────────────────────────────────────────
 
 
-def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Finding]) -> Results:
+def _tried(
+    subject: Subject, task: Task, seconds: float | None, exact: list[Finding], tell: Tell
+) -> Results:
     """Train it as it stands, look at it, and try what contradictions and symptoms suggest."""
     setting = setting_of(subject, task)
     began = time.monotonic()
+    tell(Stage())
     try:
         (base,) = train_all([setting])
     except InputError as error:
@@ -165,9 +174,8 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
         signs = [sign for sign in signs if sign.kind == "class_imbalance"]
         if not signs:
             return Results([], notes)
-    best, tried = search(
-        base, signs, max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds, taken
-    )
+    seconds = max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds
+    best, tried = search(base, signs, seconds, taken, tell)
     found, improvements = _judged(best, tried, signs)
     found = _no_relation(base, setting, training, found) + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
@@ -175,8 +183,24 @@ def _tried(subject: Subject, task: Task, seconds: float | None, exact: list[Find
     notes.append(
         f"{len(tried)} trainings with cures were compared with it, each from {len(SEEDS)} seeds."
     )
-    cured = best[0].cured.setting.cures if best and proven(best[0], len(tried)) else ()
-    return Results(found, notes, improvements, _bars(best, base, task), cured)
+    sure = bool(best) and proven(best[0], len(tried))
+    cured = best[0].cured.setting if sure else setting
+    return Results(
+        found,
+        notes,
+        improvements,
+        _bars(best, base, task),
+        cured.cures,
+        changes(setting, cured),
+        UNDECIDED if _left(signs, tried, setting) else NO_FAULT,
+    )
+
+
+def _left(signs: list[Symptom], tried: list[Trial], setting: Setting) -> bool:
+    """Return whether there was no time for the cures of some kind."""
+    done = {kind for trial in tried for kind in trial.kinds}
+    kinds = [sign.kind for sign in signs if sign.kind not in done]
+    return any(kind in FIRST_TRAINS or cures(kind, setting) for kind in kinds)
 
 
 def _judged(

@@ -1,18 +1,20 @@
 """A training that is looked at, as data: network, rows, options; and what a cure makes of it."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from typing import Any, cast
 
 import numpy as np
 
 from whygrad.diagnosis.subject import Subject
 from whygrad.diagnosis.task import Task, balancing, losses, right, score, task_of
+from whygrad.fitted import Fitted
 from whygrad.nn import Array, Dense, Network, Parameters
 from whygrad.plan import LBFGS, Clip, Penalty
 from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.schedules import find_schedule
-from whygrad.train import TrainOptions
+from whygrad.train import TrainOptions, train_many
 from whygrad.training import MEASURES
 
 HELD_OUT = 0.3  # of the rows, where no validation rows are given
@@ -34,6 +36,16 @@ class Scale:
     def back(self, A: Array) -> Array:
         """Return what was given."""
         return A * self.factor + self.shift
+
+
+def changes(before: "Setting", after: "Setting") -> dict[str, Any]:
+    """Return the options in which two settings differ, {} where anything else differs as well."""
+    kept = replace(after, options=before.options, cures=before.cures)
+    if any(getattr(kept, f.name) is not getattr(before, f.name) for f in fields(Setting)):
+        return {}
+    names = before.options.keys() | after.options.keys()
+    was, now = ({name: one.options.get(name) for name in names} for one in (before, after))
+    return {name: now[name] for name in sorted(names) if now[name] is not was[name]}
 
 
 def standard(A: Array) -> Scale:
@@ -253,3 +265,15 @@ def output_changed(net: Network, units: int, activation: str, cost: Any) -> Netw
     last = net.layers[-1]
     output = Dense(units, activation, mask=last.mask if units == last.units else None)
     return with_layers(net, [*net.layers[:-1], output], cost)
+
+
+def fit_all(settings: Sequence[Setting], seeds: Sequence[int]) -> list[list[Fitted]]:
+    """Return what each setting's training gives from each seed; Ctrl-C ends them all."""
+    ready = [setting.arguments(seed) for setting in settings for seed in seeds]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        fits = train_many(ready)
+    if any(fit.history.stopped.startswith("interrupted") for fit in fits):
+        raise KeyboardInterrupt
+    S = len(seeds)
+    return [fits[i * S : (i + 1) * S] for i in range(len(settings))]

@@ -12,19 +12,20 @@ What is as sure and brings less than `WORTH` is an improvement, and no diagnosis
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
 
 from whygrad.diagnosis.cures import FIRST_TRAINS, cures, steps, with_cures
-from whygrad.diagnosis.fitting import fit_all
-from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.setting import Setting, fit_all
 from whygrad.diagnosis.symptoms import Symptom
+from whygrad.diagnosis.waiting import Stage, Tell, ignore
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
+from whygrad.training import interruption
 
 SEEDS = (0, 1, 2)
 WORTH = 0.05  # of accuracy or R²
@@ -146,9 +147,13 @@ def proven(trial: Trial, tried: int, worth: float = WORTH) -> bool:
 
 
 def search(
-    base: Trained, found: Sequence[Symptom], seconds: float, spent: float = 0.0
+    base: Trained,
+    found: Sequence[Symptom],
+    seconds: float,
+    spent: float = 0.0,
+    tell: Tell = ignore,
 ) -> tuple[list[Trial], list[Trial]]:
-    """Try the cures of symptoms, alone and together, until the time is over.
+    """Try the cures of symptoms, alone and together, until the time is over, or until Ctrl-C.
 
     What a training takes is known from the first, where its `spent` seconds are more than loading takes.
 
@@ -159,7 +164,14 @@ def search(
     list of Trial
         All trials.
     """
-    clock = _Clock(base, time.monotonic() + seconds, spent)
+    with interruption() as pressed:
+        clock = _Clock(base, time.monotonic() + seconds, spent, pressed, tell)
+        return _search(base, found, clock)
+
+
+def _search(
+    base: Trained, found: Sequence[Symptom], clock: "_Clock"
+) -> tuple[list[Trial], list[Trial]]:
     options = [
         (symptom, setting)
         for symptom in found
@@ -192,10 +204,18 @@ def search(
 class _Clock:
     """Trains what the time that is left allows, by what trainings have taken so far."""
 
-    def __init__(self, base: Trained, ends: float, spent: float) -> None:
-        self.base, self.ends = base, ends
+    def __init__(
+        self,
+        base: Trained,
+        ends: float,
+        spent: float,
+        pressed: Callable[[], bool],
+        tell: Tell,
+    ) -> None:
+        self.base, self.ends, self.pressed, self.tell = base, ends, pressed, tell
         told = spent > ONCE
         self.spent, self.done = spent * told, float(told)
+        self.compared, self.best = 0, 0.0
 
     def cost(self, setting: Setting) -> float:
         """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
@@ -203,16 +223,28 @@ class _Clock:
 
     def allows(self, setting: Setting, times: float = 1.0) -> bool:
         """Return whether there is time to train a setting, so many times."""
-        left = self.ends - time.monotonic()
+        left = -math.inf if self.pressed() else self.ends - time.monotonic()
         expected = times * self.cost(setting) * self.spent / self.done if self.done else 0.0
         return left > 0 and expected < 1.5 * left
 
     def train(self, settings: Sequence[Setting]) -> list[Trained | None]:
-        """Train settings side by side, and take the time."""
+        """Train settings side by side, and take the time; none is trained where that is broken off."""
+        if settings:
+            said = "; ".join(", ".join(said for _, said in one.cures) for one in settings)
+            self.tell(Stage(said, self.compared, self.best))
         began = time.monotonic()
-        trained = _trained(settings)
+        try:
+            trained = _trained(settings)
+        except (
+            KeyboardInterrupt
+        ):  # as if the time were over: the answer is what was compared by now
+            self.ends = -math.inf
+            return [None] * len(settings)
         self.spent += time.monotonic() - began
         self.done += sum(self.cost(setting) for setting in settings)
+        scores = [one.score for one in trained if one is not None]
+        self.compared += len(scores)
+        self.best = max([self.best, *(score - self.base.score for score in scores)])
         return trained
 
 

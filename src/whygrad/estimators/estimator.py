@@ -31,7 +31,7 @@ from whygrad.estimators.attributes import (
     take_over,
     twin,
 )
-from whygrad.estimators.messages import printer, warn
+from whygrad.estimators.messages import Printer, warn
 from whygrad.estimators.parameters import (
     SOLVERS,
     Seeds,
@@ -444,7 +444,7 @@ class Perceptron(ToOnnx, BaseEstimator):  # type: ignore[misc]
     def _observers(self, state: State) -> list[AnyCallback]:
         own = self.callbacks or []
         callbacks = list(own) if isinstance(own, list | tuple) else [own]
-        printing: list[AnyCallback] = [printer(state)] if self.verbose else []
+        printing: list[AnyCallback] = [Printer(state)] if self.verbose else []
         return printing + callbacks
 
     def _conclude(

@@ -1,27 +1,36 @@
 """What an estimator prints while it is fitted, and its warnings at the end, in scikit-learn's words."""
 
-from collections.abc import Callable
-
 from sklearn.exceptions import ConvergenceWarning
 
 from whygrad import errors
 from whygrad.plan.plan import Plan, State
 from whygrad.plan.schedules import Adaptive
-from whygrad.training.callbacks import Report
+from whygrad.training.callbacks import Callback, Report
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.minimise import ALL_DONE, failure
+from whygrad.training.standing import Watch
 
 
-def printer(state: State) -> Callable[[Report], None]:
-    """Return an observer that prints, in scikit-learn's words, every epoch after the state given."""
-    first, scale = state.epoch, state.learning_rate_scale
+class Printer(Callback):
+    """Prints, in scikit-learn's words, every epoch after the state given; and once what stands out."""
 
-    def look(report: Report) -> None:
-        nonlocal scale
+    glances = True
+
+    def __init__(self, state: State) -> None:
+        self._first, self._scale = state.epoch, state.learning_rate_scale
+        self._watch = Watch()
+
+    def on_steps_end(self, report: Report) -> None:
+        """Print the epoch that just ended, if one did."""
+        self._print_epoch(report)
+        if line := self._watch.see(report):
+            print(line)
+
+    def _print_epoch(self, report: Report) -> None:
         plan, state, epoch = report.plan, report.state, report.epoch
         if epoch is None:
             return
-        print(f"Iteration {state.epoch - first}, loss = {epoch.cost:.8f}")
+        print(f"Iteration {state.epoch - self._first}, loss = {epoch.cost:.8f}")
         if epoch.validation_score is not None:
             print(f"Validation score: {epoch.validation_score:f}")
         for name, value in epoch.metrics.items():
@@ -29,12 +38,10 @@ def printer(state: State) -> Callable[[Report], None]:
         if state.stopped and plan.stopping:
             small = " Learning rate too small." if isinstance(plan.schedule, Adaptive) else ""
             print(f"{_no_improvement(plan)}{small} Stopping.")
-        elif state.learning_rate_scale != scale:
+        elif state.learning_rate_scale != self._scale:
             learning_rate = plan.optimizer.learning_rate * state.learning_rate_scale
             print(f"{_no_improvement(plan)} Setting learning rate to {learning_rate:f}")
-        scale = state.learning_rate_scale
-
-    return look
+        self._scale = state.learning_rate_scale
 
 
 def _no_improvement(plan: Plan) -> str:

@@ -11,11 +11,11 @@
     side_by_side  several trainings, a core for each
     again       a training again from its start, without some examples or by another plan
     warm_start  going on from a state under another plan
-    progress    a live line
+    progress    a live line, and `standing`, what stands out while a training goes
     model_file  networks, parameters and history as safetensors
 
 Doors beside this one: `again`, `figures`, `frames`, `metrics`, `model_file`, `progress`, `scorers`,
-`side_by_side`. It may import `engines`, `plan`, `nn` and what is below.
+`side_by_side`, `standing`. It may import `engines`, `plan`, `nn` and what is below.
 """
 
 from whygrad.training.callbacks import (
@@ -37,7 +37,7 @@ from whygrad.training.epochs import (
     renewed,
     take_steps,
 )
-from whygrad.training.loop import INTERRUPTED, Training, measure_of, run
+from whygrad.training.loop import INTERRUPTED, Training, ended, interruption, measure_of, run
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
 from whygrad.training.warm_start import warm_start_from
@@ -58,8 +58,10 @@ __all__ = [
     "as_callback",
     "closing",
     "end_of_epoch",
+    "ended",
     "failure",
     "final",
+    "interruption",
     "measure_of",
     "renewed",
     "run",

@@ -33,12 +33,15 @@ class Report:
         What the epoch that just ended showed: `epoch.cost`, `epoch.validation_score` and so on.
     probed : ProbeResult
         What the probes measured of the steps since the report before; see `Callback.probes`.
+    epochs : tuple of Epoch
+        All epochs that ended since the report before: more than one only where no callback needs every one.
     """
 
     plan: Plan
     state: State
     epoch: Epoch | None = None
     probed: ProbeResult = field(default_factory=ProbeResult)
+    epochs: tuple[Epoch, ...] = ()
 
     @property
     def parameters(self) -> Parameters:
@@ -59,6 +62,12 @@ class Callback:
     ----------
     probes : Probes or None
         What the engine is to measure of every step for this callback; it is in `Report.probed`.
+    every_epoch : bool
+        Whether it must see every epoch as it ends. Where no callback does, many short ones are taken in one
+        go, which takes far less time, and `Report.epochs` has them all.
+    glances : bool
+        Whether it is shown statistics of the layers now and then, so rarely that they cost next to nothing,
+        where no probes ask for them.
 
     Examples
     --------
@@ -75,6 +84,8 @@ class Callback:
     """
 
     probes: Probes | None = None
+    every_epoch = True
+    glances = False
 
     def on_steps_end(self, report: Report) -> bool | None:
         """See the training after some steps, 50 to 100 ms of them; return True to stop it.

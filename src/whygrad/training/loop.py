@@ -47,6 +47,10 @@ from whygrad.training.together import together
 CHUNK_SECONDS = 0.075  # between two looks at Ctrl-C and the callbacks
 RISKED = 0.05  # the share of a training's time that may be spent on epochs that a rule then undoes
 ORDERS = 2**20  # examples whose order is drawn ahead
+# Layers are measured for callbacks that glance at them once in RARELY steps, or between two looks if those
+# are more. Where epochs are taken together, one is taken by itself and measured GLANCES times: again after
+# RARER times the steps before it.
+RARELY, GLANCES, RARER = 128, 4, 1.2
 
 # Set where a training is one of several, and all of them are to end, as by Ctrl-C.
 ended: ContextVar[threading.Event | None] = ContextVar("ended", default=None)
@@ -122,10 +126,10 @@ def _run(
     data, started = smooth(plan, training.data), time.perf_counter()
     epochs: list[Epoch] = []
 
-    def look(state: State, ended: Epoch | None, probed: ProbeResult = ProbeResult()) -> str:  # noqa: B008
+    def look(state: State, *ended: Epoch, probed: ProbeResult = ProbeResult()) -> str:  # noqa: B008
         """Notify the callbacks; return why to stop, or an empty string."""
         stopped = ""
-        if notify(called, Report(plan, state, ended, probed)):
+        if notify(called, Report(plan, state, ended[-1] if ended else None, probed, ended)):
             stopped = "stopped by a callback"
         if seconds is not None and time.perf_counter() - started - waited(controller) >= seconds:
             stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
@@ -142,7 +146,11 @@ def _run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
-    unseen = not (called or controller or layer_statistics or validation or measuring)
+    needed = layer_statistics or any(one.every_epoch for one in called)
+    unseen = not (needed or controller or validation or measuring)
+    glances = not wanted.every and any(one.glances for one in called)
+    glance, due = False, 0.0  # whether an epoch is taken by itself; the step from which one may be
+    late: Sequence[Epoch] = ()  # epochs before a divergence that no callback was told of
     with interruption(engine) as interrupted, closing(called), beside_others():
         if not plan.by_steps:
             if interrupted() or allowed(controller, plan, state, called) <= state.step:
@@ -156,7 +164,7 @@ def _run(
             if bound <= state.step:
                 stopped = INTERRUPTED
                 break
-            ahead = _unseen_epochs(training, state, chunk) if unseen else 1
+            ahead = _unseen_epochs(training, state, chunk) if unseen and not glance else 1
             if ahead > 1:
                 began, first = time.perf_counter(), state.step
                 state, ended_epochs, risen, diverged = run_epochs(training, data, state, ahead)
@@ -164,9 +172,12 @@ def _run(
                 epochs += ended_epochs
                 chunk = next_chunk(state.step - first, time.perf_counter() - began)
                 if diverged or risen:
+                    late = ended_epochs[: -1 if risen else None]
                     break
-                stopped = look(state, None)
+                stopped = look(state, *ended_epochs)
                 checkpoints.offer(state)
+                glance = glances and state.step >= due
+                due = RARER * state.step if glance else due
                 continue
             rest = plan.steps_per_epoch - state.batch_index
             sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
@@ -174,25 +185,30 @@ def _run(
             until = int(min(state.step + most, bound))
             before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step
+            if glances:
+                often = max(1, plan.steps_per_epoch // GLANCES)
+                every = often if glance else max(RARELY, chunk)
+                wanted = replace(wanted, every=every)
             state, seen = engine.run(plan, state, data, until, wanted)
             if seen.diverged:
                 break
-            if not sampled:
+            if not (sampled or glance):
                 chunk = next_chunk(state.step - first, time.perf_counter() - began)
-            ended = None
+            glance, ended = False, []
             if state.batch_index == plan.steps_per_epoch:
                 after = state.theta
-                state, ended = end_of_epoch(plan, state, validation, measuring)
+                state, epoch = end_of_epoch(plan, state, validation, measuring)
                 if sampled:
-                    ended = replace(ended, layers=last_step(plan, before, after, data))
-                epochs.append(ended)
-                risen = rise(state, ended.cost, plan.dtype)
+                    epoch = replace(epoch, layers=last_step(plan, before, after, data))
+                epochs.append(epoch)
+                risen = rise(state, epoch.cost, plan.dtype)
                 if risen:
                     break
-            stopped = look(state, ended, seen)
+                ended = [epoch]
+            stopped = look(state, *ended, probed=seen)
             checkpoints.offer(state)
         if seen.diverged or risen:
-            look(state, None, seen)
+            look(state, *late, probed=seen)
         # The very last update is followed by no cost that would show it.
         if seen.diverged or risen or not np.isfinite(state.theta).all():
             stopped = report_divergence(plan, state, data, risen)

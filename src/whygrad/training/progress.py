@@ -4,15 +4,16 @@ import html
 import io
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import RLock
 from typing import TYPE_CHECKING, Any, TextIO
 
-from whygrad.engines import Probes
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Callback, Report
+from whygrad.training.epochs import Epoch
+from whygrad.training.side_by_side import numbered
 from whygrad.training.standing import Watch
 
 PAUSE = 0.1  # seconds between two drawings in a notebook
@@ -20,9 +21,6 @@ PAUSE = 0.1  # seconds between two drawings in a notebook
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress, TaskID
-
-
-PROBED = 128  # every so many steps the layers are looked at
 
 
 class ProgressBar(Callback):
@@ -44,19 +42,21 @@ class ProgressBar(Callback):
     epoch 2/2  cost ...
     """
 
-    def __init__(self, stream: TextIO | None = None, looks: bool = False) -> None:
-        # A recorder measures the layers in its own rhythm: who is alone looks by itself.
-        self.probes = Probes(every=PROBED) if looks else None
+    every_epoch = False
+    glances = True
+
+    def __init__(self, stream: TextIO | None = None) -> None:
         self.watch = Watch()
         self._given = stream
         self.shown: _InNotebook | _OnStream | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # what shows it has locks, and belongs to one training
-        return ProgressBar, (self._given, self.probes is not None)
+        return ProgressBar, (self._given,)
 
     def on_steps_end(self, report: Report) -> None:
         """Show where the training stands."""
         if self.shown is None:
+            self.watch = Watch()
             here = self._given is None and in_notebook()
             self.shown = _InNotebook() if here else _OnStream(self._given)
         line = self.watch.see(report)
@@ -85,11 +85,12 @@ class _OnStream:
         self.measures = ""
 
     def show(self, report: Report) -> None:
-        plan, state, epoch = report.plan, report.state, report.epoch
-        self.measures = _measures(report) or self.measures
+        plan, state = report.plan, report.state
+        self.measures = _measures(plan, report.epoch) or self.measures
         if not self.console.is_terminal:
-            if epoch is not None and _round(state.epoch, plan.epochs):
-                write(f"epoch {state.epoch}/{plan.epochs}  {self.measures}\n", self.stream)
+            for number, epoch in enumerate(report.epochs, 1 + state.epoch - len(report.epochs)):
+                if _round(number, plan.epochs):
+                    write(f"epoch {number}/{plan.epochs}  {_measures(plan, epoch)}\n", self.stream)
             return
         if self.task is None:
             self.task = self.bar.add_task(
@@ -106,10 +107,7 @@ class _OnStream:
         )
 
     def say(self, line: str) -> None:
-        if self.task is None:
-            write(f"{line}\n", self.stream)
-        else:
-            self.bar.console.print(line, markup=False, highlight=False)
+        _say(self.bar if self.console.is_terminal else None, self.stream, line)
 
     def close(self) -> None:
         if self.task is not None:
@@ -129,7 +127,7 @@ class _InNotebook:
         self.line = ""
 
     def show(self, report: Report) -> None:
-        self.measures = _measures(report) or self.measures
+        self.measures = _measures(report.plan, report.epoch) or self.measures
         self.last = report
         now = time.perf_counter()
         if self.handle is None or now - self.drawn >= PAUSE:
@@ -178,6 +176,7 @@ class ProgressOfMany(Callback):
         )
         self.steps = [plan.epochs * plan.steps_per_epoch for plan in plans]
         self.taken, self.over = [0] * len(plans), 0
+        self.said = ""  # what stood out first, of any of them
         self.task = self.bar.add_task(
             "", total=sum(self.steps), over=0, count=len(plans), measures="", speed="…"
         )
@@ -206,6 +205,13 @@ class ProgressOfMany(Callback):
                 speed=_speed(self.bar.tasks[0]),
             )
 
+    def say(self, i: int, line: str) -> None:
+        """Show what stands out in the training at index i, where nothing did before in another."""
+        with self.lock, suppress(OSError):
+            if line and not self.said:
+                self.said = f"{numbered(i, len(self.steps))}: {line}"
+                _say(self.bar if self.console.is_terminal else None, self.stream, self.said)
+
     def close(self) -> None:
         """Stop, and leave the last line on the terminal."""
         with suppress(OSError):
@@ -216,14 +222,41 @@ class ProgressOfMany(Callback):
 class _OneOfMany(Callback):
     """The callback of one of several trainings."""
 
+    every_epoch = False
+    glances = True
+
     def __init__(self, progress: ProgressOfMany, i: int) -> None:
-        self._progress, self._i = progress, i
+        self._progress, self._i, self._watch = progress, i, Watch()
 
     def on_steps_end(self, report: Report) -> None:
         self._progress.show(self._i, report)
+        self._progress.say(self._i, self._watch.see(report))
 
     def close(self) -> None:
         self._progress.show(self._i, None)
+
+
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is waited for, by words that may change, and how long by now."""
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+    from rich.table import Column
+
+    console = Console(stderr=True, markup=False, emoji=False, highlight=False)
+    words = Column(ratio=1, no_wrap=True, overflow="ellipsis")
+    shown = Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False, table_column=words),
+        TimeElapsedColumn(),
+        console=console,
+        transient=True,
+        expand=True,
+        disable=not console.is_terminal,
+    )
+    task = shown.add_task(text)
+    with shown:
+        yield lambda text: shown.update(task, description=text)
 
 
 def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
@@ -245,12 +278,19 @@ def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
     return console, bar
 
 
-def _measures(report: Report) -> str:
+def _say(bar: "Progress | None", stream: TextIO, line: str) -> None:
+    """Write a line above a bar, or on a stream that shows none."""
+    if bar is None:
+        write(f"{line}\n", stream)
+    else:
+        bar.console.print(line, markup=False, highlight=False)
+
+
+def _measures(plan: Plan, epoch: Epoch | None) -> str:
     """Return what an epoch showed, in a few words."""
-    epoch = report.epoch
     if epoch is None:
         return ""
-    shown = {report.plan.cost_name: epoch.cost, "validation": epoch.validation_score}
+    shown = {plan.cost_name: epoch.cost, "validation": epoch.validation_score}
     shown |= epoch.metrics
     return "  ".join(f"{name} {value:.4g}" for name, value in shown.items() if value is not None)
 

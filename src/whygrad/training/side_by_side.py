@@ -189,6 +189,7 @@ class _OneAtATime(Callback):
 
     def __init__(self, callback: Callback, lock: RLock) -> None:
         self._callback, self._lock, self.probes = callback, lock, callback.probes
+        self.every_epoch, self.glances = callback.every_epoch, callback.glances
 
     def on_steps_end(self, report: Report) -> bool | None:
         with self._lock:

@@ -5,6 +5,7 @@ steps anyway. Each compares numbers of this training with each other; `whygrad.d
 """
 
 import math
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,40 +14,61 @@ from whygrad.engines import Statistics
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.training.callbacks import Report
+from whygrad.training.epochs import Epoch
 
 SLOWER = 1e3  # times that a layer's relative change is below that of the fastest
 OFF = 0.6  # of a layer's units, or of its values
-RECENT = 4  # steps that were measured, over which the median is taken
+LEAST, RECENT = 4, 8  # steps that were measured, over which the median is taken
 EPOCHS = 5  # that are over before the costs are judged
 STILL = 1e-3  # of the first cost
 RISEN = 1.5
+RARER = 1.4  # times as many steps lie before a look as before the last: looks cost little
 
 
 class Watch:
     """Sees the reports of a training, and has a line once, when one stands out."""
 
     def __init__(self) -> None:
-        self.costs: list[float] = []
-        self.statistics: Statistics | None = None
-        self.new = False  # whether the statistics were not looked at yet
         self.said = ""
+        self._epochs: list[tuple[Epoch, ...]] = []
+        self._recent: deque[Statistics] = deque(maxlen=RECENT)
+        self._due = 0.0  # the step from which on it looks again
 
     def see(self, report: Report) -> str:
         """Return a line where one stands out for the first time, or ""."""
-        more = report.probed.statistics
-        if more is not None and len(more.steps):
-            before = self.statistics or Statistics(more.steps[:0], more.values[:0])
-            steps = np.concatenate([before.steps, more.steps])[-RECENT:]
-            self.statistics = Statistics(
-                steps, np.concatenate([before.values, more.values])[-RECENT:]
-            )
-            self.new = True
-        if report.epoch is None or self.said:
+        if self.said:
             return ""
-        self.costs.append(report.epoch.cost)
-        self.said = stands_out(report.plan, self.costs, self.statistics if self.new else None)
-        self.new = False
+        more, state = report.probed.statistics, report.state  # here every microsecond counts
+        if more is not None and len(more.steps):
+            self._recent.append(more)
+        if report.epochs:
+            self._epochs.append(report.epochs)
+        if state.step < self._due and state.epoch < report.plan.epochs:
+            return ""
+        self._due = RARER * state.step
+        costs = [epoch.cost for epochs in self._epochs for epoch in epochs]
+        self.said = stands_out(report.plan, costs, _together(self._recent))
         return self.said
+
+
+def stood_out(plan: Plan, start: int, costs: Sequence[float], statistics: Statistics) -> str:
+    """Return the line that a `Watch` had first of a training from step `start` on, as it was recorded."""
+    epoch = 1
+    while epoch <= len(costs):
+        until = int(np.searchsorted(statistics.steps, start + epoch * plan.steps_per_epoch))
+        known = Statistics(statistics.steps[:until], statistics.values[:until])
+        if line := stands_out(plan, costs[:epoch], known):
+            return line
+        later = max(epoch + 1, math.floor(RARER * epoch))
+        epoch = len(costs) if epoch < len(costs) < later else later
+    return ""
+
+
+def _together(parts: Sequence[Statistics]) -> Statistics | None:
+    if not parts:
+        return None
+    steps, values = zip(*((part.steps, part.values) for part in parts), strict=True)
+    return Statistics(np.concatenate(steps), np.concatenate(values))
 
 
 def stands_out(plan: Plan, costs: Sequence[float], statistics: Statistics | None) -> str:
@@ -59,7 +81,7 @@ def stands_out(plan: Plan, costs: Sequence[float], statistics: Statistics | None
     costs : sequence of float
         The cost of each epoch that is over.
     statistics : Statistics or None
-        What the layers did at the steps that were measured.
+        What the layers did at steps that were measured, of which the last count.
 
     Examples
     --------
@@ -72,7 +94,7 @@ def stands_out(plan: Plan, costs: Sequence[float], statistics: Statistics | None
 
 
 def _of_layers(plan: Plan, statistics: Statistics) -> str:
-    if len(statistics.steps) < RECENT or plan.net.L < 2:
+    if len(statistics.steps) < LEAST or plan.net.L < 2:
         return ""
     with np.errstate(all="ignore"):
         change = _recent(statistics["update"] / statistics["theta"])
@@ -97,14 +119,16 @@ def _reason(plan: Plan, l: int, statistics: Statistics) -> str:
 
 
 def _recent(values: Array) -> Array:
-    median: Array = np.median(values[-RECENT:], axis=0)
+    ordered = np.sort(values[-RECENT:], axis=0)  # of so few far quicker than `np.median`
+    n = len(ordered)
+    median: Array = (ordered[(n - 1) // 2] + ordered[n // 2]) / 2
     return median
 
 
 def _of_costs(plan: Plan, costs: Sequence[float]) -> str:
-    first, last = costs[0], costs[-1]
-    if len(costs) <= EPOCHS or not math.isfinite(last):
+    if len(costs) <= EPOCHS or not math.isfinite(costs[-1]):
         return ""
+    first, last = costs[0], costs[-1]
     if last > RISEN * first and costs[-2] > first:
         return f"the cost has risen from {first:.4g} to {last:.4g}: is the learning rate too high?"
     # All costs are looked at only where the last one is near the first: otherwise every epoch would.

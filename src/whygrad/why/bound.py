@@ -624,7 +624,7 @@ class Why:
             raise InputError(f"baseline is {given}: the training rows are 0 to {rows.shape[0] - 1}")
         return rows[int(given) : int(given) + 1]
 
-    def learning(self, *, seconds: float | None = None) -> Explanation:
+    def learning(self, *, seconds: float | None = None, progress: Any = False) -> Explanation:
         """Diagnosis: why the training of a run does not learn, with evidence and a cure that is proven.
 
         See `whygrad.diagnose`.
@@ -633,6 +633,8 @@ class Why:
         ----------
         seconds : float, optional
             How long cures may be tried: by default half a minute, or the training's own time if longer.
+        progress : bool or callable, default False
+            Show on the terminal what is tried; a callable is given each stage instead.
 
         Returns
         -------
@@ -660,7 +662,7 @@ class Why:
             raise InputError(
                 "the diagnosis is of a run: of a network ask whygrad.diagnose(net, X, Y, …)"
             )
-        answer: Explanation = handed.diagnose(self.run, seconds=seconds)
+        answer: Explanation = handed.diagnose(self.run, seconds=seconds, progress=progress)
         return answer
 
     def labels(self, *, top: int = 10, folds: int = 5) -> Explanation:

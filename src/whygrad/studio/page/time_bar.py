@@ -51,9 +51,14 @@ def build(page: Page) -> None:
         )
         speed.props('dense options-dense borderless aria-label="Speed"')
         ui.space()
+        wrong = ui.button(
+            "What is wrong?",
+            icon="troubleshoot",
+            on_click=lambda: page.show(part="", tab="why", question="learning"),
+        )
         fork = ui.button("Fork", icon="call_split", on_click=lambda: fork_dialog.ask(page))
         reset = ui.button("Reset", icon="replay", on_click=lambda: page.do(session.reset))
-        for button in (fork, reset):
+        for button in (wrong, fork, reset):
             button.props("no-caps dense flat")
     with ui.row().classes("wg-time"):
         where = ui.label("step 0").classes("wg-step")
@@ -63,6 +68,7 @@ def build(page: Page) -> None:
         live.props('no-caps dense flat aria-label="Go to the latest step"')
 
     notes = ui.label().classes("wg-note").props('role="status"')
+    standing = ui.label().classes("wg-standing").props('role="status"')
 
     def scrub(value: Any) -> None:
         if page.subject is not None and value is not None and int(value) != page.subject.step:
@@ -72,8 +78,10 @@ def build(page: Page) -> None:
         subject, status = page.now, session.status
         told = status.notes[-1:] if status is not None else ()
         notes.set_text(" ".join(filter(None, (subject.notice, *told))))
+        standing.set_text(subject.standing)
         speed.set_value(session.speed or 0)
         trained = session.opened_run is not None
+        wrong.set_visibility(trained)
         first = session.opened_run.run.start if session.opened_run is not None else 0
         slider.props.update(min=first, max=max(subject.last, first + 1))
         if not page.behind:  # else the slider would go back under the hand that drags it

@@ -19,6 +19,7 @@ from whygrad.answers.pictures import CurvePicture, NetworkPicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.studio.page.charting import chart
 from whygrad.studio.page.page import Page
+from whygrad.studio.session.diagnosing import Diagnosing, fork_changes
 from whygrad.studio.session.questions import (
     SLOW,
     Question,
@@ -33,6 +34,7 @@ from whygrad.studio.story.story import MOST
 REACH = 2.0  # how far to either side a weight can be dragged
 USUAL = 0.1  # Δw, before it is dragged
 OPEN = '<details open="">'
+MOMENT = 0.25  # seconds between two looks at how far a diagnosis has come
 SETTLED = 0.3  # seconds without a move, after which a slider was left where it is
 POINTING = (
     "(e) => { const part = e.target.closest('[data-part]'); emit(part ? part.dataset.part : ''); }"
@@ -70,6 +72,19 @@ def build(page: Page) -> None:
         ):
             ui.button(label, on_click=lambda save=save: save(page)).props("no-caps dense flat")
     spinner = ui.spinner(size="lg")
+    with ui.row().classes("wg-line") as waiting:
+        stage = ui.label().classes("wg-told").props('role="status"')
+        ui.button("Stop", on_click=lambda: state["diagnosing"].cancel()).props("no-caps dense flat")
+    tick = ui.timer(MOMENT, lambda: stage.set_text(state["diagnosing"].stage), active=False)
+    waiting.set_visibility(False)
+    fork = ui.button(
+        "Fork with this cure",
+        icon="call_split",
+        on_click=lambda: page.do(
+            partial(page.session.fork, page.now.run.start, **state["changes"])
+        ),
+    ).props("no-caps dense unelevated")
+    fork.set_visibility(False)
     shown = ui.html("", sanitize=False).classes("wg-answer-box")
     shown.on("mouseover", lambda e: page.light(e.args or ""), js_handler=POINTING)
     shown.on("focusin", lambda e: page.light(e.args or ""), js_handler=POINTING)
@@ -82,6 +97,8 @@ def build(page: Page) -> None:
         "by": None,
         "left": None,
         "picture": None,  # of the answer, in place of the overview
+        "diagnosing": Diagnosing(),
+        "changes": {},  # that a fork with the cure of the answer has
     }
 
     def update() -> None:
@@ -97,11 +114,17 @@ def build(page: Page) -> None:
         whole.set_visibility(bool(look.part))
         ref = Ref.read(look.part)
         bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
-        key = (look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net)
+        key: Any = (
+            look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net,
+        )  # fmt: skip
+        if name == "learning":  # of all the training, whatever step and examples are looked at
+            key = (name, id(page.session.opened_run))
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
             return
         state["key"], state["picture"], page.told = key, None, None
+        state["diagnosing"].cancel()
+        fork.set_visibility(False)
         if name == "ripple":
             start_drag(subject, look.part)
         ask(Question(look.part, name, look.chosen), key)
@@ -112,12 +135,24 @@ def build(page: Page) -> None:
         if question.name in SLOW:
             shown.set_content("")
 
+        diagnosing = question.name == "learning"
+        waiting.set_visibility(diagnosing)
+        tick.active = diagnosing
+        asked_for = partial(answer, subject, question)
+        if diagnosing:
+            state["diagnosing"] = Diagnosing()
+            asked_for = partial(page.session.diagnose, state["diagnosing"], subject)
+
         async def work() -> None:
-            found = await page.in_thread(lambda: answer(subject, question), "why")
+            found = await page.in_thread(asked_for, "why")
             if state["key"] != key:
                 return
             with page.client:
                 spinner.set_visibility(False)
+                waiting.set_visibility(False)
+                tick.active = False
+                state["changes"] = fork_changes(subject.plan, found)
+                fork.set_visibility(bool(state["changes"]))
                 page.answer = found
                 saves.set_visibility(found is not None)
                 shown.set_content(

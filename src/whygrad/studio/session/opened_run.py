@@ -6,6 +6,7 @@ that folder is read, whatever its manifest says.
 """
 
 import threading
+import time
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,6 +28,9 @@ from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.model_config import rows_of, tabulated
 from whygrad.studio.session.scoring import Scoring
 from whygrad.studio.session.subject import Rows, Subject
+from whygrad.training.standing import stood_out
+
+LOOK = 1.0  # seconds between two looks at what stands out
 
 
 @dataclass(eq=False)
@@ -47,6 +51,7 @@ class OpenedRun:
         self._rows: dict[str, Rows] | None = None
         self._reading = threading.Lock()
         self._so_far: SoFar | None = None
+        self._standing, self._due, self._standing_lock = "", 0.0, threading.Lock()
         self._notice = ""
         self.scoring = Scoring(self)
 
@@ -84,6 +89,16 @@ class OpenedRun:
         with self._reading:
             self._so_far = so_far(self.run, self._so_far)
             return self._so_far
+
+    def standing(self) -> str:
+        """Return what has stood out of the training by now, or ""; it is looked at once in a second."""
+        with self._standing_lock:
+            if time.monotonic() >= self._due:
+                seen = self.so_far()
+                costs = [epoch.cost for epoch in seen.epochs.values()]
+                self._standing = stood_out(self.run.plan, self.run.start, costs, seen.statistics)
+                self._due = time.monotonic() + LOOK
+            return self._standing
 
     def reread(self) -> None:
         """Read the manifest again, which says more once a training has ended, and other once it went on."""
@@ -169,6 +184,7 @@ class OpenedRun:
             before=before,
             run=self.run,
             notice=self._notice,
+            standing=self.standing(),
             encoding=self.run.encoding if self.run.on_table else None,
         )
 

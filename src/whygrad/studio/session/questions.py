@@ -23,10 +23,12 @@ OF_NETWORK = {
     "influence": "Influence",
     "blame": "Blame",
     "check": "Gradient check",
+    "learning": "What is wrong?",
 }
 OF_ONE = ("prediction", "influence")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-SLOW = ("ledger", "influence", "check")  # are computed when asked for, and say that they work
+# Are computed when asked for, and say that they work.
+SLOW = ("ledger", "influence", "check", "learning")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from whygrad.answers.explanation import Explanation
 from whygrad.errors import InputError
 from whygrad.fitted import Fitted
 from whygrad.interop import Model
@@ -22,6 +23,7 @@ from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.members import unfinished
 from whygrad.studio.process.worker import Status, Worker
 from whygrad.studio.server.guard import confined
+from whygrad.studio.session.diagnosing import Diagnosing
 from whygrad.studio.session.model_config import (
     ModelConfig,
     changed,
@@ -78,6 +80,7 @@ class Session:
         self._swapping = threading.Lock()  # never held for long
         self._opening = threading.Lock()
         self._leaving: list[Worker] = []  # that are being ended
+        self._diagnosing: set[Diagnosing] = set()
         self._closed = False
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
@@ -236,6 +239,8 @@ class Session:
     def close(self) -> None:
         """End what was started, when the studio ends."""
         self._closed = True
+        for diagnosing in tuple(self._diagnosing):
+            diagnosing.cancel()
         self.stop()
         for one in list(self._leaving):
             self._end(one)
@@ -331,6 +336,16 @@ class Session:
                 lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
                 other=parent,
             )
+
+    def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
+        """Return the answer of a diagnosis; the end of the studio breaks it off."""
+        self._diagnosing.add(diagnosing)
+        try:
+            if self._closed:
+                diagnosing.cancel()
+            return diagnosing.answer(subject)
+        finally:
+            self._diagnosing.discard(diagnosing)
 
     # ── what is shown ──
 

@@ -83,6 +83,7 @@ class Subject:
     before : gives theta before the last update, which may have to be computed, or None at the start.
     run : the recorded training, or None before it has begun.
     notice : why something cannot be asked, or "".
+    standing : what stands out of its training, or "".
     encoding : how the rows of a table became inputs, or None.
     """
 
@@ -94,6 +95,7 @@ class Subject:
     before: Callable[[], Array | None] = _nothing
     run: Any = None
     notice: str = ""
+    standing: str = ""
     encoding: Any = None
 
     @property
