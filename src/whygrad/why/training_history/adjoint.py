@@ -18,8 +18,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import WeightProbeResult
-from whygrad.nn import Array, Network, Parameters, backward, dense, forward, gradients
+from whygrad.engines import PullsBack, WeightProbeResult, choose
+from whygrad.engines.probe_data import batches
+from whygrad.errors import InputError
+from whygrad.nn import Array, Data, Network, Parameters, backward, dense, forward, gradients
 from whygrad.nn.backprop import Trace
 from whygrad.nn.hessian import HessianTimes, hessian_times
 from whygrad.nn.network import count
@@ -113,7 +115,9 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
     plan, W = trajectory.plan, weights_of(trajectory.plan.net)
     by_example = np.zeros((len(slopes), plan.n))
     sizes = [np.linalg.norm(slopes, axis=1)]
-    lam = slopes
+    lam = slopes.astype(np.float64)
+    if (engine := _compiled(plan)) is not None:
+        return _walked(engine, trajectory, Adjoint(by_example, lam, np.array(sizes)), rescale)
     for step, lam in steps_back(trajectory, slopes):
         along = np.array([one.slopes for one in step.along])
         if rescale:
@@ -127,6 +131,61 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
         by_example[:, step.examples] += step.s * along / step.S
         sizes.append(np.linalg.norm(lam, axis=1))
     return Adjoint(by_example, lam, np.array(sizes[::-1]).T)
+
+
+def _compiled(plan: Plan) -> PullsBack | None:
+    """Return the engine that walks back by itself, or None where it cannot: of functions of one's own."""
+    try:
+        engine = choose("native", _double(plan))
+    except InputError:
+        return None
+    return engine if isinstance(engine, PullsBack) else None
+
+
+def _double(plan: Plan) -> Plan:
+    """Return the plan in float64, and whole batches: the sums of blocks are sums."""
+    return replace(plan, dtype="float64", blocks=1)
+
+
+def _walked(engine: PullsBack, trajectory: Trajectory, at_end: Adjoint, rescale: bool) -> Adjoint:
+    """Return the adjoint as the engine walks back, a stretch of one epoch at a time."""
+    plan, data = _double(trajectory.plan), _in_double(trajectory.data)
+    by_example, lam, sizes = at_end.by_example, at_end.start, [at_end.sizes]
+    lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
+    for state, until in trajectory.stretches_back():
+        before = replace(
+            state,
+            theta=state.theta.astype(np.float64),
+            opt_state=state.opt_state.astype(np.float64),
+        )
+        about = batches(plan, before, data, until - before.step)
+        form = form_of(plan.optimizer, plan.coefficients(before, until))
+        found = engine.pull_back(plan, before, data, until, form, lam, lam_state, rescale)
+        lam, lam_state, along = found.lam, found.lam_state, found.slopes
+        if rescale:
+            kept = found.by_gradient
+            for penalty, strength, sums in (
+                (plan.l1, about.l1, found.by_sign),
+                (plan.l2, about.l2, found.by_weight),
+            ):
+                if penalty.per != "example":
+                    kept = kept - strength[:, None] * sums
+            along = along - kept[:, :, None]
+        there = about.examples >= 0
+        who = about.examples[there]  # each once in a stretch
+        factor = 1 / np.repeat(about.S, there.sum(axis=1))
+        factor = factor if data.factors is None else factor * data.factors[who]
+        by_example[:, who] += along.transpose(1, 0, 2)[:, there] * factor
+        sizes.append(found.sizes[::-1])
+    return Adjoint(by_example, lam, np.vstack(sizes)[::-1].T)
+
+
+def _in_double(data: Data) -> Data:
+    """Return the data in float64."""
+    weights = None if data.sample_weight is None else data.sample_weight.astype(np.float64)
+    return replace(
+        data, X=data.X.astype(np.float64), Y=data.Y.astype(np.float64), sample_weight=weights
+    )
 
 
 def steps_back(trajectory: Trajectory, slopes: Array) -> Iterator[tuple[Step, Array]]:

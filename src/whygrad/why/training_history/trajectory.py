@@ -121,6 +121,30 @@ class Trajectory:
 
         The steps are run twice: for states √T apart, and for all between two of them; 2√T are kept.
         """
+        for before, until in self._far_apart():
+            found = []
+            for state, seen in self.advance(before.copy(), until, DECIDED, 1):
+                assert seen.weights is not None
+                found.append((before, seen.weights))
+                before = _kept(state)
+            yield from reversed(found)
+
+    def stretches_back(self) -> Iterator[tuple[State, int]]:
+        """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
+
+        The steps are run once, and once more where a stretch of √T of them has more than one epoch.
+        """
+        per_epoch = self.plan.steps_per_epoch
+        for before, until in self._far_apart():
+            if before.batch_index + until - before.step <= per_epoch:
+                yield before, until
+                continue
+            ends = self._states(before, until, per_epoch)
+            for state, later in reversed([*zip(ends, ends[1:], strict=False)]):
+                yield state, later.step
+
+    def _far_apart(self) -> Iterator[tuple[State, int]]:
+        """Yield states √T and more apart, from last to first, and the step that the next begins at."""
         apart = max(1, math.isqrt(self.last - self.start.step))
         far, state = [self.start], self.start
         for state, _ in self.advance(self.start.copy(), self.last, Probes(), apart):
@@ -129,13 +153,10 @@ class Trajectory:
         self._arrived(state)
         until = self.last
         while far:
-            before, found = far.pop(), []
-            for state, seen in self.advance(before.copy(), until, DECIDED, 1):
-                assert seen.weights is not None
-                found.append((before, seen.weights))
-                before = _kept(state)
-            until = found[0][0].step if found else until
-            yield from reversed(found)
+            before = far.pop()
+            if before.step < until:
+                yield before, until
+            until = before.step
 
     def _arrived(self, state: State) -> None:
         """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
