@@ -175,6 +175,10 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 f"port {port} cannot be had (Address already in use)",
             ),
             (["-n", "0", "train", "iris"], "-n is 0: it must be at least 1"),
+            (
+                ["-n", "2", "train", "iris", "--quality", "best"],
+                "several processes train one network",
+            ),
             (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
             (
                 ["-n", "2", "--restarts", "1", "train", "iris"],

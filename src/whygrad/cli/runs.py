@@ -19,7 +19,7 @@ from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
-from whygrad.pipeline.settings import SCHEDULES
+from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
@@ -295,20 +295,14 @@ def launch(
     """Run a command in several processes, and return the exit code of the first."""
     if not command:
         raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
+    words = _of_one_network(completed(command))
     if processes is None:
-        return on_cluster(command)
+        return on_cluster(words)
     if processes < 1:
         raise InputError(f"-n is {processes}: it must be at least 1")
     if restarts < 0:
         raise InputError(f"restarts is {restarts}: it must be at least 0")
-    words = completed(command)
-    run = (
-        option_of(words, "--run")
-        if words[0] == "train"
-        else words[1]
-        if words[0] == "resume"
-        else None
-    )
+    run = words[1] if words[0] == "resume" else option_of(words, "--run")
     if restarts and run is None:
         raise InputError(
             "--restarts goes on with a run's folder: name it, train FILE --run NAME.run"
@@ -317,7 +311,18 @@ def launch(
         code, died = run_together(words, processes, port)
         if not died or not restarts:
             return code
-        restarts, processes = restarts - 1, max(1, 1 << ((processes - 1).bit_length() - 1))
+        restarts, processes = restarts - 1, 1 << max(0, (processes - 1).bit_length() - 1)
         if Path(str(run)).exists():
             words = ["resume", str(run)]
         note(f"going on with {processes} process{'es' * (processes > 1)}: {' '.join(words)}")
+
+
+def _of_one_network(words: list[str]) -> list[str]:
+    """Return a command that trains a single network, which is what several processes share."""
+    if words[0] != "train":
+        return words
+    for name in ("--quality", "--time-limit"):
+        if option_of(words, name) is not None:
+            raise InputError(f"several processes train one network: leave {name} out")
+    given = [option_of(words, f"--{name.replace('_', '-')}") for name in OF_THE_RECIPE]
+    return words if any(given) else [*words, "--optimizer", Settings.optimizer]

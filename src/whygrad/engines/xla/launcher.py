@@ -71,7 +71,7 @@ def _program(words: Sequence[str]) -> list[str]:
 
 def on_cluster(command: Sequence[str]) -> int:
     """Run the command in this process, one of those that a cluster's launcher started."""
-    program = _program(completed(command))
+    program = _program(command)
     os.execve(program[0], program, os.environ | {COUNT: CLUSTER} | _threads())
 
 
