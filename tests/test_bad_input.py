@@ -349,7 +349,7 @@ def test_numbers_that_an_optimizer_cannot_use_are_refused(rule, options, message
         ({"dtype": "decimal"}, "dtype is 'decimal': use 'float32' or 'float64'"),
         (
             {"engine": "natve"},
-            "unknown engine 'natve': did you mean 'native'? Known: auto, native, reference",
+            "unknown engine 'natve': did you mean 'native'? Known: auto, native, reference, xla",
         ),
         (
             {"schedule": wg.Adaptive()},

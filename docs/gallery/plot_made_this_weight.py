@@ -90,13 +90,14 @@ axes.set(xlabel="class of the image", ylabel="added to the weight", xticks=range
 plt.show()
 
 # %%
-# What would it be without an image?
-# ----------------------------------
-# The ledger says what happened, and books to each image what it added itself. What would be without an
-# image is another question: all later steps would have gone otherwise. It is answered by the derivative of
-# the whole training by what each image counts, for all of them at once. The answer begins with whether that
-# can be trusted: without eight images drawn at random, each by itself, the network was trained again. To
-# have that in seconds, the training is a smaller one: 2,000 images and a smooth activation.
+# Why?
+# ----
+# What would it be without an image? The ledger says what happened, and books to each image what it added
+# itself. What would be without it is another question: all later steps would have gone otherwise. It is
+# answered by the derivative of the whole training by what each image counts, for all of them at once. The
+# answer begins with whether that can be trusted: without some images drawn at random, each by itself, the
+# network was trained again. To have that in seconds, the training is a smaller one: fewer images, and a
+# smooth activation.
 
 small = wg.Network((side, side), [wg.Dense(30, "tanh"), wg.Dense(10, "softmax")], "cross_entropy")
 X, Y, some = X[:2000], Y[:2000], slice(0, 500)
@@ -122,7 +123,7 @@ found
 print(wg.why.influence(wild, X_test[some], y=Y_test[some], names=names).answer)
 
 # %%
-# Does it come true? Forty images drawn at random, each left out by itself, and the network trained again.
+# Does it come true? Images drawn at random, each left out by itself, and the network trained again.
 # Beside it stands what the pushes of each image on the cost add up to, as TracIn has it: most of them
 # cancel, and who pushed most is not who matters most.
 

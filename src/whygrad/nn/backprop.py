@@ -180,10 +180,12 @@ def gradients(
 
 def gradient_sums(net: Network, trace: Trace, s: Array | None = None) -> Gradients:
     """Return Σ s δˡ aˡ⁻¹ᵀ and Σ s δˡ of the examples of a trace: their gradients, added up."""
-    parts = []
+    a, delta, parts = trace.a, trace.delta, []
     for l in range(1, net.L + 1):
-        d = trace.delta[l] if s is None else trace.delta[l] * s[:, None]
-        parts += [(d.T @ trace.a[l - 1]).reshape(-1), d.sum(axis=0)]
+        d = delta[l] if s is None else delta[l] * s[:, None]
+        dW = d.T @ a[l - 1]
+        db = d.sum(axis=0)
+        parts += [dW.reshape(-1), db]
     return Gradients(net.sizes, namespace(parts[0]).concatenate(parts))
 
 
@@ -193,10 +195,10 @@ def mean_gradient(
     """Return the gradient of the cost from the sums over its examples: over S, with the penalties' own."""
     xp, parts = namespace(sums.flat), []
     for l in range(1, net.L + 1):
-        dW = sums.dW[l] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
+        mean = sums.dW[l] / S + l1 * xp.sign(theta.W[l]) + l2 * theta.W[l]
         if net.kept[l] is not None:
-            dW = xp.where(net.kept[l], dW, 0)
-        parts += [dW.reshape(-1), sums.db[l] / S]
+            mean = xp.where(net.kept[l], mean, 0)
+        parts += [mean.reshape(-1), sums.db[l] / S]
     return Gradients(net.sizes, xp.concatenate(parts))
 
 

@@ -5,7 +5,7 @@
     processes    several processes that share a batch: the first leads, the others follow
     launcher     starting such processes on one machine, and watching them
 
-JAX is an extra, imported when this engine is chosen. A door beside this one: `launcher`. The folder imports
+JAX is an extra, imported when this engine is chosen. Doors beside this one: `launcher`. The folder imports
 what its parent may, and the reference engine.
 """
 
