@@ -236,9 +236,10 @@ def test_the_more_cures_are_tried_the_surer_one_must_be():
 def test_a_cure_that_takes_longer_than_there_is_time_is_not_begun():
     (base,) = train_all([setting(epochs=1)])
     found = [Symptom("epochs_few", 1.0, "few"), Symptom("labels_corrupted", 1.0, "wrong")]
-    assert search(base, found, seconds=5.0, spent=100.0) == ([], [])
-    alone, tried = search(base, found[:1], seconds=60.0, spent=0.01)
+    assert search(base, found, seconds=5.0, spent=100.0) == ([], [], set())
+    alone, tried, reached = search(base, found[:1], seconds=60.0, spent=0.01)
     assert [trial.kinds for trial in tried] == [("epochs_few",)] == [t.kinds for t in alone]
+    assert reached == {"epochs_few"}
 
 
 # ── symptoms and cures ───────────────────────────────────────────────────────────────────────────────
@@ -255,6 +256,8 @@ def seen(one, score=0.6, held_out=0.6):
 
 
 DEAD = wg.Network(4, [wg.Dense(12, "relu", bias_init=wg.Uniform(-90, -80)), wg.Dense(1, "sigmoid")])
+RELU = wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1, "sigmoid")])
+BUMPY = wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1)])
 WILD = wg.Network(4, [wg.Dense(50, "tanh", init=wg.Uniform(-9, 9)), wg.Dense(1, "sigmoid")])
 STEADY = setting(
     wg.Network(4, [wg.Dense(1)]), Y=X[:, :1], optimizer=wg.SGD(0.2), epochs=60, batch_size=240
@@ -300,6 +303,13 @@ SHOWING = {  # the hypothesis: (a training that shows it, one that comes close a
     "too_sharp": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
     "cost_rises": (setting(LINE, Y=NUMBERS, optimizer=wg.SGD(3.0), epochs=9), STEADY),
     "step_overshoots": (setting(optimizer=wg.SGD(100.0), epochs=20), STEADY),
+    "step_long": (
+        setting(optimizer=wg.Adam(1.0), epochs=2), setting(optimizer=wg.Adam(0.1), epochs=2),
+    ),
+    "units_died": (
+        setting(BUMPY, np.abs(X) + 3, optimizer=wg.SGD(0.3), epochs=9),
+        setting(BUMPY, np.abs(X) + 3, optimizer=wg.Adam(0.01), epochs=9),
+    ),
     "oscillation": (
         setting(optimizer=wg.Adam(0.5), epochs=40), setting(optimizer=wg.Adam(0.02), epochs=40),
     ),
@@ -326,7 +336,7 @@ SHOWING = {  # the hypothesis: (a training that shows it, one that comes close a
     ),
     "dead_units": (
         setting(DEAD, epochs=2),
-        setting(wg.Network(4, [wg.Dense(12, "relu"), wg.Dense(1, "sigmoid")]), epochs=2),
+        setting(RELU, epochs=2),
     ),
     "spread_of_start": (setting(WILD, epochs=2), setting(epochs=2)),
     "initial_cost": (

@@ -9,12 +9,18 @@ import whygrad as wg
 from command import whygrad
 from whygrad.diagnosis import trials
 from whygrad.diagnosis.answer import UNDECIDED
+from whygrad.diagnosis.cures import cures
+from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.symptoms import Symptom
+from whygrad.diagnosis.task import task_of
 
 DRAWS = np.random.default_rng(3)
 X = DRAWS.normal(size=(80, 4))
 Y = (X[:, :1] + X[:, 1:2] > 0).astype(float)
 NET = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
 SLOW = {"epochs": 20, "batch_size": 20, "optimizer": wg.SGD(1e-7)}
+NEARLY = Setting(NET, X, Y, X, Y, task_of(Y, 1, True), Y, SLOW)
+SIGNS = [Symptom("learning_rate_low", 1.0, "slow"), Symptom("labels_corrupted", 1.0, "wrong")]
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +51,24 @@ def test_ctrl_c_ends_the_search_as_if_the_time_were_over(monkeypatch):
     assert len(stages) == 2
     assert answer.changes == {}
     assert {(finding.status, finding.gain) for finding in answer.findings} == {("possible", None)}
+
+
+def test_ctrl_c_while_labels_are_told_without_their_rows_keeps_what_was_compared(monkeypatch):
+    def interrupted(kind, setting):
+        if kind == "labels_corrupted":
+            raise KeyboardInterrupt
+        return cures(kind, setting)
+
+    monkeypatch.setattr(trials, "cures", interrupted)
+    (base,) = trials.train_all([NEARLY])
+    best, _, reached = trials.search(base, SIGNS, seconds=30.0)
+    assert {kind for trial in best for kind in trial.kinds} == reached == {"learning_rate_low"}
+
+
+def test_a_kind_whose_cure_turns_out_to_be_none_is_not_left_for_want_of_time(monkeypatch):
+    monkeypatch.setattr(trials, "cures", lambda kind, setting: [])
+    (base,) = trials.train_all([NEARLY])
+    assert trials.search(base, SIGNS[1:], seconds=30.0) == ([], [], {"labels_corrupted"})
 
 
 def test_what_was_not_tried_is_listed_with_its_first_cure():

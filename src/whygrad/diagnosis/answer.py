@@ -12,7 +12,7 @@ from whygrad.diagnosis.task import Task, measure_name
 
 MOST_POSSIBLE = 5  # symptoms without proof that are listed
 POSSIBLE = (
-    "What is possible is a symptom: its cure did not help by more than chance, or time was over."
+    "What is possible is a symptom: its cure was not tried, or did not help by more than chance."
 )
 NO_FAULT = (
     "Nothing shows to be wrong: no contradiction, and no cure that helps by more than chance."

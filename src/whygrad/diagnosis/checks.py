@@ -5,10 +5,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.diagnosis.task import Task, largest_share
 from whygrad.nn import Array, Dense, Network
 from whygrad.plan import Adam
 from whygrad.train import train
+from whygrad.training import INTERRUPTED
 
 MAJORITY = 0.9
 ROWS = 16  # that are to be fitted to the end
@@ -75,11 +77,11 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
             bare, X[rows], Y[rows], optimizer=Adam(0.01), epochs=STEPS, batch_size=len(rows)
         )
     costs = fitted.history.cost
-    if len(costs) < 2 or not costs[-1] > 0.5 * costs[0]:
+    if fitted.history.stopped == INTERRUPTED or not costs[-1] > 0.5 * costs[0]:
         return None
     return (
         f"Not even {len(rows)} rows can be learned by heart: in {STEPS} steps of Adam their cost went from "
-        f"{costs[0]:.3g} to {costs[-1]:.3g}."
+        f"{number(costs[0])} to {number(costs[-1])}."
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.diagnosis.description import Description
 from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.pictures import in_order
@@ -140,7 +141,7 @@ def _of_outputs(described: Description, task: Task, Y: Array) -> Iterator[Findin
             "output_activation",
             "exact",
             f"{beyond.mean():.0%} of the targets lie outside of what {output.name} can say, "
-            f"{_interval(low, high)}: they go from {Y.min():.4g} to {Y.max():.4g}",
+            f"{_interval(low, high)}: they go from {number(Y.min())} to {number(Y.max())}",
             best,
             picture=in_order(
                 "Targets, and what the output can say", "value", {"targets": Y.ravel()}, ends
@@ -168,9 +169,8 @@ def _not_understood(C: Cost, task: Task, Y: Array) -> str:
     low, high = 0.0, math.inf if C.targets == "nonnegative" else 1.0
     beyond = (low > Y) | (high < Y)
     if beyond.any():
-        return (
-            f"and {beyond.mean():.0%} of them are not: they go from {Y.min():.4g} to {Y.max():.4g}"
-        )
+        ends = f"{number(Y.min())} to {number(Y.max())}"
+        return f"and {beyond.mean():.0%} of them are not: they go from {ends}"
     if C.targets == "distribution" and Y.shape[1] > 1 and not np.allclose(Y.sum(axis=1), 1):
         return "and they do not sum to 1"
     return ""
@@ -217,8 +217,8 @@ def of_own_cost(C: Any, Y: Array, seed: int = 0) -> list[Finding]:
                 Finding(
                     "cost",
                     "exact",
-                    f"{C.name} of a row changes with the other rows of its batch: {together[0]:.4g} among "
-                    f"them, {alone[0]:.4g} alone",
+                    f"{C.name} of a row changes with the other rows of its batch: "
+                    f"{number(together[0])} among them, {number(alone[0])} alone",
                     "a cost that compares each row with its own targets alone, such as squared_error",
                 )
             )
@@ -234,8 +234,8 @@ def of_own_cost(C: Any, Y: Array, seed: int = 0) -> list[Finding]:
                 Finding(
                     "gradient_wrong",
                     "exact",
-                    f"the derivative of {C.name} says {said[i, k]:.4g}, its value changes by "
-                    f"{true[i, k]:.4g}",
+                    f"the derivative of {C.name} says {number(said[i, k])}, its value changes by "
+                    f"{number(true[i, k])}",
                     "the derivative of the value: whygrad.why.check compares them",
                 )
             )

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.diagnosis.contradictions import BELONGS, ENDS
 from whygrad.diagnosis.labels import FOLDS, of_rows, ranked
 from whygrad.diagnosis.setting import (
@@ -116,7 +117,7 @@ def _rate(*factors: float) -> Callable[[Setting], Iterator[Cured]]:
             rate = optimizer.learning_rate * factor
             yield _option(
                 setting,
-                f"set the learning rate to {rate:.3g}",
+                f"set the learning rate to {number(rate)}",
                 optimizer=replace(optimizer, learning_rate=rate),  # type: ignore[type-var]
             )
 

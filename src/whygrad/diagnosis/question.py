@@ -24,6 +24,7 @@ from whygrad.diagnosis.trials import (
     WORTH,
     Trained,
     Trial,
+    compiled,
     described,
     order,
     proven,
@@ -147,8 +148,9 @@ def _tried(
 ) -> Results:
     """Train it as it stands, look at it, and try what contradictions and symptoms suggest."""
     setting = setting_of(subject, task)
-    began = time.monotonic()
     tell(Stage())
+    compiled(setting)
+    began = time.monotonic()
     try:
         (base,) = train_all([setting])
     except InputError as error:
@@ -175,7 +177,7 @@ def _tried(
         if not signs:
             return Results([], notes)
     seconds = max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds
-    best, tried = search(base, signs, seconds, taken, tell)
+    best, tried, reached = search(base, signs, seconds, taken, tell)
     found, improvements = _judged(best, tried, signs)
     found = _no_relation(base, setting, training, found) + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
@@ -192,14 +194,13 @@ def _tried(
         _bars(best, base, task),
         cured.cures,
         changes(setting, cured),
-        UNDECIDED if _left(signs, tried, setting) else NO_FAULT,
+        UNDECIDED if _left(signs, reached, setting) else NO_FAULT,
     )
 
 
-def _left(signs: list[Symptom], tried: list[Trial], setting: Setting) -> bool:
+def _left(signs: list[Symptom], reached: set[str], setting: Setting) -> bool:
     """Return whether there was no time for the cures of some kind."""
-    done = {kind for trial in tried for kind in trial.kinds}
-    kinds = [sign.kind for sign in signs if sign.kind not in done]
+    kinds = {sign.kind for sign in signs} - reached
     return any(kind in FIRST_TRAINS or cures(kind, setting) for kind in kinds)
 
 

@@ -15,7 +15,7 @@ from whygrad.plan import LBFGS, Clip, Penalty
 from whygrad.plan.optimizers import Optimizer, find_optimizer
 from whygrad.plan.schedules import find_schedule
 from whygrad.train import TrainOptions, train_many
-from whygrad.training import MEASURES
+from whygrad.training import INTERRUPTED, MEASURES
 
 HELD_OUT = 0.3  # of the rows, where no validation rows are given
 FEW_ROWS = 20  # no more: all are trained on and measured
@@ -273,7 +273,7 @@ def fit_all(settings: Sequence[Setting], seeds: Sequence[int]) -> list[list[Fitt
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         fits = train_many(ready)
-    if any(fit.history.stopped.startswith("interrupted") for fit in fits):
+    if any(fit.history.stopped == INTERRUPTED for fit in fits):
         raise KeyboardInterrupt
     S = len(seeds)
     return [fits[i * S : (i + 1) * S] for i in range(len(settings))]

@@ -13,6 +13,7 @@ What is as sure and brings less than `WORTH` is an improvement, and no diagnosis
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from statistics import NormalDist
 
@@ -25,6 +26,7 @@ from whygrad.diagnosis.waiting import Stage, Tell, ignore
 from whygrad.errors import WhygradError
 from whygrad.fitted import Fitted
 from whygrad.nn import Array
+from whygrad.plan import Adam
 from whygrad.training import interruption
 
 SEEDS = (0, 1, 2)
@@ -86,6 +88,16 @@ class Trial:
     error: float
     z: float
     seeds_agree: bool
+
+
+def compiled(setting: Setting) -> None:
+    """Compile what a training needs, and its cures, without a step: that takes none of their time."""
+    ready = [
+        {**setting.options, "epochs": 0},
+        {**setting.options, "epochs": 0, "optimizer": Adam()},
+    ]
+    with suppress(WhygradError):  # which the training itself will raise
+        fit_all([replace(setting, options=options) for options in ready], SEEDS[:1])
 
 
 def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
@@ -152,7 +164,7 @@ def search(
     seconds: float,
     spent: float = 0.0,
     tell: Tell = ignore,
-) -> tuple[list[Trial], list[Trial]]:
+) -> tuple[list[Trial], list[Trial], set[str]]:
     """Try the cures of symptoms, alone and together, until the time is over, or until Ctrl-C.
 
     What a training takes is known from the first, where its `spent` seconds are more than loading takes.
@@ -163,10 +175,12 @@ def search(
         The smallest combination that brings most of the gain, and then the best trial of each other kind.
     list of Trial
         All trials.
+    set of str
+        The kinds that there was time for: a cure of theirs was trained, or was found to be none.
     """
     with interruption() as pressed:
         clock = _Clock(base, time.monotonic() + seconds, spent, pressed, tell)
-        return _search(base, found, clock)
+        return *_search(base, found, clock), clock.reached
 
 
 def _search(
@@ -188,7 +202,7 @@ def _search(
                 alone.append(_held_against((symptom.kind,), one, base))
     for kind in FIRST_TRAINS.keys() & {symptom.kind for symptom in found}:
         if clock.allows(base.setting, 1 + FIRST_TRAINS[kind] / len(SEEDS)):
-            trained = clock.train(_cures_or_none(kind, base.setting))
+            trained = clock.train(clock.cures_of(kind))
             alone += [_held_against((kind,), one, base) for one in trained if one is not None]
     best = _best_of_each(alone, found)
     if not best:
@@ -216,6 +230,7 @@ class _Clock:
         told = spent > ONCE
         self.spent, self.done = spent * told, float(told)
         self.compared, self.best = 0, 0.0
+        self.reached: set[str] = set()
 
     def cost(self, setting: Setting) -> float:
         """Return how many times the steps of the training as it stands a setting takes, 1 at least."""
@@ -229,17 +244,18 @@ class _Clock:
 
     def train(self, settings: Sequence[Setting]) -> list[Trained | None]:
         """Train settings side by side, and take the time; none is trained where that is broken off."""
-        if settings:
-            said = "; ".join(", ".join(said for _, said in one.cures) for one in settings)
-            self.tell(Stage(said, self.compared, self.best))
+        if not settings:
+            return []
+        self._say("; ".join(", ".join(said for _, said in one.cures) for one in settings))
         began = time.monotonic()
         try:
             trained = _trained(settings)
-        except (
-            KeyboardInterrupt
-        ):  # as if the time were over: the answer is what was compared by now
-            self.ends = -math.inf
+        except KeyboardInterrupt:
+            self.ends = (
+                -math.inf
+            )  # as if the time were over: the answer is what was compared by now
             return [None] * len(settings)
+        self.reached |= {kind for one in settings for kind, _ in one.cures}
         self.spent += time.monotonic() - began
         self.done += sum(self.cost(setting) for setting in settings)
         scores = [one.score for one in trained if one is not None]
@@ -247,11 +263,26 @@ class _Clock:
         self.best = max([self.best, *(score - self.base.score for score in scores)])
         return trained
 
+    def cures_of(self, kind: str) -> list[Setting]:
+        """Return the cures of a kind that has to train first; none where that fails or is broken off."""
+        self._say(f"{FIRST_TRAINS[kind]} trainings, each without a part of the rows")
+        try:
+            found = cures(kind, self.base.setting)
+        except KeyboardInterrupt:
+            self.ends = -math.inf
+            return []
+        except WhygradError:
+            found = []
+        if not found:
+            self.reached.add(kind)
+        return found
+
+    def _say(self, doing: str) -> None:
+        self.tell(Stage(doing, self.compared, self.best))
+
 
 def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
     """Train settings; one that cannot be trained, such as a rate that is refused, is None."""
-    if not settings:
-        return []
     try:
         return list(train_all(settings))
     except WhygradError:
@@ -260,14 +291,6 @@ def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
             if len(settings) > 1
             else [None]
         )
-
-
-def _cures_or_none(kind: str, setting: Setting) -> list[Setting]:
-    """Return the cures of a kind that has to train first, none where that fails."""
-    try:
-        return cures(kind, setting)
-    except WhygradError:
-        return []
 
 
 def _best_of_each(alone: Sequence[Trial], found: Sequence[Symptom]) -> list[Trial]:

@@ -18,6 +18,8 @@ HYPOTHESES: dict[str, tuple[str, Callable[[Seen], Shown]]] = {
     "too_sharp": ("learning_rate_high", of_steps.too_sharp),
     "cost_rises": ("learning_rate_high", of_steps.cost_rises),
     "step_overshoots": ("learning_rate_high", of_steps.step_overshoots),
+    "step_long": ("learning_rate_high", of_steps.step_long),
+    "units_died": ("learning_rate_high", of_layers.units_died),
     "oscillation": ("learning_rate_high", of_steps.oscillation),
     "exploding_gradients": ("exploding_gradients", of_steps.exploding_gradients),
     "spread_of_start": ("init", of_layers.spread_of_start),

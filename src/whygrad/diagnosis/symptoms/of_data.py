@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.contradictions import BELONGS
 from whygrad.diagnosis.labels import FAR
@@ -28,11 +29,11 @@ def inputs_unscaled(seen: Seen) -> Shown:
         "Size of the inputs", "root mean square", [f"input {j}" for j in range(len(every))], every
     )
     ratio = size.max() / size.min()
-    up_to = f"columns are of a size up to {size.max():.3g}"
+    up_to = f"columns are of a size up to {number(size.max())}"
     if size.max() > 10 or size.max() < 0.05:
         return min(1.0, 0.6 + 0.1 * abs(np.log10(size.max()))), up_to, picture
     if ratio > SPREAD:
-        evidence = f"columns are of a size from {size.min():.3g} to {size.max():.3g}"
+        evidence = f"columns are of a size from {number(size.min())} to {number(size.max())}"
         return 0.4, evidence, picture
     return (0.1, up_to, picture) if size.max() > 2 else None
 
@@ -51,10 +52,12 @@ def targets_unscaled(seen: Seen) -> Shown:
     )
     if size > 5 * (1 + started):
         strength = min(1.0, 0.5 + 0.1 * np.log10(size / (1 + started)))
-        shown = f"targets of up to {size:.3g} are asked of outputs that start at {started:.3g}"
+        shown = (
+            f"targets of up to {number(size)} are asked of outputs that start at {number(started)}"
+        )
         return strength, shown, picture
     if size < 0.05:
-        return 0.4, f"the targets are no larger than {size:.3g}", picture
+        return 0.4, f"the targets are no larger than {number(size)}", picture
     return None
 
 
@@ -139,7 +142,8 @@ def inputs_ignored(seen: Seen) -> Shown:
     if seen.diverged or not wanted or spread > ALIKE * wanted:
         return None
     evidence = (
-        f"all rows get the same outputs: they spread by {spread:.2g}, the targets by {wanted:.2g}"
+        f"all rows get the same outputs: they spread by {number(spread)}, the targets by "
+        f"{number(wanted)}"
     )
     return 0.2, evidence, _outputs_and_targets(seen)
 

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.pictures import bars, layers
 from whygrad.diagnosis.symptoms.seen import Seen, Shown
-from whygrad.nn import COSTS
+from whygrad.nn import COSTS, Array, Trace
 
 GAP = 0.1  # between the scores of training rows and others
 DEAD = 0.3  # of the units of a layer
@@ -77,18 +78,39 @@ def vanishing_gradients(seen: Seen) -> Shown:
 
 def dead_units(seen: Seen) -> Shown:
     """ReLU units that are off for all rows."""
-    net = seen.setting.net
-    dead = np.array([float((z <= 0).all(axis=0).mean()) for z in seen.end.z[1:-1]])
-    relu = np.array([layer.f.name == "relu" for layer in net.layers[:-1]], dtype=bool)
-    found = np.flatnonzero(relu & (dead > DEAD))
+    dead = _dead(seen, seen.end)
+    found = np.flatnonzero(dead > DEAD)
     if not len(found):
         return None
     l = int(found[0])
-    shown = bars(
-        "Units that are off for all rows", "share", layers(net.L - 1), np.where(relu, dead, 0)
-    )
+    picture = bars("Units that are off for all rows", "share", layers(len(dead)), dead)
     evidence = f"{dead[l]:.0%} of the units of layer {l + 1} are off for all rows"
-    return 0.2 + 0.5 * dead[l], evidence, shown
+    return 0.2 + 0.5 * dead[l], evidence, picture
+
+
+def units_died(seen: Seen) -> Shown:
+    """ReLU units that steps have switched off: at the start they were on for some rows."""
+    dead = _dead(seen, seen.end)
+    died = dead - _dead(seen, seen.start)
+    found = np.flatnonzero(died > DEAD)
+    if not len(found):
+        return None
+    l = int(found[0])
+    picture = bars("Units that steps have switched off", "share", layers(len(died)), died)
+    evidence = (
+        f"{dead[l]:.0%} of the units of layer {l + 1} are off for all rows, and at the start "
+        f"{dead[l] - died[l]:.0%} were"
+    )
+    return 0.25 + 0.5 * died[l], evidence, picture
+
+
+def _dead(seen: Seen, trace: Trace) -> Array:
+    """Return by hidden layer the share of its units that are off for all rows, (L - 1,), 0 without ReLU."""
+    shares = [
+        float((z <= 0).all(axis=0).mean()) * (layer.f.name == "relu")
+        for z, layer in zip(trace.z[1:-1], seen.setting.net.layers, strict=False)
+    ]
+    return np.array(shares)
 
 
 def spread_of_start(seen: Seen) -> Shown:
@@ -108,7 +130,7 @@ def spread_of_start(seen: Seen) -> Shown:
             )
             return (
                 0.5,
-                f"z of layer {l} starts {ratio:.2g} times as large as what comes in",
+                f"z of layer {l} starts {number(ratio)} times as large as what comes in",
                 picture,
             )
     return None
@@ -127,7 +149,8 @@ def initial_cost(seen: Seen) -> Shown:
     names = ["at the start", "one answer for all rows"]
     picture = bars("Cost of the start", "cost", names, [begun, constant])
     evidence = (
-        f"the cost starts at {begun:.3g}, and one answer for all rows would cost {constant:.3g}"
+        f"the cost starts at {number(begun)}, and one answer for all rows would cost "
+        f"{number(constant)}"
     )
     return 0.3, evidence, picture
 
@@ -138,10 +161,13 @@ def units_few(seen: Seen) -> Shown:
     if len(sizes) < 3 or not seen.falls_short:
         return None
     few = min(sizes[1:-1])
-    shown = f"a hidden layer has {few} unit{'s' * (few > 1)}, and the score on training rows is "
+    evidence = (
+        f"a hidden layer has {few} unit{'s' * (few > 1)}, and the {seen.measure} of training rows is "
+        f"{seen.scored(seen.score)}"
+    )
     names = ["inputs", *layers(len(sizes) - 2), "outputs"]
     picture = bars("Size of the layers", "units", names, list(sizes))
-    return (0.35 if few <= 4 else 0.15), f"{shown}{seen.score:.0%}", picture
+    return (0.35 if few <= 4 else 0.15), evidence, picture
 
 
 def dropout(seen: Seen) -> Shown:
@@ -153,7 +179,7 @@ def dropout(seen: Seen) -> Shown:
     with_it, without = float(seen.costs[-1]), seen.cost_of(seen.end)
     evidence = (
         f"{most:.0%} of layer {int(np.argmax(left_out)) + 1} are left out: the cost of training rows is "
-        f"{with_it:.3g} with that, and {without:.3g} without"
+        f"{number(with_it)} with that, and {number(without)} without"
     )
     names = ["with dropout", "without"]
     return (
@@ -183,7 +209,7 @@ def penalty(seen: Seen) -> Shown:
         return None
     evidence = (
         f"weights are penalised: that is {share:.0%} of what is minimised, and they have "
-        f"{np.linalg.norm(W) / np.linalg.norm(before):.2g} times their length at the start"
+        f"{number(float(np.linalg.norm(W) / np.linalg.norm(before)))} times their length at the start"
     )
     names = ["cost of the rows", "penalty"]
     return 0.4, evidence, bars("What is minimised, at the end", "cost", names, [own, held])
@@ -194,7 +220,10 @@ def overfitting(seen: Seen) -> Shown:
     gap = seen.score - seen.held_out
     if gap <= GAP or seen.score <= 0.8:
         return None
-    shown = f"the score on training rows is {seen.score:.0%}, on others {seen.held_out:.0%}"
+    evidence = (
+        f"the {seen.measure} of training rows is {seen.scored(seen.score)}, of others "
+        f"{seen.scored(seen.held_out)}"
+    )
     names = ["training rows", "rows set aside"]
-    picture = bars("Scores", "score", names, [seen.score, seen.held_out])
-    return min(0.6, 0.2 + gap), shown, picture
+    picture = bars("Scores", seen.measure, names, [seen.score, seen.held_out])
+    return min(0.6, 0.2 + gap), evidence, picture

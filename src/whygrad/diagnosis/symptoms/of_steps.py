@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.pictures import CurvePicture
 from whygrad.diagnosis.pictures import bars, in_order, layers
 from whygrad.diagnosis.symptoms.seen import Seen, Shown, cost_curve
-from whygrad.nn import Parameters, hessian_times
+from whygrad.nn import Parameters, gradients, hessian_times
 from whygrad.plan import LBFGS, SGD
 
 CURVED_ROWS, POWERS = 100, 10  # rows and steps of the power iteration
@@ -37,7 +38,11 @@ def too_sharp(seen: Seen) -> Shown:
     rate = seen.setting.optimizer.learning_rate
     names = ["learning rate", "the most it bears"]
     picture = bars("The rate, and what the curvature bears", "η", names, [rate, rate / sharp])
-    return 0.6, f"a step is {sharp:.3g} times as long as the curvature at the start bears", picture
+    return (
+        0.6,
+        f"a step is {number(sharp)} times as long as the curvature at the start bears",
+        picture,
+    )
 
 
 def _sharpness(seen: Seen) -> float:
@@ -74,7 +79,9 @@ def cost_rises(seen: Seen) -> Shown:
         return None
     rises = float((np.diff(costs) > 0).mean())
     if costs[-1] > 1.05 * costs[0]:
-        evidence = f"the cost ends at {costs[-1]:.3g}, above the {costs[0]:.3g} of the first epoch"
+        evidence = (
+            f"the cost ends at {number(costs[-1])}, above the {number(costs[0])} of the first epoch"
+        )
         return 0.9, evidence, cost_curve(seen)
     if rises > 0.3:
         return 0.3 + 0.5 * rises, f"the cost rises in {rises:.0%} of the epochs", cost_curve(seen)
@@ -235,8 +242,8 @@ def clipping(seen: Seen) -> Shown:
     if share < ALWAYS:
         return None
     evidence = (
-        f"at the end {share:.0%} of the gradients are clipped at {limit:.3g}: their {what} is "
-        f"{np.median(sizes):.3g} in the median"
+        f"at the end {share:.0%} of the gradients are clipped at {number(limit)}: their {what} is "
+        f"{number(np.median(sizes))} in the median"
     )
     named = {"gradients of batches": np.array(sizes)}
     return 0.3, evidence, in_order(f"The {what} of gradients", what, named, {"limit": limit})
@@ -244,14 +251,32 @@ def clipping(seen: Seen) -> Shown:
 
 def exploding_gradients(seen: Seen) -> Shown:
     """Steps of gradient descent that are longer than the weights they move, at the start."""
-    optimizer = seen.setting.optimizer
-    if not isinstance(optimizer, SGD) or seen.setting.clipped:
+    if not isinstance(seen.setting.optimizer, SGD) or seen.setting.clipped:
         return None
-    dW, W = seen.of_layers
-    step = optimizer.learning_rate * dW / np.where(W > 0, W, np.inf)
+    return _first_step_long(seen)
+
+
+def step_long(seen: Seen) -> Shown:
+    """Steps as long as the weights they move, at the start, of an optimizer that scales its gradient.
+
+    How long they are is then up to the rate alone, and the gradient's size has no say.
+    """
+    return None if isinstance(seen.setting.optimizer, SGD) else _first_step_long(seen)
+
+
+def _first_step_long(seen: Seen) -> Shown:
+    """Return the first step of all rows, where it is longer than the weights of some layer."""
+    optimizer, theta, (_, W) = seen.setting.optimizer, seen.thetas[0], seen.of_layers
+    if isinstance(optimizer, LBFGS):
+        return None
+    g = gradients(seen.setting.net, theta, seen.start).flat
+    (first,) = optimizer.coefficients(np.array([1]), np.array([optimizer.learning_rate])).tolist()
+    moved = optimizer.update(theta.flat, g, optimizer.init(theta.flat), first)[0]
+    change = Parameters(theta.sizes, moved - theta.flat).W[1:]
+    step = np.array([np.linalg.norm(each) for each in change]) / np.where(W > 0, W, np.inf)
     l = int(np.nanargmax(step)) if np.isfinite(step).any() else 0
     if not step[l] > LONG:
         return None
-    evidence = f"the first step of layer {l + 1} is {step[l]:.3g} times as long as its weights"
-    picture = bars("The first step beside the weights", "‖η ∂C/∂W‖ / ‖W‖", layers(len(step)), step)
+    evidence = f"the first step of layer {l + 1} is {number(step[l])} times as long as its weights"
+    picture = bars("The first step beside the weights", "‖ΔW‖ / ‖W‖", layers(len(step)), step)
     return 0.35, evidence, picture

@@ -6,8 +6,10 @@ from functools import cached_property
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.pictures import CurvePicture, Line, Picture
 from whygrad.diagnosis.setting import Setting
+from whygrad.diagnosis.task import measure_name
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Parameters, Trace, backward, cost, forward, gradients
 from whygrad.nn.backprop import example_costs
@@ -69,6 +71,15 @@ class Seen:
     def falls_short(self) -> bool:
         """Whether the training rows themselves are not told well."""
         return self.score < WELL
+
+    @property
+    def measure(self) -> str:
+        """What its scores are called."""
+        return measure_name(self.setting.task)
+
+    def scored(self, score: float) -> str:
+        """Return a score in words: a share in per cent, and R² as it is."""
+        return f"{score:.2f}" if self.setting.task.kind == "numbers" else f"{score:.0%}"
 
     @property
     def targets(self) -> Array:
@@ -147,8 +158,8 @@ def course(seen: Seen) -> str:
         return "no epoch"
     n = len(seen.costs)
     if n == 1:
-        return f"the cost was {seen.costs[0]:.4g} in the only epoch"
-    return f"the cost went from {seen.costs[0]:.4g} to {seen.costs[-1]:.4g} in {n} epochs"
+        return f"the cost was {number(seen.costs[0])} in the only epoch"
+    return f"the cost went from {number(seen.costs[0])} to {number(seen.costs[-1])} in {n} epochs"
 
 
 def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture:
