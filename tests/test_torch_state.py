@@ -98,6 +98,14 @@ def test_what_pytorch_has_not_is_refused():
         wg.to_torch({})
 
 
+def test_a_module_is_exported_by_way_of_explain(tmp_path):
+    module = nn.Sequential(nn.Linear(4, 2)).double()
+    with pytest.raises(wg.InputError, match=r"give what whygrad\.explain makes of it"):
+        wg.export(module, tmp_path / "m.c")
+    wg.export(wg.explain(module, cost=nn.MSELoss()), tmp_path / "m.c")
+    assert (tmp_path / "m.c").exists()
+
+
 def test_a_safetensors_file_has_the_names_of_the_module(tmp_path):
     own, path = fitted(dropout=0.5), tmp_path / "model.safetensors"
     wg.export(own, path)

@@ -117,6 +117,8 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
         if hasattr(x, "estimator") or hasattr(x, "regressor"):  # what it holds may be ours
             check_is_fitted(x)
         hint = f"convert {'it' if inner is None else 'its regressor_'} with skl2onnx.to_onnx"
+    if libraries & {"torch", "keras", "tf_keras", "onnx"}:
+        hint = "give what whygrad.explain makes of it"
     if isinstance(x, str | PathLike):
         hint = "open the file first, with whygrad.explain, or whygrad.open_run for a run"
     raise InputError(f"a {type(x).__name__} cannot be exported: {hint}")
