@@ -16,7 +16,17 @@ import whygrad as wg
 from command import whygrad
 from exported import compiled, in_node, limit, ran
 from whygrad.nn.functions import ACTIVATIONS
-from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
+from whygrad.nn.parametric import (
+    FAMILIES,
+    MISH,
+    SOFTSIGN,
+    celu,
+    clipped,
+    gelu_tanh,
+    scaled_elu,
+    sharp_softplus,
+    sloped_relu,
+)
 from whygrad.pipeline import fit
 from whygrad.pipeline.deploy import onnx_graph, source_text
 from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_table
@@ -56,7 +66,9 @@ PAIRS = [(f, HIDDEN[-k - 1]) for k, f in enumerate(HIDDEN)] + [("selu", "softmax
 WITH_PARAMETERS = [
     (sloped_relu(0.2), sloped_relu(1.5)),
     (scaled_elu(1.7), sharp_softplus(3.0, 2.0)),
-    (gelu_tanh(), "identity"),
+    (gelu_tanh(), clipped(-0.4, 0.7)),
+    (clipped(0, 6), celu(0.5)),
+    (MISH, SOFTSIGN),
 ]
 
 
@@ -84,7 +96,7 @@ def test_every_activation_of_the_package_is_known_to_every_format():
     from whygrad.pipeline.deploy.js_source import RUNTIME
 
     script = RUNTIME.read_text(encoding="utf-8").partition("const activations = {")[2]
-    for name in ACTIVATIONS:
+    for name in {**ACTIVATIONS, **FAMILIES}:
         assert name in onnx_graph.ACTIVATIONS
         assert name in functions() or name == "identity"
         assert f"\n  {name}" in script.partition("};")[0]
@@ -498,7 +510,13 @@ def test_pytorch_loads_the_tensors_by_its_own_names(tmp_path):
 
 @pytest.mark.parametrize(
     "hidden, output",
-    [("selu", "softmax"), (sloped_relu(0.2), "identity"), (sharp_softplus(3.0, 2.0), "sigmoid")],
+    [
+        ("selu", "softmax"),
+        (sloped_relu(0.2), celu(0.5)),
+        (sharp_softplus(3.0, 2.0), "sigmoid"),
+        (clipped(0, 6), MISH),
+        (SOFTSIGN, clipped(-1, 1)),
+    ],
 )
 def test_exported_tensors_are_explained_as_the_network_they_were(hidden, output, tmp_path):
     fitted = network(hidden, output)
@@ -976,6 +994,22 @@ def test_a_target_transformed_otherwise_is_refused_and_a_search_leaves_as_its_be
     search = GridSearchCV(wg.MLPClassifier(**OPTIONS), {"alpha": [0.1, 1.0]}, cv=2).fit(X, THREE)
     wg.export(search, tmp_path / "s.onnx", rows=X)
     assert (ran(tmp_path / "s.onnx", {"X": X})["label"] == search.predict(X)).all()
+
+
+@pytest.mark.filterwarnings("ignore:Stochastic Optimizer")
+def test_what_holds_an_estimator_of_whygrad_but_no_fitted_one_says_what_to_do(tmp_path):
+    from sklearn.compose import TransformedTargetRegressor
+    from sklearn.exceptions import NotFittedError
+    from sklearn.model_selection import GridSearchCV
+
+    mlp = wg.MLPClassifier(**OPTIONS)
+    for held in (GridSearchCV(mlp, {}), TransformedTargetRegressor(wg.MLPRegressor())):
+        with pytest.raises(NotFittedError, match="is not fitted yet"):
+            wg.export(held, tmp_path / "t.c")
+    chosen = GridSearchCV(mlp, {"alpha": [0.1]}, cv=2, refit=False).fit(X, THREE)
+    for door in (wg.explain, wg.to_torch, lambda search: wg.export(search, tmp_path / "t.c")):
+        with pytest.raises(wg.InputError, match="no best estimator: fit it with refit=True"):
+            door(chosen)
 
 
 def test_an_embedding_leaves_as_the_block_that_it_is(tmp_path):

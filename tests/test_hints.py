@@ -152,6 +152,14 @@ def test_an_argument_of_other_trainings_leads_to_ours(named, meant):
     )
 
 
+def test_what_fit_is_given_of_the_estimators_own_parameters_leads_there():
+    for name in ("callbacks", "metrics"):
+        said = message(wg.MLPClassifier().fit, X, Y, **{name: []})
+        assert said == (
+            f"{name} is a parameter of MLPClassifier itself: MLPClassifier({name}=…).fit(X, y)"
+        )
+
+
 def test_a_share_to_validate_on_leads_from_fit_to_rows_of_ones_own():
     said = message(wg.MLPClassifier().fit, X, Y, validation_split=0.1)
     assert "'validation_split': did you mean X_val=…, y_val=…? Known: X, y, sample_weight" in said

@@ -56,7 +56,18 @@ def test_the_last_activation_and_the_dtype_go_along(output, dtype, within):
 
 @pytest.mark.parametrize(
     "layer",
-    [nn.LeakyReLU(0.123456789), nn.ELU(1.7), nn.GELU("tanh"), nn.Softplus(), nn.Softplus(4.0, 3.0)],
+    [
+        nn.LeakyReLU(0.123456789),
+        nn.ELU(1.7),
+        nn.GELU("tanh"),
+        nn.Softplus(),
+        nn.Softplus(4.0, 3.0),
+        nn.CELU(0.5),
+        nn.Hardtanh(-0.4, 0.7),
+        nn.ReLU6(),
+        nn.Mish(),
+        nn.Softsign(),
+    ],
     ids=str,
 )
 def test_parameters_of_activations_come_through_a_round_trip(layer):
@@ -78,15 +89,21 @@ def test_estimators_and_what_explain_gives_go_to_pytorch():
 
 def test_what_pytorch_has_not_is_refused():
     cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)
-    with pytest.raises(
-        wg.InputError, match="'cube' of layer 1 is of your own: PyTorch has no modu"
-    ):
+    with pytest.raises(wg.InputError, match="'cube' of layer 1 is code, of which whygrad knows no"):
         wg.to_torch(fitted(cube))
     by_name = wg.Activation("leaky_relu(0.2)", cube.value, cube.derivative)
-    with pytest.raises(wg.InputError, match=r"'leaky_relu\(0.2\)' of layer 1 is of your own"):
+    with pytest.raises(wg.InputError, match=r"'leaky_relu\(0.2\)' of layer 1 is code, of which"):
         wg.to_torch(fitted(by_name))
     with pytest.raises(wg.InputError, match="a dict is no trained network of whygrad"):
         wg.to_torch({})
+
+
+def test_a_module_is_exported_by_way_of_explain(tmp_path):
+    module = nn.Sequential(nn.Linear(4, 2)).double()
+    with pytest.raises(wg.InputError, match=r"give what whygrad\.explain makes of it"):
+        wg.export(module, tmp_path / "m.c")
+    wg.export(wg.explain(module, cost=nn.MSELoss()), tmp_path / "m.c")
+    assert (tmp_path / "m.c").exists()
 
 
 def test_a_safetensors_file_has_the_names_of_the_module(tmp_path):

@@ -21,7 +21,7 @@ from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from whygrad.engines import choose
 from whygrad.engines.prediction import outputs
-from whygrad.errors import InputError, refuse_unknown
+from whygrad.errors import ArgumentError, InputError, refuse_unknown
 from whygrad.estimators.attributes import (
     check_fitted,
     check_settable,
@@ -304,6 +304,11 @@ class Perceptron(ToOnnx, BaseEstimator):  # type: ignore[misc]
         DivergenceWarning
             Where the cost became infinite or NaN; the last finite parameters are kept.
         """
+        kind = type(self).__name__
+        for name in filter(self.get_params(deep=False).__contains__, unknown):
+            raise ArgumentError(
+                f"{name} is a parameter of {kind} itself: {kind}({name}=…).fit(X, y)"
+            )
         refuse_unknown(Perceptron.fit, unknown)
         if (X_val is None) != (y_val is None):
             raise InputError("X_val and y_val belong together: give both or neither")

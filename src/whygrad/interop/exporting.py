@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
-from whygrad.interop.model import Model, libraries_of
+from whygrad.interop.model import Model, best_of, libraries_of
 from whygrad.nn import dense
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
     if isinstance(x, Fitted | Ensemble):
         given = of_network(x)
         return given, proof_of_network(given, x, rows, "rows given")
-    x = getattr(x, "best_estimator_", x)  # of a search
+    x = best_of(x)
     libraries = libraries_of(x)
     inner = getattr(x, "regressor_", None)  # of a TransformedTargetRegressor
     if {"whygrad", "sklearn"} <= libraries | libraries_of(inner):
@@ -112,7 +112,13 @@ def _parts(x: Any, rows: Any) -> "tuple[Deployable, Proof]":
         return given, proof_of(x, given, rows)
     hint = f"give {KNOWN}"
     if "sklearn" in libraries:
+        from sklearn.utils.validation import check_is_fitted
+
+        if hasattr(x, "estimator") or hasattr(x, "regressor"):  # what it holds may be ours
+            check_is_fitted(x)
         hint = f"convert {'it' if inner is None else 'its regressor_'} with skl2onnx.to_onnx"
+    if libraries & {"torch", "keras", "tf_keras", "onnx"}:
+        hint = "give what whygrad.explain makes of it"
     if isinstance(x, str | PathLike):
         hint = "open the file first, with whygrad.explain, or whygrad.open_run for a run"
     raise InputError(f"a {type(x).__name__} cannot be exported: {hint}")

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.errors import InputError
 from whygrad.fitted import Fitted
 from whygrad.interop.door import Original, average_of, checked, predicted
 from whygrad.nn import Array, Parameters
@@ -18,6 +19,18 @@ if TYPE_CHECKING:
 def libraries_of(x: Any) -> set[str]:
     """Return the top-level modules that the class of an object and its bases come from."""
     return {kind.__module__.partition(".")[0] for kind in type(x).__mro__}
+
+
+def best_of(x: Any) -> Any:
+    """Return the best estimator of a search, and anything else as it is.
+
+    Raises `InputError` for a search that was fitted without one.
+    """
+    if hasattr(x, "cv_results_") and not hasattr(x, "best_estimator_"):
+        raise InputError(
+            f"a {type(x).__name__} with refit=False has no best estimator: fit it with refit=True"
+        )
+    return getattr(x, "best_estimator_", x)
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from whygrad.errors import InputError
 from whygrad.estimators.why import rows_of, why_of_estimator
 from whygrad.interop.columns import named, plain
 from whygrad.interop.door import Original, checked, rows_at_the_door
-from whygrad.interop.model import Model
+from whygrad.interop.model import Model, best_of
 from whygrad.interop.pipelines import columns_after
 from whygrad.nn import Array
 from whygrad.why.bound import Examples, Why
@@ -54,7 +54,7 @@ def model_of_estimator(model: Any, source: str | None = None) -> Model:
     >>> model_of_estimator(mlp.fit([[0.0], [1.0]], [0.0, 1.0])).source
     "scikit-learn's MLPRegressor"
     """
-    model, mlp = getattr(model, "best_estimator_", model), _last(model)
+    model, mlp = best_of(model), _last(model)
     why = _why(model)
     ours = hasattr(mlp, "net_") or hasattr(mlp, "ensemble_")
     if source is None:
@@ -75,14 +75,14 @@ def _last(model: Any) -> Any:
         elif isinstance(model, TransformedTargetRegressor):
             check_is_fitted(model)
             model = model.regressor_
-        elif hasattr(model, "best_estimator_"):
-            model = model.best_estimator_
+        elif (best := best_of(model)) is not model:
+            model = best
         else:
             return model
 
 
 def _why(model: Any) -> Why:
-    model = getattr(model, "best_estimator_", model)
+    model = best_of(model)
     if isinstance(model, Pipeline):
         return _of_pipeline(model)
     if isinstance(model, TransformedTargetRegressor):

@@ -30,13 +30,21 @@ from whygrad.interop.chain import (
     Step,
     chained,
 )
-from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.interop.model import Model
 from whygrad.interop.outputs import model_of_chain, why_of_chain
 from whygrad.interop.torch_loss import cost_of
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
-from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
+from whygrad.nn.parametric import (
+    MISH,
+    SOFTSIGN,
+    celu,
+    clipped,
+    gelu_tanh,
+    scaled_elu,
+    sharp_softplus,
+    sloped_relu,
+)
 
 EXPORTED = 2  # rows: of one alone, PyTorch would take its number for part of the graph
 SINGLE = float(torch.finfo(torch.float32).eps)

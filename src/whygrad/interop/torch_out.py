@@ -11,6 +11,7 @@ import numpy as np
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
 from whygrad.interop.door import average_of
+from whygrad.interop.model import best_of
 from whygrad.nn import Network, Parameters
 from whygrad.nn.functions import Activation
 from whygrad.nn.parametric import family_of
@@ -33,6 +34,10 @@ MODULES: dict[str, tuple[str, tuple[Any, ...]]] = {
     "silu": ("SiLU", ()),
     "softplus": ("Softplus", (1.0, 40.0)),
     "sharp_softplus": ("Softplus", ()),
+    "clipped": ("Hardtanh", ()),
+    "celu": ("CELU", ()),
+    "mish": ("Mish", ()),
+    "softsign": ("Softsign", ()),
     "exp": ("Exp", ()),
     "softmax": ("Softmax", (1,)),
 }
@@ -45,7 +50,7 @@ def to_torch(x: Any) -> "torch.nn.Sequential":
     ----------
     x : Fitted, Ensemble, Run, Model, Why or an estimator of whygrad
         The network; several that are averaged become one. Of a table the module takes the columns as they
-        were encoded.
+        were encoded, of a search its best estimator is taken.
 
     Returns
     -------
@@ -56,7 +61,7 @@ def to_torch(x: Any) -> "torch.nn.Sequential":
     Raises
     ------
     InputError
-        For an activation of your own, which PyTorch does not have.
+        For an activation of your own: it is code, which no module of PyTorch is known for.
 
     Examples
     --------
@@ -88,6 +93,7 @@ def to_torch(x: Any) -> "torch.nn.Sequential":
 
 
 def _network_of(x: Any) -> tuple[Network, Parameters]:
+    x = best_of(x)
     if hasattr(x, "net_"):  # an estimator
         return x.net_, x.theta_
     for name in ("ensemble_", "average", "why"):  # of a tabular estimator, a run and a Model
@@ -121,8 +127,10 @@ def _activation(f: Activation, l: int) -> tuple[str, tuple[Any, ...]]:
     found = family_of(f)
     if found is None:
         raise InputError(
-            f"the activation {f.name!r} of layer {l} is of your own: PyTorch has no module for it"
+            f"the activation {f.name!r} of layer {l} is code, of which whygrad knows no module of PyTorch"
         )
+    if found == ("clipped", (0.0, 6.0)):
+        return "ReLU6", ()
     family, parameters = found
     name, arguments = MODULES[family]
     return name, parameters or arguments

@@ -3,8 +3,13 @@
     leaky ReLU   z > 0: z, else slope · z            ELU        z > 0: z, else α (e^z − 1)
     softplus     log(1 + e^(βz)) / β, and z itself where βz is past the threshold
     GELU         the approximation ½ z (1 + tanh(√(2/π) (z + 0.044715 z³)))
+    clipped      z between two bounds, and these beyond      Mish       z · tanh(log(1 + e^z))
+    CELU         z > 0: z, else α (e^(z/α) − 1)              Softsign   z / (1 + |z|)
 
-Sources: the functions' definitions in PyTorch's documentation; Hendrycks & Gimpel (2016) for GELU.
+Whygrad's own are in `functions`. These are exact in answers, trained on from there, and exported.
+
+Sources: the functions' definitions in PyTorch's documentation; Hendrycks & Gimpel (2016) for GELU;
+Misra (2019) for Mish.
 """
 
 import math
@@ -13,7 +18,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation, find_activation
+from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation, Array, find_activation
 
 GELU_SCALE, GELU_CUBIC = math.sqrt(2 / math.pi), 0.044715
 
@@ -99,22 +104,78 @@ def sharp_softplus(beta: float, threshold: float) -> Activation:
 def gelu_tanh() -> Activation:
     """Return GELU as approximated by tanh."""
 
-    def value(z: np.ndarray) -> np.ndarray:
+    def value(z: Array) -> Array:
         return z / 2 * (1 + np.tanh(GELU_SCALE * (z + GELU_CUBIC * z**3)))
 
-    def derivative(z: np.ndarray) -> np.ndarray:
+    def derivative(z: Array) -> Array:
         t = np.tanh(GELU_SCALE * (z + GELU_CUBIC * z**3))
         return (1 + t) / 2 + z / 2 * (1 - t * t) * GELU_SCALE * (1 + 3 * GELU_CUBIC * z * z)
 
     return Parametric("gelu_tanh", value, derivative, family="gelu_tanh")
 
 
-# Of the families with parameters, the function that makes a member.
+def clipped(low: float, high: float) -> Activation:
+    """Return z between two bounds, and these beyond: ReLU6, the hard tanh.
+
+    >>> clipped(0, 6).name, float(clipped(-1, 1).value(np.array(7.0)))
+    ('relu6', 1.0)
+    """
+    return Parametric(
+        "relu6" if (low, high) == (0, 6) else f"hardtanh({low:g}, {high:g})",
+        lambda z: np.clip(z, low, high),
+        lambda z: ((z > low) & (z < high)).astype(z.dtype),
+        kinks=(float(low), float(high)),
+        linear=True,
+        family="clipped",
+        parameters=(float(low), float(high)),
+    )
+
+
+def celu(alpha: float) -> Activation:
+    """Return CELU, of which ELU is the one that goes to −1.
+
+    >>> celu(1.0).name, float(celu(0.5).value(np.array(-50.0)))
+    ('elu', -0.5)
+    """
+    if alpha == 1:
+        return scaled_elu(1.0)
+    return Parametric(
+        f"celu({alpha:g})",
+        lambda z: np.where(z > 0, z, alpha * np.expm1(np.minimum(z, 0) / alpha)),
+        lambda z: np.where(z > 0, 1.0, np.exp(np.minimum(z, 0) / alpha)),
+        kinks=(0.0,),
+        family="celu",
+        parameters=(float(alpha),),
+    )
+
+
+def _mish_slope(z: Array) -> Array:
+    rise = np.tanh(ACTIVATIONS["softplus"].value(z))
+    slope: Array = rise + z * (1 - rise**2) * ACTIVATIONS["sigmoid"].value(z)
+    return slope
+
+
+MISH = Parametric(
+    "mish", lambda z: z * np.tanh(ACTIVATIONS["softplus"].value(z)), _mish_slope, family="mish"
+)
+SOFTSIGN = Parametric(
+    "softsign",
+    lambda z: z / (1 + np.abs(z)),
+    lambda z: 1 / (1 + np.abs(z)) ** 2,
+    kinks=(0.0,),
+    family="softsign",
+)
+
+# The function that makes a member of each family.
 FAMILIES: dict[str, Callable[..., Activation]] = {
     "leaky_relu": sloped_relu,
     "elu": scaled_elu,
     "sharp_softplus": sharp_softplus,
     "gelu_tanh": gelu_tanh,
+    "clipped": clipped,
+    "celu": celu,
+    "mish": lambda: MISH,
+    "softsign": lambda: SOFTSIGN,
 }
 
 

@@ -15,10 +15,16 @@ import numpy as np
 
 from whygrad.errors import InputError
 from whygrad.interop.chain import Chain, Drop, Function, Linear, Scaling, Step, chained
-from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.nn import Activation
 from whygrad.nn.functions import Array
-from whygrad.nn.parametric import scaled_elu, sloped_relu
+from whygrad.nn.parametric import (
+    MISH,
+    SOFTSIGN,
+    celu,
+    clipped,
+    scaled_elu,
+    sloped_relu,
+)
 
 
 class Place(NamedTuple):

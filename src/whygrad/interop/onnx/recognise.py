@@ -9,10 +9,18 @@ from functools import lru_cache
 import numpy as np
 
 from whygrad.interop.chain import Function
-from whygrad.interop.functions import MISH, SOFTSIGN, celu, clipped
 from whygrad.nn import Array
 from whygrad.nn.functions import ACTIVATIONS, LEAK, Activation
-from whygrad.nn.parametric import gelu_tanh, scaled_elu, sharp_softplus, sloped_relu
+from whygrad.nn.parametric import (
+    MISH,
+    SOFTSIGN,
+    celu,
+    clipped,
+    gelu_tanh,
+    scaled_elu,
+    sharp_softplus,
+    sloped_relu,
+)
 
 CLOSE = 3e-6  # constants of float32 are off by 6e-8 of themselves, and some are taken to the third power
 EXACT = 1e-13

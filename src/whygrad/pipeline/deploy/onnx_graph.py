@@ -121,6 +121,18 @@ def _sharp_softplus(g: Graph, z: str, beta: float, threshold: float) -> str:
     return g.do("Where", g.do("Greater", steep, threshold), z, soft)
 
 
+def _clip(g: Graph, z: str, low: float, high: float) -> str:
+    return g.do("Min", g.do("Max", z, low), high)
+
+
+def _celu(g: Graph, z: str, alpha: float) -> str:
+    return _elu(g, g.do("Div", z, alpha), 1.0, alpha)
+
+
+def _softsign(g: Graph, z: str) -> str:
+    return g.do("Div", z, g.do("Add", g.do("Abs", z), 1.0))
+
+
 # By family; each takes its parameters as well.
 ACTIVATIONS: dict[str, Callable[..., str]] = {
     "identity": lambda g, z: z,
@@ -135,6 +147,10 @@ ACTIVATIONS: dict[str, Callable[..., str]] = {
     "silu": lambda g, z: g.do("Mul", z, g.do("Sigmoid", z)),
     "softplus": _softplus,
     "sharp_softplus": _sharp_softplus,
+    "clipped": _clip,
+    "celu": _celu,
+    "mish": lambda g, z: g.do("Mul", z, g.do("Tanh", _softplus(g, z))),
+    "softsign": _softsign,
     "exp": lambda g, z: g.do("Exp", z),
     "softmax": lambda g, z: g.do("Softmax", z, axis=1),
 }

@@ -96,6 +96,30 @@ static REAL NAME_sharp_softplus(REAL z, REAL beta, REAL threshold)
     return steep > threshold ? z : ((steep < 0 ? 0 : steep) + log1pF(expF(-fabsF(steep)))) / beta;
 }
 
+//@ clipped
+static REAL NAME_clipped(REAL z, REAL low, REAL high)
+{
+    return z < low ? low : z > high ? high : z;
+}
+
+//@ celu
+static REAL NAME_celu(REAL z, REAL alpha)
+{
+    return z < 0 ? alpha * expm1F(z / alpha) : z;
+}
+
+//@ mish
+static REAL NAME_mish(REAL z)
+{
+    return z * tanhF((z < 0 ? 0 : z) + log1pF(expF(-fabsF(z))));
+}
+
+//@ softsign
+static REAL NAME_softsign(REAL z)
+{
+    return z / (1 + fabsF(z));
+}
+
 //@ exp
 static REAL NAME_exp(REAL z)
 {

@@ -28,6 +28,10 @@ const activations = {
   silu: (z) => z * sigmoid(z),
   softplus,
   sharp_softplus: (z, beta, threshold) => (beta * z > threshold ? z : softplus(beta * z) / beta),
+  clipped: (z, low, high) => Math.min(Math.max(z, low), high),
+  celu: (z, alpha) => (z < 0 ? alpha * Math.expm1(z / alpha) : z),
+  mish: (z) => z * Math.tanh(softplus(z)),
+  softsign: (z) => z / (1 + Math.abs(z)),
   exp: Math.exp,
   softmax: (z) => z,
 };
