@@ -88,9 +88,11 @@ class Trial:
     seeds_agree: bool
 
 
-def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
+def train_all(
+    settings: Sequence[Setting], seeds: Sequence[int] = SEEDS, progress: bool = False
+) -> list[Trained]:
     """Train settings from several seeds each, side by side, and measure them."""
-    every = fit_all(settings, seeds)
+    every = fit_all(settings, seeds, progress)
     return [measured(setting, fits) for setting, fits in zip(settings, every, strict=True)]
 
 

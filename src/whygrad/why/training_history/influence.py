@@ -19,24 +19,26 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 from whygrad.why.context import at_least_one
-from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.adjoint import adjoint, cost_of
 from whygrad.why.training_history.example_lists import listed, most_and_least, name_of_example
 from whygrad.why.training_history.functional import Meant, WeightAsked, functional
 from whygrad.why.training_history.removals import (
     GROWTH,
+    PROBES,
     Asked,
     Removals,
     drawn,
     sizes_of,
     trained_without,
 )
-from whygrad.why.training_history.tracin import tracin
+from whygrad.why.training_history.tracin import TRACIN, tracin
 from whygrad.why.training_history.trajectory import (
     Trajectory,
     group_names,
     groups_of,
     trajectory_of,
 )
+from whygrad.why.training_history.waiting import Progress, watched
 
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
@@ -63,6 +65,7 @@ def influence(
     rescale: bool = False,
     top: int = 10,
     seed: int = 0,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Influence: compute what a number would be without each training example, and how far to trust it.
@@ -97,6 +100,9 @@ def influence(
         How many examples are listed, up and down.
     seed : int
         Draws the removals.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -150,7 +156,8 @@ def influence(
         meant = by or ("cost" if y is not None and of is None else "a")
         f = functional(net, names, trajectory.theta, x, y, of, meant)
         if method == "tracin":
-            return tracin(trajectory, f, names, top)
+            with watched(trajectory, progress, TRACIN) as trajectory:
+                return tracin(trajectory, f, names, top)
     elif x is not None or to is None or of is not None or by is not None:
         raise InputError(
             "a weight is meant by layer=, to= and from_= alone: leave out x, of and by"
@@ -159,9 +166,11 @@ def influence(
         raise InputError("what pushed a weight, its ledger says: ask `ledger`")
     else:
         f = WeightAsked(net, names.weight(net, layer, to, from_))
-    found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
-    by_example, growth = -found.by_example[0], float(found.growth[0])
-    judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
+    most = PROBES * len(sizes_of(trajectory.plan.n)) + max(VERIFIED, exact)
+    with watched(trajectory, progress, cost_of(trajectory.plan), most) as trajectory:
+        found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
+        by_example, growth = -found.by_example[0], float(found.growth[0])
+        judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
     return _answer(trajectory, f, names, by_example, judged, top)
 
 

@@ -27,8 +27,10 @@ from whygrad.why.training_history.first_order import first_order
 from whygrad.why.training_history.linear import HELD
 from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
+from whygrad.why.training_history.waiting import Progress, watched
 
 ALL = "all"
+TAKES = (1.0, 3.0, 80.0)  # trainings that a weight, a neuron and a layer take at most, measured
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What an example changes, `influence` says."
@@ -43,6 +45,7 @@ def ledger(
     from_: int | str | None = ALL,
     *,
     top: int = 10,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Ledger: account for a weight by what every training example, class and epoch added to it.
@@ -63,6 +66,9 @@ def ledger(
         A unit of the layer below; None or "bias" for the bias of `to`; left out, all weights of `to`.
     top : int
         How many examples are listed.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -104,12 +110,14 @@ def ledger(
     names = names or trajectory.names
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
-    found = accounts(trajectory, probe)
-    by_example = found.along
-    if by_example is None:
-        by_example = first_order(
-            trajectory, (probe,), lambda thetas: [found.direction[None]]
-        ).by_example
+    takes = TAKES[min(2, (from_ == ALL) + (to == ALL))]
+    with watched(trajectory, progress, takes) as trajectory:
+        found = accounts(trajectory, probe)
+        by_example = found.along
+        if by_example is None:
+            by_example = first_order(
+                trajectory, (probe,), lambda thetas: [found.direction[None]]
+            ).by_example
     return _answer(trajectory, names, found, by_example, what, part, top)
 
 
