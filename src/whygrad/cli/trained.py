@@ -47,6 +47,9 @@ def ledger(
     ] = None,
     /,
     *,
+    influence: Annotated[
+        bool, question("Train without each of the three largest, and show what that changes.")
+    ] = False,
     top: Annotated[int, question("How many examples are listed, up and down. [10]")] = 10,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -55,7 +58,8 @@ def ledger(
     opened = open_run(run)
     why = opened.why
     of = _furthest(opened) if ref is None else _meant(opened.net, why.names, ref)
-    return answers.show(why.ledger(**of, top=top, progress=True), how, {"run": str(run)})
+    of |= {"influence": influence, "top": top, "progress": True}
+    return answers.show(why.ledger(**of), how, {"run": str(run)})
 
 
 def doctor(

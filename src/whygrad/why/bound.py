@@ -823,6 +823,7 @@ class Why:
         to: Unit = ALL,
         from_: Unit | None = ALL,
         *,
+        influence: bool = False,
         top: int = 10,
         progress: Any = False,
     ) -> Explanation:
@@ -838,6 +839,8 @@ class Why:
             A unit of it; left out, all weights of the layer.
         from_ : int, str or None
             A unit of the layer below; None for the bias; left out, all weights of `to`.
+        influence : bool
+            Train without each of the three largest contributions, and show what that changes.
         top : int
             How many examples are listed.
         progress : bool or callable, default False
@@ -859,9 +862,8 @@ class Why:
         >>> whygrad.open_run("digits.run").why.ledger(2, to=1, from_=3)  # doctest: +SKIP
         """
         run = self._run("ledger")
-        return self._told(
-            ledger(run, layer, to, from_, top=top, progress=progress, names=self.names)
-        )
+        options: dict[str, Any] = {"influence": influence, "top": top, "progress": progress}
+        return self._told(ledger(run, layer, to, from_, **options, names=self.names))
 
     def influence(
         self,

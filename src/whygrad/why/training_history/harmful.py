@@ -176,6 +176,6 @@ def _sentence(count: int, rows: int, before: float, brings: float, found: float)
     if brings >= 0:
         return (
             f"None are proven harmful: without {who} the rows that found them cost {number(-found)} less, "
-            f"but {over} went {went}."
+            f"but the cost of {over} went {went}."
         )
     return f"Without {who} the cost of {over} falls {went}."
