@@ -93,7 +93,7 @@ def long_run(tmp_path_factory):
     many = np.tile(X, (100, 1))
     wg.train(
         NET, many, np.tile(Y, (100, 1)), record=path, copy_data=True,
-        epochs=40, batch_size=2, optimizer=wg.SGD(0.01),
+        epochs=80, batch_size=2, optimizer=wg.SGD(0.01),
     )  # fmt: skip
     return path
 
@@ -115,7 +115,8 @@ def test_ctrl_c_ends_a_question_with_one_line_and_130(long_run, question, tmp_pa
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
     assert (process.returncode, out) == (130, "")
-    assert err.splitlines()[-1:] == ["whygrad: interrupted, nothing was written"], err
-    assert len(err.splitlines()) == 1, err
+    *others, last = err.splitlines()
+    assert last == "whygrad: interrupted, nothing was written"
+    assert all(line.endswith(" trainings") for line in others), err  # which were over by then
     assert not page.exists()
     assert {path: path.stat().st_mtime_ns for path in long_run.rglob("*")} == before
