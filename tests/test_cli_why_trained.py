@@ -104,7 +104,7 @@ def test_labels_are_ranked_in_every_form_and_by_their_names(trained, here, name)
         assert all(25 <= float(row["label"]) <= 346 for row in rows)
     assert ElementTree.fromstring((here / "a.svg").read_text()).tag.endswith("svg")
     text = whygrad("why", "labels", path, "--folds", "2")
-    assert said["question"] in text.out and "It is trained 2 times" in text.err
+    assert said["question"] in text.out and "2/2 trainings" in text.lines
 
 
 def test_names_mean_what_numbers_mean(iris):

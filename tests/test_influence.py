@@ -11,7 +11,7 @@ from whygrad.answers.names import Names
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
-from whygrad.why import harmful, influence, settings, without
+from whygrad.why import harmful, influence, ledger, settings, without
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.removals import Removals, sizes_of
 from whygrad.why.training_history.trajectory import trajectory
@@ -211,3 +211,28 @@ def test_up_to_a_step_removals_are_trained_up_to_that_step(tmp_path):
     wg.train(net, X, Y, epochs=2, record=tmp_path / "b.run", **keys)
     expected = wg.open_run(tmp_path / "b.run").why.without(5, X[0])["theta"]
     np.testing.assert_array_equal(less, expected)
+
+
+@pytest.mark.parametrize("of", [(2, 0, 1), (2, 0), (1,)])
+def test_a_ledger_shows_beside_its_largest_three_what_training_without_them_changes(calm, of):
+    found = ledger(calm, *of, influence=True)
+    largest = np.argsort(-np.abs(found["by_example"]))[:3].tolist()
+    assert found["again"][:, 0].tolist() == largest
+    thetas = [*calm.again([leaving_out(M, np.array([i])) for i in largest]), calm.theta]
+    ends = [wg.Parameters(calm.plan.net.sizes, theta) for theta in thetas]
+    layer, *place = of
+    matrices = np.array([np.hstack([one.W[layer], one.b[layer][:, None]]) for one in ends])
+    chosen = matrices[(slice(None), *(slice(i, i + 1) for i in place))]
+    first = wg.Parameters(calm.plan.net.sizes, calm.start.theta)
+    way = (
+        chosen[-1]
+        - np.hstack([first.W[layer], first.b[layer][:, None]])[
+            tuple(slice(i, i + 1) for i in place)
+        ]
+    )
+    direction = np.ones_like(way) if way.size == 1 else way / np.linalg.norm(way)
+    true = ((chosen[:-1] - chosen[-1]) * direction).sum(axis=(1, 2))
+    np.testing.assert_allclose(found["again"][:, 1], true, rtol=0, atol=1e-12)
+    listed = {row[1]: row[-1] for table in found.tables for row in table.rows}
+    assert [listed[i] for i in largest] == found["again"][:, 1].tolist()
+    assert "again" not in ledger(calm, *of).arrays

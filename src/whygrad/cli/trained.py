@@ -47,6 +47,9 @@ def ledger(
     ] = None,
     /,
     *,
+    influence: Annotated[
+        bool, question("Train without each of the three largest, and show what that changes.")
+    ] = False,
     top: Annotated[int, question("How many examples are listed, up and down. [10]")] = 10,
     how: OutputFormat = PLAIN,
 ) -> int:
@@ -55,7 +58,8 @@ def ledger(
     opened = open_run(run)
     why = opened.why
     of = _furthest(opened) if ref is None else _meant(opened.net, why.names, ref)
-    return answers.show(why.ledger(**of, top=top), how, {"run": str(run)})
+    of |= {"influence": influence, "top": top, "progress": True}
+    return answers.show(why.ledger(**of), how, {"run": str(run)})
 
 
 def doctor(
@@ -101,10 +105,8 @@ def labels(
     """Rank the training rows by how likely their labels are wrong."""
     answers.check(how)
     opened = open_run(run)
-    note(
-        f"It is trained {folds} times without a part of the rows, and then to see what that brings."
-    )
-    return answers.show(opened.why.labels(top=top, folds=folds), how, {"run": str(run)})
+    answer = opened.why.labels(top=top, folds=folds, progress=True)
+    return answers.show(answer, how, {"run": str(run)})
 
 
 def influence(
@@ -134,6 +136,7 @@ def influence(
     """Compute what a number would be without each training example, by default the rows' cost."""
     answers.check(how)
     options: dict[str, Any] = {"method": method, "exact": exact, "rescale": rescale, "top": top}
+    options["progress"] = True
     if ref is not None:
         if rows != DEFAULT_ROWS or output is not None or by is not None:
             raise InputError("a weight is asked about by itself: leave out rows, --output and --by")
@@ -161,7 +164,7 @@ def settings(
     """Compute what other settings would have done to the cost of rows."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ALL)
-    answer = chosen.why.settings(chosen.table, chosen.y, attempt=attempt)
+    answer = chosen.why.settings(chosen.table, chosen.y, attempt=attempt, progress=True)
     return answers.show(answer, how, chosen.about, chosen.note)
 
 
@@ -176,7 +179,7 @@ def harmful(
     """Find training examples whose removal lowers the cost of rows."""
     answers.check(how)
     chosen = choose_of_any(run, rows, ALL)
-    answer = chosen.why.harmful(chosen.table, chosen.y, top=top)
+    answer = chosen.why.harmful(chosen.table, chosen.y, top=top, progress=True)
     return answers.show(answer, how, chosen.about, chosen.note)
 
 
@@ -201,7 +204,8 @@ def without(
     indices = numbers_of((examples, *more))
     chosen = choose_of_any(run, rows, ONE)
     of = _output(chosen.run.net, chosen.why.names, output)
-    answer = chosen.why.without(indices, chosen.table, chosen.y, of=of, rescale=rescale)
+    options: dict[str, Any] = {"of": of, "rescale": rescale, "progress": True}
+    answer = chosen.why.without(indices, chosen.table, chosen.y, **options)
     return answers.show(answer, how, {"examples": indices} | chosen.about, chosen.note)
 
 

@@ -44,14 +44,14 @@ class Ranking:
         return np.argsort(-self.cost, kind="stable")
 
 
-def ranked(setting: Setting, folds: int = FOLDS, seed: int = 0) -> Ranking:
+def ranked(setting: Setting, folds: int = FOLDS, seed: int = 0, progress: bool = False) -> Ranking:
     """Return how networks that were trained without a row tell it, for all training rows."""
     task = setting.task
     deal = dealt(task, folds, seed)
     rows = [np.flatnonzero(deal == k) for k in range(folds)]
     parts = [of_rows(setting, np.flatnonzero(deal != k)) for k in range(folds)]
     told, cost = np.zeros(task.Y.shape), np.zeros(len(deal))
-    for held, (fitted,) in zip(rows, fit_all(parts, (seed,)), strict=True):
+    for held, (fitted,) in zip(rows, fit_all(parts, (seed,), progress), strict=True):
         part = of_rows(setting, held)
         with np.errstate(all="ignore"):
             a = np.asarray(fitted.predict(part.inputs), dtype=float)

@@ -31,9 +31,10 @@ from whygrad.diagnosis.trials import (
     search,
     train_all,
 )
-from whygrad.diagnosis.waiting import Stage, Tell, told_of
+from whygrad.diagnosis.waiting import Stage, Tell
 from whygrad.errors import InputError
 from whygrad.nn import COSTS, Array
+from whygrad.training.progress import told_of
 
 SECONDS = 30.0
 NOTHING = 0.05  # a score that tells nothing
@@ -108,7 +109,7 @@ def diagnose(
     if subject.options.get("epochs") == 0:
         found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
         return answer_of(task, Results(found, notes))
-    with told_of(progress) as tell:
+    with told_of(progress, Stage()) as tell:
         tried = _tried(subject, task, seconds, found, tell)
     return answer_of(task, replace(tried, found=found + tried.found, notes=tried.notes + notes))
 

@@ -267,12 +267,14 @@ def output_changed(net: Network, units: int, activation: str, cost: Any) -> Netw
     return with_layers(net, [*net.layers[:-1], output], cost)
 
 
-def fit_all(settings: Sequence[Setting], seeds: Sequence[int]) -> list[list[Fitted]]:
+def fit_all(
+    settings: Sequence[Setting], seeds: Sequence[int], progress: bool = False
+) -> list[list[Fitted]]:
     """Return what each setting's training gives from each seed; Ctrl-C ends them all."""
     ready = [setting.arguments(seed) for setting in settings for seed in seeds]
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
-        fits = train_many(ready)
+        fits = train_many(ready, progress=progress)
     if any(fit.history.stopped == INTERRUPTED for fit in fits):
         raise KeyboardInterrupt
     S = len(seeds)

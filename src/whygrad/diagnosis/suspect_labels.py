@@ -20,6 +20,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array
 from whygrad.record.why import table_rows
 from whygrad.why.choosing import class_names
+from whygrad.why.training_history.waiting import rounds_of, say_beforehand
 
 SHOWN_IMAGES = 10
 OUT_OF_SAMPLE = "Every row is told by a network that was trained without it; costs are of that."
@@ -32,6 +33,7 @@ def suspect_labels(
     *,
     top: int = 10,
     folds: int = FOLDS,
+    progress: bool = False,
     **as_for_train: Any,
 ) -> Explanation:
     """Rank the training rows by how likely their labels are wrong.
@@ -54,6 +56,8 @@ def suspect_labels(
         How many rows are listed.
     folds : int, default 5
         Into how many parts the rows are dealt, from the seed of the training.
+    progress : bool, default False
+        Say on the terminal how long it takes, and show how far it is.
     **as_for_train
         For a network or a Model the other arguments of `train`.
 
@@ -98,7 +102,11 @@ def suspect_labels(
         subject.net, subject.X, subject.Y, part.X_held_out, part.Y_held_out, task, part.asked,
         {**subject.options, **weights}, subject.theta,
     )  # fmt: skip
-    found = ranked(whole, folds, subject.seed)
+    if progress:
+        rounds = rounds_of(folds) + rounds_of(2 * len(SEEDS))
+        took = getattr(given, "manifest", {}).get("seconds")
+        say_beforehand(rounds, None if took is None else rounds * took)
+    found = ranked(whole, folds, subject.seed, progress)
     rows = table_rows(given) if hasattr(given, "first_plan") else None
     return Explanation(
         "labels",
@@ -115,7 +123,7 @@ def suspect_labels(
         notes=(
             OUT_OF_SAMPLE,
             f"Out of sample: {_out_of_sample(task, found)}.",
-            *_brings(part, subject.validation is not None, found),
+            *_brings(part, subject.validation is not None, found, progress),
         ),
     )
 
@@ -207,7 +215,7 @@ def _pictures(subject: Subject, task: Task, found: Ranking) -> tuple[Picture, ..
     return (curve, ImagePicture("Labels that are most likely wrong", images, captions))
 
 
-def _brings(part: Setting, measured: bool, found: Ranking) -> list[str]:
+def _brings(part: Setting, measured: bool, found: Ranking, progress: bool) -> list[str]:
     """Return in a line what leaving the suspects out brings to rows set aside, over three seeds.
 
     Where rows of the training itself are set aside, suspects are looked for again without them.
@@ -220,7 +228,7 @@ def _brings(part: Setting, measured: bool, found: Ranking) -> list[str]:
         options = cures("labels_corrupted", part)
     if not options or not len(options[0].X):
         return []
-    base, cured = train_all([part, options[0]])
+    base, cured = train_all([part, options[0]], progress=progress)
     trial = compare(("labels_corrupted",), cured, base)
     return [
         f"Without the {len(part.X) - len(options[0].X)} suspects among {len(part.X)} rows the "

@@ -100,9 +100,11 @@ def compiled(setting: Setting) -> None:
         fit_all([replace(setting, options=options) for options in ready], SEEDS[:1])
 
 
-def train_all(settings: Sequence[Setting], seeds: Sequence[int] = SEEDS) -> list[Trained]:
+def train_all(
+    settings: Sequence[Setting], seeds: Sequence[int] = SEEDS, progress: bool = False
+) -> list[Trained]:
     """Train settings from several seeds each, side by side, and measure them."""
-    every = fit_all(settings, seeds)
+    every = fit_all(settings, seeds, progress)
     return [measured(setting, fits) for setting, fits in zip(settings, every, strict=True)]
 
 

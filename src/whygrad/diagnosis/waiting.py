@@ -1,7 +1,6 @@
 """How far a diagnosis has come, for those who wait: what is trained now, and the best cure so far."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -35,17 +34,3 @@ Tell: TypeAlias = Callable[[Stage], None]
 
 def ignore(stage: Stage) -> None:
     """Pass by a stage that nobody waits for."""
-
-
-@contextmanager
-def told_of(progress: bool | Tell) -> Iterator[Tell]:
-    """Return who is told of each stage: nobody, a function, or for True the terminal."""
-    if callable(progress):
-        yield progress
-    elif not progress:
-        yield ignore
-    else:
-        from whygrad.training.progress import waiting
-
-        with waiting(str(Stage())) as say:
-            yield lambda stage: say(str(stage))

@@ -11,7 +11,7 @@ from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import forking, replay, why
 from whygrad.record.recorded import Recorded
-from whygrad.training.again import Change, trained_again
+from whygrad.training.again import Change, Tell, trained_again
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
 
@@ -38,12 +38,13 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
     ) -> Iterator[tuple[State, ProbeResult]]:
         return replay.steps(run, state, until, watch, chunk)
 
-    def again(changes: Sequence[Change]) -> list[Array]:
+    def retrain(changes: Sequence[Change], tell: Tell) -> list[Array]:
         run.data  # noqa: B018  read once, before there are several who would
         return trained_again(
             lambda change: forking.bare(run, forking.changed_from_start(run, change)),
             changes,
             None if step is None else last,
+            tell,
         )
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:
@@ -56,9 +57,10 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         last,
         theta,
         advance,
-        again,
+        retrain,
         why.why_of_run(run).names if run.on_table else Names(),
         encode,
         partial(why.table_rows, run),
         run.elsewhere,
+        run.manifest.get("seconds"),
     )

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from threading import RLock
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 from whygrad.escaping import write
 from whygrad.plan.plan import Plan
@@ -15,6 +15,8 @@ from whygrad.training.callbacks import Callback, Report
 from whygrad.training.epochs import Epoch
 from whygrad.training.side_by_side import numbered
 from whygrad.training.standing import Watch
+
+T = TypeVar("T")
 
 PAUSE = 0.1  # seconds between two drawings in a notebook
 
@@ -257,6 +259,18 @@ def waiting(text: str) -> Iterator[Callable[[str], None]]:
     task = shown.add_task(text)
     with shown:
         yield lambda text: shown.update(task, description=text)
+
+
+@contextmanager
+def told_of(progress: bool | Callable[[T], None], first: object) -> Iterator[Callable[[T], None]]:
+    """Return who is told of each stage: nobody, a function, or for True the terminal, `first` at first."""
+    if callable(progress):
+        yield progress
+    elif not progress:
+        yield lambda stage: None
+    else:
+        with waiting(str(first)) as say:
+            yield lambda stage: say(str(stage))
 
 
 def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:

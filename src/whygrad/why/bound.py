@@ -665,7 +665,7 @@ class Why:
         answer: Explanation = handed.diagnose(self.run, seconds=seconds, progress=progress)
         return answer
 
-    def labels(self, *, top: int = 10, folds: int = 5) -> Explanation:
+    def labels(self, *, top: int = 10, folds: int = 5, progress: bool = False) -> Explanation:
         """Noisy labels: rank the training rows of a run by how likely their labels are wrong.
 
         See `whygrad.suspect_labels`.
@@ -676,6 +676,8 @@ class Why:
             How many rows are listed.
         folds : int
             Into how many parts the rows are dealt; the network is trained again without each.
+        progress : bool, default False
+            Say on the terminal how long it takes, and show how far it is.
 
         Returns
         -------
@@ -693,7 +695,7 @@ class Why:
         """
         run = self._run("labels")
         assert handed.suspect_labels is not None  # whygrad itself hands it in
-        answer: Explanation = handed.suspect_labels(run, top=top, folds=folds)
+        answer: Explanation = handed.suspect_labels(run, top=top, folds=folds, progress=progress)
         return answer
 
     def check(
@@ -816,7 +818,14 @@ class Why:
     # ── of the training that it came from ──
 
     def ledger(
-        self, layer: int, to: Unit = ALL, from_: Unit | None = ALL, *, top: int = 10
+        self,
+        layer: int,
+        to: Unit = ALL,
+        from_: Unit | None = ALL,
+        *,
+        influence: bool = False,
+        top: int = 10,
+        progress: Any = False,
     ) -> Explanation:
         """Ledger: account for a weight by what every training example, class and epoch added to it.
 
@@ -830,8 +839,13 @@ class Why:
             A unit of it; left out, all weights of the layer.
         from_ : int, str or None
             A unit of the layer below; None for the bias; left out, all weights of `to`.
+        influence : bool
+            Train without each of the three largest contributions, and show what that changes.
         top : int
             How many examples are listed.
+        progress : bool or callable, default False
+            Say on the terminal how long it takes, and show how far it is; a callable is given each stage
+            instead.
 
         Returns
         -------
@@ -848,7 +862,8 @@ class Why:
         >>> whygrad.open_run("digits.run").why.ledger(2, to=1, from_=3)  # doctest: +SKIP
         """
         run = self._run("ledger")
-        return self._told(ledger(run, layer, to, from_, top=top, names=self.names))
+        options: dict[str, Any] = {"influence": influence, "top": top, "progress": progress}
+        return self._told(ledger(run, layer, to, from_, **options, names=self.names))
 
     def influence(
         self,
@@ -865,6 +880,7 @@ class Why:
         rescale: bool = False,
         top: int = 10,
         seed: int = 0,
+        progress: Any = False,
     ) -> Explanation:
         """Influence: compute what a number would be without each training example, and if to trust that.
 
@@ -893,6 +909,9 @@ class Why:
             How many examples are listed, up and down.
         seed : int
             Draws the removals that are trained again.
+        progress : bool or callable, default False
+            Say on the terminal how long it takes, and show how far it is; a callable is given each stage
+            instead.
 
         Returns
         -------
@@ -912,9 +931,12 @@ class Why:
         run, y = self._run("influence"), self._labels(y)
         options: dict[str, Any] = {"of": of, "by": by, "layer": layer, "to": to, "from_": from_}
         options |= {"method": method, "exact": exact, "rescale": rescale, "top": top, "seed": seed}
+        options["progress"] = progress
         return self._told(influence(run, X, y=y, **options, names=self.names))
 
-    def settings(self, X: Any = None, y: Any = None, *, attempt: bool = False) -> Explanation:
+    def settings(
+        self, X: Any = None, y: Any = None, *, attempt: bool = False, progress: Any = False
+    ) -> Explanation:
         """Settings: say what a little more of each rate, penalty and class weight would have brought.
 
         See `whygrad.why.settings` for the arrays of the answer.
@@ -927,6 +949,9 @@ class Why:
             Their targets.
         attempt : bool
             Train again with what promises most, and show what it truly brings.
+        progress : bool or callable, default False
+            Say on the terminal how long it takes, and show how far it is; a callable is given each stage
+            instead.
 
         Returns
         -------
@@ -943,9 +968,19 @@ class Why:
         >>> whygrad.open_run("digits.run").why.settings(attempt=True)  # doctest: +SKIP
         """
         run, y = self._run("settings"), self._labels(y)
-        return self._told(settings(run, X, y=y, attempt=attempt, names=self.names))
+        return self._told(
+            settings(run, X, y=y, attempt=attempt, progress=progress, names=self.names)
+        )
 
-    def harmful(self, X: Any = None, y: Any = None, *, top: int = 10, seed: int = 0) -> Explanation:
+    def harmful(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        top: int = 10,
+        seed: int = 0,
+        progress: Any = False,
+    ) -> Explanation:
         """Harmful examples: find those whose removal lowers the cost of rows that were not trained on.
 
         See `whygrad.why.harmful` for the arrays of the answer.
@@ -961,6 +996,9 @@ class Why:
             How many examples are listed.
         seed : int
             Draws the halves.
+        progress : bool or callable, default False
+            Say on the terminal how long it takes, and show how far it is; a callable is given each stage
+            instead.
 
         Returns
         -------
@@ -977,7 +1015,9 @@ class Why:
         >>> whygrad.open_run("digits.run").why.harmful()  # doctest: +SKIP
         """
         run, y = self._run("harmful"), self._labels(y)
-        return self._told(harmful(run, X, y=y, top=top, seed=seed, names=self.names))
+        return self._told(
+            harmful(run, X, y=y, top=top, seed=seed, progress=progress, names=self.names)
+        )
 
     def without(
         self,
@@ -987,6 +1027,7 @@ class Why:
         *,
         of: Unit | None = None,
         rescale: bool = False,
+        progress: Any = False,
     ) -> Explanation:
         """Leave-one-out retraining: train again without some examples, and compare a prediction.
 
@@ -1004,6 +1045,9 @@ class Why:
             A class or an output; the class predicted by default.
         rescale : bool
             Divide every step by the examples that remain, and not by all.
+        progress : bool or callable, default False
+            Say on the terminal how long it takes, and show how far it is; a callable is given each stage
+            instead.
 
         Returns
         -------
@@ -1020,7 +1064,8 @@ class Why:
         >>> whygrad.open_run("digits.run").why.without([17, 256], 0)  # doctest: +SKIP
         """
         run, y = self._run("without"), self._labels(y)
-        return self._told(without(run, examples, X, y=y, of=of, rescale=rescale, names=self.names))
+        options: dict[str, Any] = {"of": of, "rescale": rescale, "progress": progress}
+        return self._told(without(run, examples, X, y=y, **options, names=self.names))
 
     def _run(self, question: str) -> Any:
         if self.run is None:

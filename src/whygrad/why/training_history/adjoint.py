@@ -29,6 +29,9 @@ from whygrad.plan.plan import Clip, Plan, State
 from whygrad.why.training_history.rules import Form, form_of
 from whygrad.why.training_history.trajectory import Trajectory
 
+# As many trainings in float32 as the walk back takes, measured (benchmarks/README.md).
+BY_ENGINE, IN_NUMPY = 11.0, 33.0
+
 
 @dataclass(frozen=True, eq=False)
 class Step:
@@ -131,6 +134,11 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
         by_example[:, step.examples] += step.s * along / step.S
         sizes.append(np.linalg.norm(lam, axis=1))
     return Adjoint(by_example, lam, np.array(sizes[::-1]).T)
+
+
+def cost_of(plan: Plan) -> float:
+    """Return how many times as long as a training its adjoint takes, about."""
+    return IN_NUMPY if _compiled(plan) is None else BY_ENGINE
 
 
 def _compiled(plan: Plan) -> PullsBack | None:

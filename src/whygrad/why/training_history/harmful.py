@@ -16,10 +16,11 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError
 from whygrad.training.again import leaving_out
 from whygrad.why.context import at_least_one
-from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.adjoint import adjoint, cost_of
 from whygrad.why.training_history.example_lists import listed
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.trajectory import trajectory_of
+from whygrad.why.training_history.waiting import Progress, watched
 
 SHARES = (
     0.005,
@@ -41,6 +42,7 @@ def harmful(
     y: Any = None,
     top: int = 10,
     seed: int = 0,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Harmful examples: find those whose removal lowers the cost of rows that were not trained on.
@@ -61,6 +63,9 @@ def harmful(
         How many examples are listed.
     seed : int
         Draws the halves.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -109,11 +114,12 @@ def harmful(
         functional(net, names, trajectory.theta, all_rows.X[half], all_rows.Y[half], None, "cost")
         for half in (drawn[: m // 2], drawn[m // 2 :])
     )
-    (by_example,) = -adjoint(trajectory, finding.slope(trajectory.theta)[None]).by_example
-    order = np.argsort(by_example, kind="stable")
-    most = min(int((by_example < 0).sum()), n - 1)
-    sizes = sorted({min(most, max(1, round(share * n))) for share in (0, *SHARES)} - {0})
-    thetas = trajectory.again([leaving_out(n, order[:size]) for size in sizes])
+    with watched(trajectory, progress, cost_of(trajectory.plan), 1 + len(SHARES)) as trajectory:
+        (by_example,) = -adjoint(trajectory, finding.slope(trajectory.theta)[None]).by_example
+        order = np.argsort(by_example, kind="stable")
+        most = min(int((by_example < 0).sum()), n - 1)
+        sizes = sorted({min(most, max(1, round(share * n))) for share in (0, *SHARES)} - {0})
+        thetas = trajectory.again([leaving_out(n, order[:size]) for size in sizes])
     now = [f.value(trajectory.theta) for f in (finding, judging)]
     found, judged = (
         np.array([f.value(theta) for theta in thetas]) - before
@@ -170,6 +176,6 @@ def _sentence(count: int, rows: int, before: float, brings: float, found: float)
     if brings >= 0:
         return (
             f"None are proven harmful: without {who} the rows that found them cost {number(-found)} less, "
-            f"but {over} went {went}."
+            f"but the cost of {over} went {went}."
         )
     return f"Without {who} the cost of {over} falls {went}."

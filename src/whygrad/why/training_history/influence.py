@@ -12,35 +12,37 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import number, with_error
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 from whygrad.why.context import at_least_one
-from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.adjoint import adjoint, cost_of
 from whygrad.why.training_history.example_lists import listed, most_and_least, name_of_example
 from whygrad.why.training_history.functional import Meant, WeightAsked, functional
 from whygrad.why.training_history.removals import (
     GROWTH,
+    PROBES,
+    VERIFIED,
     Asked,
     Removals,
     drawn,
     sizes_of,
     trained_without,
 )
-from whygrad.why.training_history.tracin import tracin
+from whygrad.why.training_history.tracin import TRACIN, tracin
 from whygrad.why.training_history.trajectory import (
     Trajectory,
     group_names,
     groups_of,
     trajectory_of,
 )
+from whygrad.why.training_history.waiting import Progress, watched
 
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
-VERIFIED = 3  # of the strongest, whose true effect is always shown
 HELD = (
     "This is the derivative of the recorded training by what each example counts, in float64. The order of "
     "the batches and what early stopping and adaptive rates decided are held as recorded; a removal that "
@@ -63,6 +65,7 @@ def influence(
     rescale: bool = False,
     top: int = 10,
     seed: int = 0,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Influence: compute what a number would be without each training example, and how far to trust it.
@@ -97,6 +100,9 @@ def influence(
         How many examples are listed, up and down.
     seed : int
         Draws the removals.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -150,7 +156,8 @@ def influence(
         meant = by or ("cost" if y is not None and of is None else "a")
         f = functional(net, names, trajectory.theta, x, y, of, meant)
         if method == "tracin":
-            return tracin(trajectory, f, names, top)
+            with watched(trajectory, progress, TRACIN) as trajectory:
+                return tracin(trajectory, f, names, top)
     elif x is not None or to is None or of is not None or by is not None:
         raise InputError(
             "a weight is meant by layer=, to= and from_= alone: leave out x, of and by"
@@ -159,9 +166,11 @@ def influence(
         raise InputError("what pushed a weight, its ledger says: ask `ledger`")
     else:
         f = WeightAsked(net, names.weight(net, layer, to, from_))
-    found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
-    by_example, growth = -found.by_example[0], float(found.growth[0])
-    judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
+    most = PROBES * len(sizes_of(trajectory.plan.n)) + max(VERIFIED, exact)
+    with watched(trajectory, progress, cost_of(trajectory.plan), most) as trajectory:
+        found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
+        by_example, growth = -found.by_example[0], float(found.growth[0])
+        judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
     return _answer(trajectory, f, names, by_example, judged, top)
 
 
@@ -217,30 +226,29 @@ def _judge(
     return Judged(growth, trusted, tuple(tried), again)
 
 
-def _verdict(judged: Judged, n: int, unit: float) -> str:
+def _verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
     if judged.growth > GROWTH:
         return (
-            f"Do not trust this: the run is at the edge of stability ({grown}), where no derivative tells "
-            "what a removal brings; ask `without`, or exact=50."
+            f"Do not trust this: the run is at the edge of stability ({grown}: a small change at its start "
+            "is so many times larger at its end), where no derivative tells what a removal brings; ask "
+            "`without`, or exact=50."
         )
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
-    going = f"correlation {number(last.order)}, {grown}"
+    going = f"correlation {last.order:.2f}, {grown}"
     if not judged.trusted:
         return (
             f"Do not trust this: even {size}, left out at random, came out otherwise than computed "
             f"({going}); ask `without`, or exact=50."
         )
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
-    changes, off = (
-        number(unit * float(np.sqrt(np.mean(each**2))))
-        for each in (last.true, last.computed - last.true)
-    )
+    change = unit * float(np.sqrt(np.mean(last.true**2)))
     return (
-        f"Trust {size}{more}: {len(last.true)} left out at random changed it by {changes}, {off} off what "
-        f"was computed ({going})."
+        f"Trust {size}{more}: trained again without each of {len(last.true)} drawn at random, the {what} "
+        f"changed by about {number(change)}, within {unit * judged.error:.2g} of what was computed "
+        f"({going})."
     )
 
 
@@ -259,7 +267,7 @@ def _answer(
     for i, change in judged.again.items():
         best[i] = change
     up, down = most_and_least(best, top)
-    sentences = [_verdict(judged, n, unit)]
+    sentences = [_verdict(what, judged, n, unit)]
     for way, chosen in (("most", up[:1]), ("least", down[:1])):
         sentences += [_one(trajectory, names, what, i, way, best, judged, unit) for i in chosen]
     groups, count = groups_of(trajectory)
@@ -327,11 +335,15 @@ def _one(
     unit: float,
 ) -> str:
     """Return a sentence on one example."""
-    change = number(unit * float(best[i]), sign=True)
-    change += " (trained again)" if i in judged.again else f" ± {number(unit * judged.error)}"
+    change = unit * float(best[i])
+    brings = (
+        f"{number(change, sign=True)} (trained again)"
+        if i in judged.again
+        else with_error(change, unit * judged.error, sign=True)
+    )
     direction = "rise" if way == "most" else "fall"
     called = name_of_example(trajectory, names, i)
-    return f"Without example {i} ({called}) the {what} would {direction} most, by {change}."
+    return f"Without example {i} ({called}) the {what} would {direction} most: {brings}."
 
 
 def _scatter(what: str, judged: Judged, by_example: Array, unit: float) -> CurvePicture:

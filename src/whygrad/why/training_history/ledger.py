@@ -12,12 +12,15 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names, Ref, by_the_mask, check_layer, left_out, name_of_weight
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.engines import WeightProbe
+from whygrad.engines.probe_data import rows_of
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
+from whygrad.training.again import leaving_out
 from whygrad.why import rounding
 from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
@@ -25,10 +28,13 @@ from whygrad.why.training_history.accounts import Accounts, accounts
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
 from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.removals import VERIFIED
 from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
+from whygrad.why.training_history.waiting import Progress, watched
 
 ALL = "all"
+TAKES = (1.0, 3.0, 80.0)  # trainings that a weight, a neuron and a layer take at most, measured
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What an example changes, `influence` says."
@@ -42,7 +48,9 @@ def ledger(
     to: int | str = ALL,
     from_: int | str | None = ALL,
     *,
+    influence: bool = False,
     top: int = 10,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Ledger: account for a weight by what every training example, class and epoch added to it.
@@ -61,8 +69,14 @@ def ledger(
         A unit of layer l, by index or name; left out, all weights of the layer.
     from_ : int, str or None
         A unit of the layer below; None or "bias" for the bias of `to`; left out, all weights of `to`.
+    influence : bool
+        Train without each of the three examples of the largest contributions, and show beside these by how
+        much the weight ends otherwise.
     top : int
         How many examples are listed.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -74,7 +88,8 @@ def ledger(
         targets are numbers), penalties, decay and momentum. `arrays` holds, along u, `by_example` (n,),
         `by_epoch` (E, G) by class and `path` (E + 1,) at the ends of the epochs; and by weight, (R, K) with
         the bias last, `start`, `now`, `penalty`, `decay`, `carried_over`, `rounding` with its proven
-        `bound`, and `by_class` (G, R, K).
+        `bound`, and `by_class` (G, R, K); with
+        `influence` also `again` (3, 2), examples and the change of the value without each.
 
     Raises
     ------
@@ -104,13 +119,28 @@ def ledger(
     names = names or trajectory.names
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
-    found = accounts(trajectory, probe)
-    by_example = found.along
-    if by_example is None:
-        by_example = first_order(
-            trajectory, (probe,), lambda thetas: [found.direction[None]]
-        ).by_example
-    return _answer(trajectory, names, found, by_example, what, part, top)
+    takes = TAKES[(from_ == ALL) + (to == ALL)]
+    with watched(trajectory, progress, takes, VERIFIED * bool(influence)) as trajectory:
+        found = accounts(trajectory, probe)
+        by_example = found.along
+        if by_example is None:
+            by_example = first_order(
+                trajectory, (probe,), lambda thetas: [found.direction[None]]
+            ).by_example
+        again = _trained_without(trajectory, found, by_example) if influence else {}
+    return _answer(trajectory, names, found, by_example, again, what, part, top)
+
+
+def _trained_without(
+    trajectory: Trajectory, found: Accounts, by_example: Array
+) -> dict[int, float]:
+    """Return by how much the value changes without each of the examples of the largest contributions."""
+    largest = np.argsort(-np.abs(by_example), kind="stable")[:VERIFIED]
+    largest = largest[by_example[largest] != 0]
+    index, n = rows_of(trajectory.plan.net, found.probe), trajectory.plan.n
+    thetas = trajectory.again([leaving_out(n, np.array([i])) for i in largest])
+    moved = [((theta[index] - found.value) * found.direction).sum() for theta in thetas]
+    return dict(zip(largest.tolist(), map(float, moved), strict=True))
 
 
 def _probe_of(
@@ -140,6 +170,7 @@ def _answer(
     names: Names,
     found: Accounts,
     by_example: Array,
+    changes: dict[int, float],
     what: str,
     part: str,
     top: int,
@@ -165,7 +196,10 @@ def _answer(
     remains = rounding.remainder(left, most_of_all)
     up, down = most_and_least(by_example, top)
     most = (("The largest contributions up", up), ("The largest contributions down", down))
-    tables, pictures, more_notes = listed(trajectory, names, by_example, most, "contribution")
+    tables, pictures, more_notes = listed(
+        trajectory, names, by_example, most, "contribution",
+        ("change without it, trained again", changes) if changes else None,
+    )  # fmt: skip
     single = along.size == 1
     went = (
         f"went from {shown(start)} to {shown(value)}"
@@ -185,6 +219,14 @@ def _answer(
         answer += (
             f" The largest of one example is that of example {first}, {shown(by_example[first])}."
         )
+        if first in changes:
+            change = changes[first]
+            then = (
+                f"{what} ends at {shown(value + change)}"
+                if single
+                else f"that move is {shown(value - start + change)} along its direction"
+            )
+            answer += f" Trained again without it, {then}, {number(change, sign=True)}."
     ref = Ref.read(part)
     if ref is not None and left_out(trajectory.plan.net, ref):
         answer = by_the_mask(trajectory.plan.net, names, ref)
@@ -197,6 +239,8 @@ def _answer(
     arrays |= {"start": found.start, "now": found.value, "by_class": found.by_class}
     arrays |= {name: getattr(found, name) for name in ("penalty", "decay", "carried_over")}
     arrays |= {next(iter(remains)): found.rounding, "bound": found.bound}
+    if changes:
+        arrays["again"] = np.array(list(changes.items()))
     return Explanation(
         kind="ledger",
         question=f"What does {what} add up from?"

@@ -21,8 +21,8 @@ from whygrad.nn.pairings import output_error
 from whygrad.plan.plan import Penalty, Plan
 from whygrad.plan.schedules import Adaptive, OnPlateau, Schedule
 from whygrad.training.again import Change
-from whygrad.why.training_history.adjoint import Step, rate_slopes, steps_back, weights_of
-from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.adjoint import IN_NUMPY, Step, rate_slopes, steps_back, weights_of
+from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.removals import GROWTH
 from whygrad.why.training_history.trajectory import (
     Trajectory,
@@ -31,8 +31,10 @@ from whygrad.why.training_history.trajectory import (
     groups_of,
     trajectory_of,
 )
+from whygrad.why.training_history.waiting import Progress, watched
 
 BY_RULES = (Adaptive, OnPlateau)  # schedules whose rates follow from how epochs end
+MOST_TRIED = 3  # trainings with `attempt`: the rate and both penalties
 MORE = 0.1  # how much more of a setting is spoken of
 HELD = (
     "These are derivatives of the recorded training. What early stopping and adaptive rates decided is "
@@ -56,7 +58,13 @@ class Faster:
 
 
 def settings(
-    run: Any, x: Any = None, *, y: Any = None, attempt: bool = False, names: Names | None = None
+    run: Any,
+    x: Any = None,
+    *,
+    y: Any = None,
+    attempt: bool = False,
+    progress: Progress = False,
+    names: Names | None = None,
 ) -> Explanation:
     """Settings: say what a little more of each rate, penalty and class weight would have brought.
 
@@ -74,6 +82,9 @@ def settings(
     attempt : bool
         Train again with the change of the learning rate that promises most, and with other penalties,
         and show what these truly bring.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -118,7 +129,12 @@ def settings(
     if x is None or y is None:
         raise InputError("settings are judged by the cost of rows: give x and y")
     f = functional(plan.net, names, trajectory.theta, x, y, None, "cost")
-    found = slopes_of(trajectory, f.slope(trajectory.theta))
+    with watched(trajectory, progress, IN_NUMPY, MOST_TRIED * attempt) as trajectory:
+        return _answer(trajectory, f, names, attempt)
+
+
+def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) -> Explanation:
+    plan, found = trajectory.plan, slopes_of(trajectory, f.slope(trajectory.theta))
     value, epochs = f.value(trajectory.theta), trajectory.start.epoch
     first, last, promised = _best_epochs(plan, found.by_epoch, trajectory.start.step > 0)
     advice = _advice(found.by_epoch, first, last, promised, epochs)

@@ -5,6 +5,7 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 """
 
 import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,7 +18,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training import final, take_steps
-from whygrad.training.again import Change, trained_again
+from whygrad.training.again import Change, Tell, nobody, trained_again
 from whygrad.training.loop import Training
 from whygrad.why.choosing import class_names, classes, classifies
 
@@ -30,8 +31,8 @@ Advance = Callable[[State, int, Probes, int], Iterator[tuple[State, ProbeResult]
 Encode = Callable[[Any, Any], tuple[Any, Any]]
 
 
-# From changes to the parameters that the training then ends with, run side by side.
-Again = Callable[[Sequence[Change]], list[Array]]
+# From changes to the parameters that the training then ends with, run side by side; told how far it is.
+Retrain = Callable[[Sequence[Change], Tell], list[Array]]
 
 # Probes one weight, for the sake of what is seen beside it: the batch, its S and the step's coefficients.
 DECIDED = Probes(weights=(WeightProbe(1, (0, 1), (0, 1)),))
@@ -69,8 +70,9 @@ class Trajectory:
         The parameters asked about.
     advance : callable
         Runs steps from a state, by the chunk; the arrays of a state it yields may be used for the next.
-    again : callable
-        Trains again from the start with each of several changes, and returns the parameters of each.
+    retrain : callable
+        Trains from the start with each of several changes, tells how far that is, and returns the
+        parameters of each.
     names : Names
         What inputs, outputs and classes are called.
     encode : callable
@@ -80,6 +82,10 @@ class Trajectory:
     elsewhere : callable
         Returns the reasons why the steps, run again, need not arrive at `theta` to the last bit; where
         there are none, they must.
+    seconds : float or None
+        How long the training took, where that is known.
+    tell : callable
+        Told what is done, and how many of how many steps.
     """
 
     plan: Plan
@@ -88,16 +94,22 @@ class Trajectory:
     last: int
     theta: Array
     advance: Advance
-    again: Again
+    retrain: Retrain
     names: Names = Names()
     encode: Encode = _given
     rows: Callable[[], Array | None] = _no_rows
     elsewhere: Callable[[], Sequence[str]] = _nothing_else
+    seconds: float | None = None
+    tell: Tell = nobody
+
+    def again(self, changes: Sequence[Change]) -> list[Array]:
+        """Train from the start with each of several changes; return the parameters of each."""
+        return self.retrain(changes, self.tell)
 
     def steps(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Run all the steps; yield the state after each chunk and what `probes` read in it."""
         state = self.start
-        for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
+        for state, seen in self._again(probes, chunk):
             yield state, seen
         self._arrived(state)
 
@@ -115,6 +127,7 @@ class Trajectory:
                 after, before = between.pop(), between[-1]
                 (seen,) = self.advance(before.copy(), after.step, probes, chunk)
                 yield seen[1], after.theta
+                self._back(before)
 
     def steps_back(self) -> Iterator[tuple[State, WeightProbeResult]]:
         """Yield the state before each step, and what decided the step, from the last to the first.
@@ -127,7 +140,9 @@ class Trajectory:
                 assert seen.weights is not None
                 found.append((before, seen.weights))
                 before = _kept(state)
-            yield from reversed(found)
+            for state, decided in reversed(found):
+                yield state, decided
+                self._back(state)
 
     def stretches_back(self) -> Iterator[tuple[State, int]]:
         """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
@@ -138,16 +153,31 @@ class Trajectory:
         for before, until in self._far_apart():
             if before.batch_index + until - before.step <= per_epoch:
                 yield before, until
+                self._back(before)
                 continue
             ends = self._states(before, until, per_epoch)
             for state, later in reversed([*zip(ends, ends[1:], strict=False)]):
                 yield state, later.step
+                self._back(state)
+
+    def _again(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
+        """Run all the steps, and tell how many are run."""
+        for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
+            yield state, seen
+            self._tell("running the steps again", state.step - self.start.step)
+
+    def _back(self, state: State) -> None:
+        """Tell that a walk back has come to a state."""
+        self._tell("walking back", self.last - state.step)
+
+    def _tell(self, doing: str, done: int) -> None:
+        self.tell(doing, done, self.last - self.start.step)
 
     def _far_apart(self) -> Iterator[tuple[State, int]]:
         """Yield states √T and more apart, from last to first, and the step that the next begins at."""
         apart = max(1, math.isqrt(self.last - self.start.step))
         far, state = [self.start], self.start
-        for state, _ in self.advance(self.start.copy(), self.last, Probes(), apart):
+        for state, _ in self._again(Probes(), apart):
             if state.step - far[-1].step >= apart:
                 far.append(_kept(state))
         self._arrived(state)
@@ -231,20 +261,23 @@ def trajectory(
                 raise InputError(f"the training diverged at step {state.step}")
             yield state, result
 
-    def again(changes: Sequence[Change]) -> list[Array]:
+    def retrain(changes: Sequence[Change], tell: Tell) -> list[Array]:
         return trained_again(
             lambda change: Training(
                 change.plan or plan, start, change.data(data), validation, machine
             ),
             changes,
+            tell=tell,
         )
 
+    began = time.perf_counter()
     state, end = start, plan.epochs * plan.steps_per_epoch
     for later, _ in steps(start.copy(), end, Probes(), plan.steps_per_epoch):
         state = later
+    took = time.perf_counter() - began
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
-    return Trajectory(plan, seen, start, last, theta.copy(), steps, again)
+    return Trajectory(plan, seen, start, last, theta.copy(), steps, retrain, seconds=took)
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version

@@ -24,6 +24,7 @@ from whygrad.why.choosing import class_names, classes, classifies
 from whygrad.why.symbols import shown_apart
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.trajectory import trajectory_of
+from whygrad.why.training_history.waiting import Progress, watched
 
 SAME = (
     "This is the training itself, run again from the same start and with the same batches: for this seed "
@@ -41,6 +42,7 @@ def without(
     y: Any = None,
     of: int | str | None = None,
     rescale: bool = False,
+    progress: Progress = False,
     names: Names | None = None,
 ) -> Explanation:
     """Leave-one-out retraining: train again without some examples, and compare a prediction.
@@ -64,6 +66,9 @@ def without(
         The class or output that f is; the class predicted for x by default.
     rescale : bool
         Divide every step by the examples that remain, and not by all.
+    progress : bool or callable, default False
+        Say on the terminal how long it takes, and show how far it is; a callable is given each `Stage`
+        instead.
     names : Names, optional
         What inputs, outputs and classes are called; those of the run by default.
 
@@ -102,7 +107,8 @@ def without(
     trajectory = trajectory_of(run)
     net, names = trajectory.plan.net, names or trajectory.names
     indices = _indices(examples, trajectory.plan.n)
-    (theta,) = trajectory.again([leaving_out(trajectory.plan.n, indices, bool(rescale))])
+    with watched(trajectory, progress, 0, 1) as trajectory:
+        (theta,) = trajectory.again([leaving_out(trajectory.plan.n, indices, bool(rescale))])
     x, y = trajectory.encode(x, y)
     f = functional(net, names, trajectory.theta, x, y, of, "a")
     before, after = (_outputs(net, one, f.X) for one in (trajectory.theta, theta))
