@@ -27,6 +27,7 @@ from whygrad.why.training_history.removals import (
     Asked,
     Removals,
     drawn,
+    rms,
     sizes_of,
     trained_without,
 )
@@ -234,12 +235,11 @@ def _verdict(judged: Judged, n: int, unit: float) -> str:
             f"({going}); ask `without`, or exact=50."
         )
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
-    changes, off = (
-        number(unit * float(np.sqrt(np.mean(each**2))))
-        for each in (last.true, last.computed - last.true)
-    )
+    changes, off = (number(unit * rms(each)) for each in (last.true, last.computed - last.true))
+    # In the right order, and yet so far off that the size says little.
+    what = size if last.error < rms(last.true) else f"the order, not the size, of {size}"
     return (
-        f"Trust {size}{more}: {len(last.true)} left out at random changed it by {changes}, {off} off what "
+        f"Trust {what}{more}: {len(last.true)} left out at random changed it by {changes}, {off} off what "
         f"was computed ({going})."
     )
 
@@ -281,6 +281,9 @@ def _answer(
         for one in judged.tried
         for i, (c, t) in enumerate(zip(one.computed, one.true, strict=True))
     ]
+    by_group = Table(
+        "By class, as if the changes added up", ("class", "examples", "computed"), tuple(sums)
+    )
     return Explanation(
         kind="influence",
         question=f"What would the {what} be without each training example?",
@@ -288,11 +291,7 @@ def _answer(
         value=value,
         tables=(
             *tables,
-            Table(
-                "By class, as if the changes added up",
-                ("class", "examples", "computed"),
-                tuple(sums),
-            ),
+            *((by_group,) if count > 1 else ()),
             Table(
                 "Random removals, trained again",
                 ("examples", "removal", "computed", "trained again"),
@@ -331,6 +330,8 @@ def _one(
     change += " (trained again)" if i in judged.again else f" ± {number(unit * judged.error)}"
     direction = "rise" if way == "most" else "fall"
     called = name_of_example(trajectory, names, i)
+    if judged.trusted != 1:  # of all others nothing is known: "most" would be a guess
+        return f"Without example {i} ({called}) the {what} would {direction} by {change}."
     return f"Without example {i} ({called}) the {what} would {direction} most, by {change}."
 
 
