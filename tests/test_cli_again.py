@@ -86,6 +86,24 @@ def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
     assert len(json.loads(whygrad("runs", "--json").out)) == 2
 
 
+def test_the_epoch_whose_parameters_are_kept_is_named_where_it_is_not_the_last(here):
+    hidden = ("--hidden", "8", "--learning-rate", "0.5", "--validation", "0.3", "--epochs", "9")
+    assert whygrad("train", "iris", *hidden, "--engine", "reference", "--run", "k.run").code == 0
+    run = wg.open_run("k.run")
+    costs = run.history.validation_cost
+    best = costs.index(min(costs)) + 1
+    assert best < 7  # else the test shows nothing
+    named = f"kept is epoch {best}, of the best validation cost"
+    assert named in " ".join(whygrad("show", "k.run").out.split())
+    step = 7 * run.plan.steps_per_epoch  # much worse by then, and a small rate leaves it so
+    fork = whygrad(
+        "fork", "k.run", "--step", str(step), "--learning-rate", "0.001", "--record", "f.run"
+    )
+    assert named in " ".join(fork.out.split())
+    said = " ".join(whygrad("diff", "k.run", "f.run").out.split())
+    assert f"differ at step {step + 1}; the parameters that both keep are equal" in said
+
+
 def test_diff_says_what_differs_and_from_which_step_on(here):
     whygrad("fork", "iris.run", "--step", "20", "--learning-rate", "0.05")
     result = whygrad("diff", "iris.run", "iris-fork.run")

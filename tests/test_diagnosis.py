@@ -18,7 +18,7 @@ from whygrad.diagnosis.labels import dealt, of_rows, ranked, suspects
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.subject import subject_of
 from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
-from whygrad.diagnosis.task import balancing, task_of
+from whygrad.diagnosis.task import balancing, has_learned, task_of
 from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
 from whygrad.pipeline.recipe import Recipe
 
@@ -714,7 +714,14 @@ def test_no_fold_trains_on_the_rows_that_it_tells():
 
 def test_a_network_that_has_not_learned_accuses_no_label():
     answer = wg.suspect_labels(SOFTMAX, X, flipped()[0], optimizer=wg.SGD(1e-6), epochs=1)
-    assert answer.answer.startswith("The network does not tell rows that it was trained without")
+    assert answer.answer.startswith("Which labels are wrong cannot be said")
+    assert not answer["suspect"].any()
+    assert not any(note.startswith("Without the") for note in answer.notes)
+
+
+def test_beside_a_rare_class_a_network_can_have_learned():
+    rare = task_of(np.eye(2)[(np.arange(100) < 5).astype(int)], 2, True)
+    assert has_learned(rare, 0.99) and not has_learned(rare, 0.95)
 
 
 def test_a_label_is_suspect_where_the_mean_certainty_of_another_class_is_reached():

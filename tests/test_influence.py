@@ -13,7 +13,9 @@ from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
 from whygrad.why import harmful, influence, ledger, settings, without
 from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.influence import Judged, _verdict
 from whygrad.why.training_history.removals import Removals, sizes_of
+from whygrad.why.training_history.settings import _promises_more
 from whygrad.why.training_history.trajectory import trajectory
 
 M = 120
@@ -168,6 +170,28 @@ def test_settings_that_are_tried_show_what_they_truly_bring(calm):
     rule = replace(calm.plan.optimizer, learning_rate=1.1 * 0.03)
     (theta,) = calm.again([Change(plan=replace(calm.plan, optimizer=rule))])
     assert cost_of(calm, theta) - found.value == pytest.approx(rates, rel=0.3)
+
+
+def test_the_setting_of_the_table_that_promises_most_is_named(calm):
+    found = settings(calm, X_OUT, y=Y_OUT)
+    (table,) = found.tables
+    of = {row[0]: row for row in table.rows}
+    possible = {what: abs(row[4]) for what, row in of.items() if row[1] or row[4] < 0}
+    most = max(possible, key=possible.get)
+    assert most == "learning rate" or most in found.answer
+    rows = [("l1", 0.0, 5.0, "+0.0001", 0.5), ("weight of a", 1.0, 3.0, "× 1.1", 0.3)]
+    assert "weight of a, × 0.9, promises more: cost -0.3" in _promises_more(rows, 0.1)
+    assert _promises_more(rows, -0.4) == "" and _promises_more(rows[:1], 0.0) == ""
+
+
+def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted():
+    true = np.linspace(-1, 1, 8)
+    assert _said(1, true, true).startswith("Trust single examples: ")
+    assert _said(4, 0.1 * true, true).startswith("Trust the order, not the size, of groups of 4, ")
+
+
+def _said(size, computed, true):
+    return _verdict(Judged(1.0, size, (Removals(size, computed, true),), {}), 400, 1.0)
 
 
 def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():

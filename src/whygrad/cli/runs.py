@@ -11,7 +11,7 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
-from whygrad.cli.facts import facts
+from whygrad.cli.facts import facts, kept
 from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer
 from whygrad.engines.xla.launcher import completed, on_cluster, option_of, run_together
@@ -179,6 +179,7 @@ def _tell(run: Run, json: bool) -> int:
         console = printer()
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
         said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
+        said += kept(run)
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:
             what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
@@ -277,7 +278,9 @@ def _in_words(about: dict[str, Any], same: bool) -> str:
     )  # fmt: skip
     if about["theta"] is None:
         return f"{costs}; the networks have different layers"
-    return f"{costs}; at the end the parameters are {number(about['theta'])} apart, ‖θ − θ′‖"
+    if about["theta"] == 0:
+        return f"{costs}; the parameters that both keep are equal"
+    return f"{costs}; the parameters that they keep are {number(about['theta'])} apart, ‖θ − θ′‖"
 
 
 def launch(

@@ -9,13 +9,16 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, Picture
 from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.task import Task, measure_name
+from whygrad.diagnosis.trials import WORTH
 
 MOST_POSSIBLE = 5  # symptoms without proof that are listed
 POSSIBLE = (
-    "What is possible is a symptom: its cure was not tried, or did not help by more than chance."
+    f"What is possible is a symptom: its cure was not tried, or did not gain {WORTH:g}, with every seed and "
+    "by more than chance."
 )
 NO_FAULT = (
-    "Nothing shows to be wrong: no contradiction, and no cure that helps by more than chance."
+    f"Nothing shows to be wrong: no contradiction, and no cure that gains {WORTH:g} by more than "
+    "chance."
 )
 UNDECIDED = (
     "Nothing is proven yet: the time was over before all cures were tried. Allow more seconds."

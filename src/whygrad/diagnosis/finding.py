@@ -47,7 +47,7 @@ class Finding:
         One of `KINDS`.
     status : {"exact", "proven", "possible"}
         A contradiction that needs no training; a cure that a training of its own has proven; or a symptom
-        whose cure was not tried, or did not help by more than chance.
+        whose cure was not tried, or did not gain enough by more than chance.
     evidence : str
         What was seen, with its numbers and where.
     cure : str

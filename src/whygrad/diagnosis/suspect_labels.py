@@ -107,6 +107,8 @@ def suspect_labels(
         took = getattr(given, "manifest", {}).get("seconds")
         say_beforehand(rounds, None if took is None else rounds * took)
     found = ranked(whole, folds, subject.seed, progress)
+    if not _tells(task, found):
+        found = replace(found, suspect=np.zeros_like(found.suspect))
     rows = table_rows(given) if hasattr(given, "first_plan") else None
     return Explanation(
         "labels",
@@ -126,6 +128,11 @@ def suspect_labels(
             *_brings(part, subject.validation is not None, found, progress),
         ),
     )
+
+
+def _tells(task: Task, found: Ranking) -> bool:
+    """Return whether the network tells rows, out of sample, well enough to accuse a label."""
+    return task.kind != "classes" or has_learned(task, score(task, found.told, task.Y))
 
 
 def _out_of_sample(task: Task, found: Ranking) -> str:
@@ -156,10 +163,11 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
     """Return in a sentence how many targets are suspect, and the first of them."""
     n, count = len(found.cost), int(found.suspect.sum())
-    if task.kind == "classes" and not has_learned(task, score(task, found.told, task.Y)):
+    if not _tells(task, found):
         return (
-            f"The network does not tell rows that it was trained without: {_out_of_sample(task, found)}. "
-            "Which labels are wrong cannot be said; why it does not learn, whygrad.diagnose says."
+            "Which labels are wrong cannot be said: of rows that it was trained without the network tells "
+            f"hardly more than their largest class, {_out_of_sample(task, found)}. The doctor says what "
+            "may be behind that."
         )
     what = "targets" if task.kind == "numbers" else "labels"
     if not count:

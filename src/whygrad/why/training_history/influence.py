@@ -29,6 +29,7 @@ from whygrad.why.training_history.removals import (
     Asked,
     Removals,
     drawn,
+    rms,
     sizes_of,
     trained_without,
 )
@@ -244,9 +245,11 @@ def _verdict(what: str, judged: Judged, n: int, unit: float) -> str:
             f"({going}); ask `without`, or exact=50."
         )
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
-    change = unit * float(np.sqrt(np.mean(last.true**2)))
+    change = unit * rms(last.true)
+    # In the right order, and yet so far off that the size says little.
+    trusted = size if last.error < rms(last.true) else f"the order, not the size, of {size}"
     return (
-        f"Trust {size}{more}: trained again without each of {len(last.true)} drawn at random, the {what} "
+        f"Trust {trusted}{more}: trained again without each of {len(last.true)} drawn at random, the {what} "
         f"changed by about {number(change)}, within {unit * judged.error:.2g} of what was computed "
         f"({going})."
     )
@@ -289,6 +292,9 @@ def _answer(
         for one in judged.tried
         for i, (c, t) in enumerate(zip(one.computed, one.true, strict=True))
     ]
+    by_group = Table(
+        "By class, as if the changes added up", ("class", "examples", "computed"), tuple(sums)
+    )
     return Explanation(
         kind="influence",
         question=f"What would the {what} be without each training example?",
@@ -296,11 +302,7 @@ def _answer(
         value=value,
         tables=(
             *tables,
-            Table(
-                "By class, as if the changes added up",
-                ("class", "examples", "computed"),
-                tuple(sums),
-            ),
+            *((by_group,) if count > 1 else ()),
             Table(
                 "Random removals, trained again",
                 ("examples", "removal", "computed", "trained again"),
@@ -343,7 +345,9 @@ def _one(
     )
     direction = "rise" if way == "most" else "fall"
     called = name_of_example(trajectory, names, i)
-    return f"Without example {i} ({called}) the {what} would {direction} most: {brings}."
+    # Where single examples are not to be trusted nothing is known of all others: "most" would be a guess.
+    most = " most" if judged.trusted == 1 else ""
+    return f"Without example {i} ({called}) the {what} would {direction}{most}: {brings}."
 
 
 def _scatter(what: str, judged: Judged, by_example: Array, unit: float) -> CurvePicture:

@@ -43,6 +43,11 @@ class Asked(Protocol):
         """Return its gradient there, (P,)."""
 
 
+def rms(values: Array) -> float:
+    """Return the root mean square."""
+    return float(np.sqrt(np.mean(values**2)))
+
+
 @dataclass(frozen=True, eq=False)
 class Removals:
     """Some removals of `size` examples each: the change of f that was computed, and the true one, (m,)."""
@@ -54,7 +59,7 @@ class Removals:
     @property
     def error(self) -> float:
         """Twice the root mean square of what they differ by."""
-        return 2 * float(np.sqrt(np.mean((self.computed - self.true) ** 2)))
+        return 2 * rms(self.computed - self.true)
 
     @property
     def order(self) -> float:

@@ -145,6 +145,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
         thetas = trajectory.again([Change(plan=each) for _, each, _ in tried])
         true = [f.value(theta) - value for theta in thetas]
         advice += f" Trained again so, it changes by {number(true[0], sign=True)}."
+    advice += _promises_more(rows[1:], promised)
     unstable = found.growth > GROWTH
     if unstable:
         advice = (
@@ -291,6 +292,19 @@ def _advice(by_epoch: Array, first: int, last: int, promised: float, before: int
         which = f"the rate of epoch {a}" if a == b else f"the rate of epochs {a} to {b}"
     way = "Raise" if promised < 0 else "Lower"
     return f"{way} {which} by {MORE:.0%}: cost {number(-abs(promised), sign=True)}, to first order."
+
+
+def _promises_more(rows: list[Any], promised: float) -> str:
+    """Return the sentence on the other setting whose change promises more than the rate's, or ""."""
+    # Of a setting that is 0 there is no less.
+    changes = [(what, change, brings) for what, now, _, change, brings in rows if now or brings < 0]
+    what, change, brings = max(changes, key=lambda each: abs(each[2]), default=("", "", 0.0))
+    if abs(brings) <= abs(promised):
+        return ""
+    if brings > 0:
+        change = change.replace("+", "-", 1).replace(f"× {1 + MORE:g}", f"× {1 - MORE:g}")
+    least = number(-abs(brings), sign=True)
+    return f" A change of {what}, {change}, promises more: cost {least}, to first order."
 
 
 def _rows(plan: Plan, found: Slopes, value: float, classes: tuple[str, ...]) -> list[Any]:
