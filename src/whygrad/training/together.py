@@ -9,6 +9,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -58,7 +59,8 @@ def _lead(
     except Parted:
         raise
     except BaseException:
-        engine.dismiss({"failed": True}, state.theta)
+        with suppress(Parted):
+            engine.dismiss({"failed": True}, state.theta)
         raise
     epochs = [asdict(epoch) for epoch in history.epochs]
     engine.dismiss({"epochs": epochs, "stopped": history.stopped}, final(plan, ended))

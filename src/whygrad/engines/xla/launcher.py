@@ -24,14 +24,9 @@ from whygrad.escaping import note
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
 OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0, "-h": 0}
-ENDING = (
-    "SIGINT",
-    "SIGTERM",
-    "SIGHUP",
-)  # the second comes from services, the last from terminals
-AT_ONCE = (
-    3  # the first of them ends the training, the second interrupts it, and then all are killed
-)
+# By Ctrl-C, from a service, from a terminal that is closed. The first ends the training, the second
+# interrupts it at once, and then all are killed.
+ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 LOOK = 0.05  # seconds between two looks at them
 # One thread each: the processes share the cores, and with more threads bits would depend on the load.
@@ -114,7 +109,8 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
 def _to_blame(codes: Sequence[int | None]) -> int:
     """Return which process a group ended for, by the codes of those that ended by themselves, else None.
 
-    One that another process ended comes first; then what failed by itself; then who missed the others.
+    One that was killed comes first; then one that failed by itself; then one that missed the others, as
+    those do that JAX aborts.
 
     >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75], [0, None])]
     [1, 1, 0, 1, 0]
@@ -122,9 +118,7 @@ def _to_blame(codes: Sequence[int | None]) -> int:
     if codes[0] == 0:
         return 0  # the training is over, and well
     causes: list[Callable[[int], bool]] = [
-        lambda code: (
-            code < 0 and code != -signal.SIGABRT
-        ),  # by which JAX ends those that miss another
+        lambda code: code < 0 and code != -signal.SIGABRT,
         lambda code: code > 0 and code != PARTED,
         lambda code: code != 0,
     ]
