@@ -22,25 +22,47 @@ pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not ins
 PATIENCE = 300  # seconds; JAX takes its time to start, four times on a machine of few cores
 
 SCRIPT = """
-import hashlib, sys
+import hashlib, sys, time
 import numpy as np
 import whygrad as wg
+from whygrad.engines.xla import engine, following, processes
 
+processes.SHUTDOWN = 2
 draws = np.random.default_rng(0)
 X, y = draws.normal(size=(90, 6)), draws.integers(0, 3, 90)
-if "other data" in sys.argv[1:] and wg.engines.xla.following():
+if "other data" in sys.argv[1:] and following():
     X[7, 3] += 1e-9
+if "first ends" in sys.argv[1:] and not following():
+    sys.exit("the first has its own reason")
+if "stuck" in sys.argv[1:]:
+    engine.STUCK = 5.0
+    if following():
+        engine.XlaEngine._take = lambda *_: time.sleep(1000)
+if "fails" in sys.argv[1:] and following():
+    engine.XlaEngine._take = lambda *_: [][0]
+cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)  # lies elsewhere in each process
 PLANS = {
     "sgd, dropout": ({"optimizer": wg.SGD(0.1, momentum=0.9)}, 0.3),
     "adam, penalties": ({"optimizer": "adam", "l1": 0.01, "l2": 0.1, "clip": 0.5}, 0.0),
     "nadam, cosine": ({"optimizer": "nadam", "schedule": "cosine", "dtype": "float32"}, 0.2),
 }
+many = dict(net=wg.Network(6, [wg.Dense(3, "softmax")]), X=X, y=y, engine="xla", blocks=4)
 for name, (options, dropout) in PLANS.items():
-    layers = [wg.Dense(7, "tanh", dropout=dropout), wg.Dense(5, "gelu"), wg.Dense(3, "softmax")]
+    layers = [wg.Dense(7, cube, dropout=dropout), wg.Dense(5, "gelu"), wg.Dense(3, "softmax")]
     net = wg.Network(6, layers, "cross_entropy")
     fitted = wg.train(net, X, y, epochs=3, batch_size=20, engine="xla", blocks=4, **options)
     digest = hashlib.sha256(fitted.theta.flat.tobytes()).hexdigest()
     print(name, digest, [epoch.cost.hex() for epoch in fitted.history.epochs], flush=True)
+if following():
+    try:
+        wg.train_many([{"seed": 1}, {"seed": 2}], **many)
+    except wg.InputError as error:
+        assert str(error).startswith("several processes share one training at a time"), error
+    else:
+        raise AssertionError("they were trained")
+else:
+    time.sleep(5)  # what the first does beyond the last training, the others wait for
+    print("whole", flush=True)
 """
 
 
@@ -63,7 +85,7 @@ def test_one_two_and_four_processes_give_the_same_bits(script):
     running = [launched(script.parent, "-n", str(n), script.name) for n in (1, 2, 4)]
     said = [process.communicate(timeout=PATIENCE)[0].decode() for process in running]
     assert [process.returncode for process in running] == [0, 0, 0]
-    assert said[0].count("\n") == 3 and said[1:] == [said[0]] * 2
+    assert said[0].count("\n") == 4 and said[1:] == [said[0]] * 2
 
 
 def train(folder, n, *more):
@@ -162,6 +184,22 @@ def test_other_data_in_one_process_are_told_in_one_line(script):
     out, told = process.communicate(timeout=PATIENCE)
     assert process.returncode == 1 and out == b""
     assert "process 1 does not have the data of process 0: give all the same" in told.decode()
+
+
+# Of them `make test` starts two, since JAX takes its time.
+ENDS = [
+    ("stuck", "did not come within 5 s: the training is over"),
+    ("first ends", "the first has its own reason"),
+    ("fails", "whygrad: process 1 failed: IndexError: list index out of range"),
+]
+
+
+@pytest.mark.parametrize("mode, line", ENDS if "WHYGRAD_LAUNCH_KILLS" in os.environ else ENDS[:2])
+def test_who_is_stuck_or_fails_ends_all_and_is_named(mode, line, script):
+    process = launched(script.parent, "-n", "2", script.name, mode)
+    out, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode in (1, 75) and out == b""
+    assert line in told.decode().splitlines()[-1]
 
 
 def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):

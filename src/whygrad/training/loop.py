@@ -107,7 +107,7 @@ def run(
     def lead() -> tuple[State, History]:
         return _run(training, callbacks, seconds, controller)
 
-    if isinstance(training.engine, XlaEngine) and training.engine.processes.count > 1:
+    if isinstance(training.engine, XlaEngine) and training.engine.group.count > 1:
         return together(training.engine, training.plan, training.state, training.data, lead)
     return lead()
 

@@ -18,6 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from whygrad.cores import allowed_cores, at_most, one_thread
 from whygrad.engines import Engine, Probes
+from whygrad.engines.xla import launched
 from whygrad.errors import InputError, TrainingError, WhygradError, warn, warnings_kept
 from whygrad.nn.arrays import is_sparse
 from whygrad.plan.plan import of_gradients
@@ -98,6 +99,10 @@ def side_by_side(
     """
     if cores is not None and (isinstance(cores, bool) or not isinstance(cores, int) or cores < 1):
         raise InputError(f"cores is {cores!r}: it must be a whole number of at least 1")
+    if launched() and any(one.engine.name == "xla" for one in trainings):
+        raise InputError(
+            "several processes share one training at a time: train one after another, or without a launcher"
+        )
     most = min(cores or allowed_cores(), allowed_cores())
     compiled = set()
     for one in trainings:

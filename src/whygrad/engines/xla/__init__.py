@@ -10,6 +10,28 @@ what its parent may, and the reference engine.
 """
 
 from whygrad.engines.xla.engine import XlaEngine, accelerator
-from whygrad.engines.xla.processes import Processes, following, joined
+from whygrad.engines.xla.processes import (
+    PARTED,
+    START,
+    Parted,
+    Processes,
+    begin,
+    following,
+    joined,
+    launched,
+    waiting,
+)
 
-__all__ = ["Processes", "XlaEngine", "accelerator", "following", "joined"]
+__all__ = [
+    "PARTED",
+    "Parted",
+    "Processes",
+    "START",
+    "XlaEngine",
+    "accelerator",
+    "begin",
+    "following",
+    "joined",
+    "launched",
+    "waiting",
+]

@@ -1,6 +1,9 @@
 """The XLA engine's side of Python: a plan, a state and data become arrays of a device, and come back."""
 
 import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.util import find_spec
 from itertools import pairwise
@@ -20,7 +23,7 @@ from whygrad.engines.probes import (
     probed_steps,
 )
 from whygrad.engines.reference import ReferenceEngine, one_after_the_other
-from whygrad.engines.xla.processes import ALONE, NEEDS, Processes
+from whygrad.engines.xla.processes import ALONE, NEEDS, STUCK, TIMES, Processes, waiting
 from whygrad.engines.xla.steps import Examples, Given, Seen, essence, loop, sums_over
 from whygrad.nn.arrays import Data, dense, is_sparse
 from whygrad.nn.backprop import mean_gradient, penalty
@@ -59,20 +62,34 @@ def accelerator(plan: Plan) -> str:
 
 
 class XlaEngine:
-    """Runs plans on what JAX finds: a CPU, a GPU, a TPU. One training at a time uses an instance."""
+    """Runs plans on what JAX finds: a CPU, a GPU, a TPU. One training at a time uses an instance.
+
+    Of several processes, `group`, each runs what it is asked by itself, a replay say; they share the steps
+    of a training (`shared`), to the same bits.
+    """
 
     name = "xla"
     compiling = False
 
-    def __init__(self, processes: Processes = ALONE) -> None:
-        self.processes = processes
+    def __init__(self, group: Processes = ALONE) -> None:
+        self.group, self.processes = group, ALONE
         self._placed: tuple[Any, Any] = (None, None)
+        self._longest = 0.0  # seconds that a call took so far
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Share the steps taken within among the processes of the group."""
+        self.processes, self._placed = self.group, (None, None)
+        try:
+            yield
+        finally:
+            self.processes, self._placed = ALONE, (None, None)
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or what stands in the way: no JAX, or code of your own that it cannot trace."""
         if find_spec("jax") is None:
             return NEEDS
-        count = self.processes.count
+        count = self.group.count
         if plan.blocks % count:
             return f"{count} processes share a batch by blocks, and blocks is {plan.blocks}: use a multiple"
         return _untraced(plan)
@@ -134,9 +151,13 @@ class XlaEngine:
         given = self._given(plan, state, data, until, b, probes)
         given = Given(*[None if part is None else _padded(part, capacity) for part in given])
         compiled = loop(essence(plan), capacity, wanted, self.processes)
-        with jax.enable_x64(True):
+
+        def call() -> Any:
             arguments = self._everywhere((state.theta, state.opt_state, self._on_device(data)))
-            found = jax.device_get(compiled(*arguments, self._shared(given), until - state.step))
+            return jax.device_get(compiled(*arguments, self._shared(given), until - state.step))
+
+        with jax.enable_x64(True):
+            found = call() if self.processes.count == 1 else self._in_time(call)
         taken, cost_sum = int(found.step), state.cost_sum
         for C in found.costs[:taken].tolist():
             cost_sum += C * b
@@ -211,7 +232,8 @@ class XlaEngine:
     def follow(self, plan: Plan, data: Data) -> tuple[dict[str, Any], Array]:
         """Take the steps that the first process tells of, until it ends; return what it says, and its θ."""
         while True:
-            said, arrays = self.processes.tell(None)
+            with waiting(None):  # the first may be made to wait; where it is gone, this fails
+                said, arrays = self.processes.tell(None)
             if said["do"] == "end":
                 return said, arrays[0]
             theta, opt_state = arrays
@@ -226,7 +248,15 @@ class XlaEngine:
 
     def dismiss(self, said: dict[str, Any], theta: Array) -> None:
         """End the training of those that follow, and say what they return of it."""
-        self.processes.tell({"do": "end", **said}, theta)
+        self._tell({"do": "end", **said}, theta)
+
+    def _in_time(self, call: Callable[[], Any]) -> Any:
+        """Return what a call gives that takes all processes, and end this one where another is stuck."""
+        began = time.perf_counter()
+        with waiting(max(STUCK, TIMES * self._longest)):
+            found = call()
+        self._longest = max(self._longest, time.perf_counter() - began)
+        return found
 
     def _lead(self, state: State, until: int, probes: Probes) -> None:
         """Send those that follow which steps are to be taken, and from which state."""
@@ -239,7 +269,11 @@ class XlaEngine:
             "every": probes.every,
             "weights": weights,
         }
-        self.processes.tell(said, state.theta, state.opt_state)
+        self._tell(said, state.theta, state.opt_state)
+
+    def _tell(self, said: dict[str, Any], *arrays: Array) -> None:
+        """Send a message to those that follow: they wait for nothing else, so it is soon there."""
+        self._in_time(lambda: self.processes.tell(said, *arrays))
 
 
 def _inputs(data: Data, examples: Array) -> Array | None:

@@ -13,17 +13,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from whygrad.engines.xla.processes import CLUSTER, COORDINATOR, COUNT, INDEX
+from whygrad.engines.xla.processes import CLUSTER, COORDINATOR, COUNT, INDEX, PARTED
 from whygrad.errors import InputError
 from whygrad.escaping import note
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
 OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0, "-h": 0}
+# By Ctrl-C, from a service, from a terminal that is closed. The first ends the training, the second
+# interrupts it at once, and then all are killed.
+ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 LOOK = 0.05  # seconds between two looks at them
 # One thread each: the processes share the cores, and with more threads bits would depend on the load.
@@ -84,15 +87,11 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
     address = f"127.0.0.1:{_free_port(port)}"
     common = os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     with _started(_program(words), common, n) as (started, told):
-        while True:
-            ended = [i for i, process in enumerate(started) if process.poll() is not None]
-            failed = [i for i in ended if started[i].returncode]
-            if failed or 0 in ended:
-                break
+        while started[0].poll() is None and not any(process.poll() for process in started):
             time.sleep(LOOK)
-        _end(started)
-        first = failed[0] if failed else 0
-        code: int = started[first].returncode
+        codes = _end(started)
+        first = _to_blame(codes)
+        code = codes[first] or 0
         if code < 0:
             name = signal.Signals(-code).name
             note(
@@ -100,10 +99,34 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
                 "there"
             )
             return 1, True
-        if first:
+        if first:  # else it has said why
             said = told[first].read_text(errors="replace").strip().splitlines()
-            note(said[-1] if said else f"process {first} of {n} ended with code {code}")
-        return code, False  # of the first process: it has said why
+            line = said[-1] if said else f"process {first} of {n} ended with code {code}"
+            note(line.removeprefix("whygrad: "))
+        return code, code == PARTED
+
+
+def _to_blame(codes: Sequence[int | None]) -> int:
+    """Return which process a group ended for, by the codes of those that ended by themselves, else None.
+
+    One that was killed comes first; then one that failed by itself; then one that missed the others, as
+    those do that JAX aborts.
+
+    >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75], [0, None])]
+    [1, 1, 0, 1, 0]
+    """
+    if codes[0] == 0:
+        return 0  # the training is over, and well
+    causes: list[Callable[[int], bool]] = [
+        lambda code: code < 0 and code != -signal.SIGABRT,
+        lambda code: code > 0 and code != PARTED,
+        lambda code: code != 0,
+    ]
+    for cause in causes:
+        for i, code in enumerate(codes):
+            if code is not None and cause(code):
+                return i
+    return 0
 
 
 @contextmanager
@@ -114,14 +137,23 @@ def _started(
     with tempfile.TemporaryDirectory(prefix="whygrad-launch-") as folder:
         told = [Path(folder) / f"{i}.txt" for i in range(n)]
         started: list[subprocess.Popen[bytes]] = []
-        before = signal.getsignal(signal.SIGINT)
+        asked = [name for name in ENDING if hasattr(signal, name)]
+        before = {name: signal.getsignal(getattr(signal, name)) for name in asked}
+        times = 0
 
         def interrupt(number: int, frame: Any) -> None:
+            nonlocal times
+            times += 1
+            if times == AT_ONCE:
+                for process in started:
+                    process.kill()
+                raise KeyboardInterrupt
             for process in started[:1]:  # the first ends the training, and lets the others go
                 process.send_signal(signal.SIGINT)
 
         try:
-            signal.signal(signal.SIGINT, interrupt)
+            for name in asked:
+                signal.signal(getattr(signal, name), interrupt)
             for i, path in enumerate(told):
                 silent = subprocess.DEVNULL if i else None
                 with path.open("wb") as file:
@@ -137,18 +169,27 @@ def _started(
             yield started, told
         finally:
             _end(started)
-            signal.signal(signal.SIGINT, before)
+            for name, handler in before.items():
+                signal.signal(getattr(signal, name), handler)
 
 
-def _end(started: list[subprocess.Popen[bytes]]) -> None:
-    """End those that are still there, after a moment in which they may end by themselves."""
-    until = time.monotonic() + (GRACE if all(p.poll() in (None, 0) for p in started) else 0)
-    while any(p.poll() is None for p in started) and time.monotonic() < until:
+def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:
+    """End all, and return the codes of those that ended by themselves, in a moment where none was killed.
+
+    Where the first has failed, it has told why, and nobody is waited for.
+    """
+    began = time.monotonic()
+    while time.monotonic() < began + GRACE:
+        codes = [process.poll() for process in started]
+        if None not in codes or codes[0] or any((code or 0) < 0 for code in codes):
+            break
         time.sleep(LOOK)
+    codes = [process.poll() for process in started]
     for process in started:
         if process.poll() is None:
             process.kill()
         process.wait()
+    return codes
 
 
 def _free_port(wanted: int | None) -> int:

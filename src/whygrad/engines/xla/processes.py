@@ -6,11 +6,15 @@ decides how far to go, records, reports and ends. Before each run of steps it te
 a message, and all take these steps. So nothing that depends on a clock can part them.
 """
 
+import atexit
 import json
 import os
+import signal
 import sys
+import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
@@ -18,7 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, WhygradError
+from whygrad.escaping import note
 from whygrad.nn.functions import Array
 
 # What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
@@ -26,7 +31,13 @@ COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COO
 CLUSTER = "cluster"  # as COUNT: JAX asks Slurm, Open MPI or Kubernetes
 NEEDS = 'it takes JAX: pip install "whygrad[xla]"'
 PATIENCE = 120  # seconds until all are there
+SHUTDOWN = 20  # seconds in which JAX lets all leave once they are at their end
 HEARTBEAT = 20  # seconds after which JAX takes one that is silent for dead
+# Seconds after which one that is there, but does not come to a step, is taken for stuck; or so many times
+# the longest that was waited so far. To the start of a training others may have data to read.
+STUCK, START, TIMES = 120.0, 900.0, 20
+BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
+PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 
 
@@ -38,6 +49,43 @@ def launched() -> bool:
 def following() -> bool:
     """Return whether another process leads: it records, prints and decides; this one takes its steps."""
     return launched() and joined().follows
+
+
+class Parted(WhygradError):
+    """Of the processes that train together one is gone, or what all of them do has failed here."""
+
+
+@contextmanager
+def waiting(seconds: float | None) -> Iterator[None]:
+    """Do within what takes all processes; raise `Parted` where it fails, and end this one after `seconds`.
+
+    JAX's heartbeat sees a process that is dead, and not one that is stuck. Nothing interrupts a wait below
+    Python, so the process ends itself, as if it had been killed.
+    """
+
+    def give_up() -> None:
+        note(
+            f"another process of this training did not come within {seconds:.0f} s: the training is over, "
+            "what it recorded is there"
+        )
+        sys.stderr.flush()
+        os._exit(PARTED)
+
+    import jax
+
+    timer = threading.Timer(seconds or 0, give_up)
+    timer.daemon = True
+    if seconds is not None:
+        timer.start()
+    try:
+        yield
+    except jax.errors.JaxRuntimeError as error:
+        told = str(error).split("\n", 1)[0]
+        raise Parted(
+            f"another process of this training is gone, what was recorded is there ({told:.160})"
+        ) from None
+    finally:
+        timer.cancel()
 
 
 @dataclass(frozen=True)
@@ -148,29 +196,60 @@ def joined() -> Processes:
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
-    waiting: Any = {
+    limits: Any = {
         "initialization_timeout": PATIENCE,
         "heartbeat_timeout_seconds": HEARTBEAT,
-        "shutdown_timeout_seconds": HEARTBEAT,
+        "shutdown_timeout_seconds": SHUTDOWN,
     }
     try:
         if os.environ[COUNT] == CLUSTER:
-            jax.distributed.initialize(**waiting)
+            jax.distributed.initialize(**limits)
         else:
             count, index = int(os.environ[COUNT]), int(os.environ[INDEX])
             address = os.environ[COORDINATOR]
-            jax.distributed.initialize(address, count, index, **waiting)
+            jax.distributed.initialize(address, count, index, **limits)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
     except (RuntimeError, ValueError) as error:
         told = str(error).split("\n", 1)[0]
         raise InputError(f"the processes of this training did not meet: {told:.200}") from None
     found = Processes(jax.process_count(), jax.process_index())
-    with (
-        _silent_output()
-    ):  # the first meeting of gloo writes to standard output, which is for results
-        found.tell(None if found.follows else {})
+    # The first meeting of gloo writes to standard output, which is for results.
+    with _silent_output(), waiting(PATIENCE):
+        found.tell(None if found.follows else {"do": BEGIN})
+    if os.environ[COUNT] != CLUSTER:
+        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    atexit.register(_leave, found)  # before JAX's own, which ends all where one takes its time
     return found
+
+
+def begin(group: Processes) -> None:
+    """Wait until all are at the start of a training; end this process where the first has ended."""
+    with waiting(None if group.follows else START):
+        said, _ = group.tell(None if group.follows else {"do": BEGIN})
+    if said["do"] == LEFT:
+        atexit.unregister(_leave)
+        raise SystemExit(1)
+
+
+def _leave(group: Processes) -> None:
+    """Wait until all are at their end: JAX ends those that still work once one has left.
+
+    The first may go on for long after the last step that is shared. Where it begins another training
+    instead, this process has none to follow it with, and ends at once.
+    """
+    with suppress(Parted), waiting(None if group.follows else START):
+        said, _ = group.tell(None if group.follows else {"do": LEFT})
+        if said["do"] != LEFT:
+            sys.stderr.flush()
+            os._exit(1)
+
+
+def _end_with(launcher: int) -> None:
+    """Interrupt this process, as Ctrl-C does, once the launcher that started it is gone."""
+    while os.getppid() == launcher:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextmanager
