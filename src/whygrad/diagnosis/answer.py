@@ -13,8 +13,8 @@ from whygrad.diagnosis.trials import WORTH
 
 MOST_POSSIBLE = 5  # symptoms without proof that are listed
 POSSIBLE = (
-    f"What is possible is a symptom: its cure was not tried, or did not gain {WORTH:g}, with every seed and "
-    "by more than chance."
+    f"What is possible is a symptom: its cure was not tried, or did not gain {WORTH:g}, with every seed "
+    "and by more than chance."
 )
 NO_FAULT = (
     f"Nothing shows to be wrong: no contradiction, and no cure that gains {WORTH:g} by more than "

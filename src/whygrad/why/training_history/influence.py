@@ -249,8 +249,8 @@ def _verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     # In the right order, and yet so far off that the size says little.
     trusted = size if last.error < rms(last.true) else f"the order, not the size, of {size}"
     return (
-        f"Trust {trusted}{more}: trained again without each of {len(last.true)} drawn at random, the {what} "
-        f"changed by about {number(change)}, within {unit * judged.error:.2g} of what was computed "
+        f"Trust {trusted}{more}: trained again without each of {len(last.true)} drawn at random, the "
+        f"{what} changed by about {number(change)}, within {unit * judged.error:.2g} of what was computed "
         f"({going})."
     )
 
