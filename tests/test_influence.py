@@ -191,7 +191,7 @@ def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted()
 
 
 def _said(size, computed, true):
-    return _verdict(Judged(1.0, size, (Removals(size, computed, true),), {}), 400, 1.0)
+    return _verdict("cost", Judged(1.0, size, (Removals(size, computed, true),), {}), 400, 1.0)
 
 
 def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():

@@ -10,7 +10,7 @@ from whygrad.cli.printing import ended
 from whygrad.errors import FileError, RecordWarning, WhygradError, warn
 from whygrad.nn.network import count
 from whygrad.record import Run
-from whygrad.training.epochs import WORDS
+from whygrad.training import WORDS
 
 RECENT = 100  # looks at the layers that the table is the mean of
 

@@ -30,6 +30,7 @@ from whygrad.training.callbacks import (
 from whygrad.training.divergence import DIVERGED, with_first_cost
 from whygrad.training.epochs import (
     MEASURES,
+    WORDS,
     Epoch,
     History,
     end_of_epoch,
@@ -55,6 +56,7 @@ __all__ = [
     "Report",
     "StepController",
     "Training",
+    "WORDS",
     "as_callback",
     "closing",
     "end_of_epoch",

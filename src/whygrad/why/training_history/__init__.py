@@ -9,6 +9,7 @@ without     leave-one-out retraining: the truth that estimates of influence are 
 All run a `trajectory` again. `adjoint` goes back through its steps, of optimizers in one form (`rules`),
 and `removals` judges by trainings. With denominators held, steps are linear in the examples' gradients
 (`linear`): `accounts` sums them by weight, `first_order` for any function of the weights, which is
-`tracin`. Doors: `influence`, `settings`, `harmful`, `ledger`, `without`, `trajectory`, `functional`.
+`tracin`. Doors: `influence`, `settings`, `harmful`, `ledger`, `without`, `trajectory`, `functional`,
+`waiting`.
 `record` makes trajectories of runs and is not imported here.
 """
