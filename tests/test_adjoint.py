@@ -94,7 +94,7 @@ def test_in_float32_the_adjoint_is_that_of_float64_to_their_rounding():
 def walk(request, monkeypatch):
     """How the walk back is taken: in one call for a stretch of steps, or as the equations stand."""
     if request.param == "step by step":
-        monkeypatch.setattr(module, "_compiled", lambda plan: None)
+        monkeypatch.setattr(module, "walker", lambda plan: None)
 
 
 @needs_native
@@ -105,7 +105,7 @@ def test_the_engine_walks_back_as_the_equations_say(optimizer, rescale, monkeypa
     made = make_trajectory(row, epochs=3)
     slopes = functional(made.plan.net, Names(), made.theta, X, None, 1, "z").slope(made.theta)
     ours = adjoint(made, slopes[None], rescale)
-    monkeypatch.setattr(module, "_compiled", lambda plan: None)
+    monkeypatch.setattr(module, "walker", lambda plan: None)
     truth = adjoint(made, slopes[None], rescale)
     for one, other in ((ours.by_example, truth.by_example), (ours.start, truth.start)):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max())

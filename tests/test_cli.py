@@ -383,7 +383,7 @@ REFUSED = [
     (["train", "iris", "--cost", "poisson"], "cost 'poisson' does not fit target 'species'"),
     (["train", "iris", "--optimizer", "adan"], 'Invalid value "adan" for --optimizer.'),
     (["train", "iris", "--schedule", "cosin"], 'Invalid value "cosin" for --schedule.'),
-    (["train", "iris", "--engine", "xla"], 'Invalid value "xla" for --engine.'),
+    (["train", "iris", "--engine", "tpu"], 'Invalid value "tpu" for --engine.'),
     (["train", "iris", "--task", "clustering"], "unknown task 'clustering'"),
     (["train", "iris", "--dropout", "1"], "dropout is 1.0: it must be at least 0 and below 1"),
     (

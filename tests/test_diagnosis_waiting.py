@@ -44,7 +44,7 @@ def test_ctrl_c_ends_the_search_as_if_the_time_were_over(monkeypatch):
     def interrupted(settings):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(trials, "_trained", interrupted)
+    monkeypatch.setattr(trials, "trained_or_none", interrupted)
     stages = []
     answer = wg.diagnose(NET, X, Y, progress=stages.append, **SLOW)
     assert answer.answer == UNDECIDED

@@ -13,9 +13,9 @@ from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
 from whygrad.why import harmful, influence, ledger, settings, without
 from whygrad.why.training_history.functional import functional
-from whygrad.why.training_history.influence import Judged, _verdict
+from whygrad.why.training_history.influence import Judged, verdict
 from whygrad.why.training_history.removals import Removals, sizes_of
-from whygrad.why.training_history.settings import _promises_more
+from whygrad.why.training_history.settings import promises_more
 from whygrad.why.training_history.trajectory import trajectory
 
 M = 120
@@ -180,8 +180,8 @@ def test_the_setting_of_the_table_that_promises_most_is_named(calm):
     most = max(possible, key=possible.get)
     assert most == "learning rate" or most in found.answer
     rows = [("l1", 0.0, 5.0, "+0.0001", 0.5), ("weight of a", 1.0, 3.0, "× 1.1", 0.3)]
-    assert "weight of a, × 0.9, promises more: cost -0.3" in _promises_more(rows, 0.1)
-    assert _promises_more(rows, -0.4) == "" and _promises_more(rows[:1], 0.0) == ""
+    assert "weight of a, × 0.9, promises more: cost -0.3" in promises_more(rows, 0.1)
+    assert promises_more(rows, -0.4) == "" and promises_more(rows[:1], 0.0) == ""
 
 
 def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted():
@@ -191,7 +191,7 @@ def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted()
 
 
 def _said(size, computed, true):
-    return _verdict("cost", Judged(1.0, size, (Removals(size, computed, true),), {}), 400, 1.0)
+    return verdict("cost", Judged(1.0, size, (Removals(size, computed, true),), {}), 400, 1.0)
 
 
 def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():

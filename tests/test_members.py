@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import signal
+import threading
 import time
 from dataclasses import replace
 
@@ -357,17 +358,20 @@ def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
 ):
     """Pressed before the first epoch of the fourth network, or after it."""
     monkeypatch.chdir(tmp_path)
-    go_on = members.go_on
+    go_on, over = members.go_on, threading.Event()
 
     def press():
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.3)  # for the main thread to look
+        over.set()
 
     def pressed(folder, training, known, observers, *more, **by):
         if folder.name == "4.run" and epoch == 0:
             press()
         if folder.name == "4.run" and epoch == 1:
             observers = [*observers, lambda report: press()]
+        if folder.name in {"5.run", "6.run", "7.run", "8.run"}:
+            over.wait(10)  # or quick ones would be done before the main thread looks
         return go_on(folder, training, known, observers, *more, **by)
 
     monkeypatch.setattr(members, "go_on", pressed)

@@ -337,7 +337,10 @@ def test_an_ensemble_measures_each_of_its_networks(table, tmp_path):
     [
         (("kind", "rocauc", *WORDS), "unknown metric 'rocauc': did you mean 'roc_auc'?"),
         (("kind", "f1,r2_score", *WORDS), "unknown metric 'r2_score': did you mean 'r2'?"),
-        (("kind", "f1"), "metric 'f1' is measured on validation rows, and there are none: give some"),
+        (
+            ("kind", "f1", "--hidden", "4"),
+            "metric 'f1' is measured on validation rows, and there are none: give some",
+        ),
         (("size", "roc_auc", *WORDS), "metric 'roc_auc' cannot be measured on the validation rows: "),
     ],
 )  # fmt: skip

@@ -42,8 +42,8 @@ class StopsAt(Diagnosing):
         super().__init__()
         self.stages, self.most = [], most
 
-    def _tell(self, stage):
-        super()._tell(stage)
+    def take_note(self, stage):
+        super().take_note(stage)
         self.stages.append(self.stage)
         if len(self.stages) == self.most:
             self.cancel()
@@ -113,7 +113,7 @@ def test_the_end_of_the_studio_breaks_a_diagnosis_off(folder):
     subject = opened(folder, "slow").subject()
 
     class Closes(Diagnosing):
-        def _tell(self, stage):
+        def take_note(self, stage):
             session.close()
 
     assert told(lambda: session.diagnose(Closes(), subject)) in OVER

@@ -120,6 +120,7 @@ def test_a_test_that_waits_for_ever_fails_and_says_where_it_stood(tmp_path, pyte
 OF_OTHERS = {
     "_css", "_dynamic_globals", "_esm", "_exit", "_finalize_dynamic_globals", "_helperlib",
     "_label_binarizer", "_optimizer", "_rebuild", "_reduce", "_replace", "_repr_html_", "_repr_mimebundle_",
+    "_score_func",
 }  # fmt: skip
 
 

@@ -251,7 +251,7 @@ class _Clock:
         self._say("; ".join(", ".join(said for _, said in one.cures) for one in settings))
         began = time.monotonic()
         try:
-            trained = _trained(settings)
+            trained = trained_or_none(settings)
         except KeyboardInterrupt:
             self.ends = (
                 -math.inf
@@ -283,13 +283,13 @@ class _Clock:
         self.tell(Stage(doing, self.compared, self.best))
 
 
-def _trained(settings: Sequence[Setting]) -> list[Trained | None]:
+def trained_or_none(settings: Sequence[Setting]) -> list[Trained | None]:
     """Train settings; one that cannot be trained, such as a rate that is refused, is None."""
     try:
         return list(train_all(settings))
     except WhygradError:
         return (
-            [one for setting in settings for one in _trained([setting])]
+            [one for setting in settings for one in trained_or_none([setting])]
             if len(settings) > 1
             else [None]
         )

@@ -109,7 +109,7 @@ class _Together:
         self.taken, self.over, self.tell, self.lock = [0] * count, 0, tell, Lock()
 
     def at(self, i: int, step: int | None) -> None:
-        """Tell that the training at index i is at a step, or without one that it is over."""
+        """Take note that the training at index i is at a step, or without one that it is over."""
         with self.lock:
             self.over += step is None
             self.taken[i] = self.each if step is None else min(step - self.begin, self.each)

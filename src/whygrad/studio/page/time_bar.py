@@ -81,7 +81,7 @@ def build(page: Page) -> None:
         standing.set_text(subject.standing)
         speed.set_value(session.speed or 0)
         trained = session.opened_run is not None
-        wrong.set_visibility(trained)
+        wrong.set_enabled(trained)
         first = session.opened_run.run.start if session.opened_run is not None else 0
         slider.props.update(min=first, max=max(subject.last, first + 1))
         if not page.behind:  # else the slider would go back under the hand that drags it

@@ -45,13 +45,14 @@ class Diagnosing:
             raise InputError(subject.notice)
         before = ended.set(self._end)
         try:
-            return subject.why.learning(progress=self._tell)
+            return subject.why.learning(progress=self.take_note)
         except KeyboardInterrupt:
             raise InputError(BROKEN_OFF) from None
         finally:
             ended.reset(before)
 
-    def _tell(self, stage: object) -> None:
+    def take_note(self, stage: object) -> None:
+        """Take note of a stage, or break off where that was asked for."""
         self.stage = str(stage)
 
 

@@ -119,7 +119,7 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
     by_example = np.zeros((len(slopes), plan.n))
     sizes = [np.linalg.norm(slopes, axis=1)]
     lam = slopes.astype(np.float64)
-    if (engine := _compiled(plan)) is not None:
+    if (engine := walker(plan)) is not None:
         return _walked(engine, trajectory, Adjoint(by_example, lam, np.array(sizes)), rescale)
     for step, lam in steps_back(trajectory, slopes):
         along = np.array([one.slopes for one in step.along])
@@ -138,10 +138,10 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
 
 def cost_of(plan: Plan) -> float:
     """Return how many times as long as a training its adjoint takes, about."""
-    return IN_NUMPY if _compiled(plan) is None else BY_ENGINE
+    return IN_NUMPY if walker(plan) is None else BY_ENGINE
 
 
-def _compiled(plan: Plan) -> PullsBack | None:
+def walker(plan: Plan) -> PullsBack | None:
     """Return the engine that walks back by itself, or None where it cannot: of functions of one's own."""
     try:
         engine = choose("native", _double(plan))

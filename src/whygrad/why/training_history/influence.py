@@ -227,7 +227,7 @@ def _judge(
     return Judged(growth, trusted, tuple(tried), again)
 
 
-def _verdict(what: str, judged: Judged, n: int, unit: float) -> str:
+def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
     if judged.growth > GROWTH:
@@ -270,7 +270,7 @@ def _answer(
     for i, change in judged.again.items():
         best[i] = change
     up, down = most_and_least(best, top)
-    sentences = [_verdict(what, judged, n, unit)]
+    sentences = [verdict(what, judged, n, unit)]
     for way, chosen in (("most", up[:1]), ("least", down[:1])):
         sentences += [_one(trajectory, names, what, i, way, best, judged, unit) for i in chosen]
     groups, count = groups_of(trajectory)

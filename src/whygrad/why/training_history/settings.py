@@ -145,7 +145,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
         thetas = trajectory.again([Change(plan=each) for _, each, _ in tried])
         true = [f.value(theta) - value for theta in thetas]
         advice += f" Trained again so, it changes by {number(true[0], sign=True)}."
-    advice += _promises_more(rows[1:], promised)
+    advice += promises_more(rows[1:], promised)
     unstable = found.growth > GROWTH
     if unstable:
         advice = (
@@ -294,7 +294,7 @@ def _advice(by_epoch: Array, first: int, last: int, promised: float, before: int
     return f"{way} {which} by {MORE:.0%}: cost {number(-abs(promised), sign=True)}, to first order."
 
 
-def _promises_more(rows: list[Any], promised: float) -> str:
+def promises_more(rows: list[Any], promised: float) -> str:
     """Return the sentence on the other setting whose change promises more than the rate's, or ""."""
     # Of a setting that is 0 there is no less.
     changes = [(what, change, brings) for what, now, _, change, brings in rows if now or brings < 0]

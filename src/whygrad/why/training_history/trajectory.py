@@ -167,7 +167,7 @@ class Trajectory:
             self._tell("running the steps again", state.step - self.start.step)
 
     def _back(self, state: State) -> None:
-        """Tell that a walk back has come to a state."""
+        """Take note that a walk back has come to a state."""
         self._tell("walking back", self.last - state.step)
 
     def _tell(self, doing: str, done: int) -> None:
