@@ -36,6 +36,18 @@ def test_it_trains_as_the_reference_does(row):
     assert not ours.theta.flat[ours.net.masked].any()
 
 
+@pytest.mark.parametrize("optimizer", [wg.SGD(0.1, momentum=0.9), wg.AdamW(0.01, decay=0.3)])
+def test_parameters_learn_at_rates_of_their_own(optimizer):
+    X, Y = examples("dense", "squared_error", "float64")
+    net = wg.Network(70, [wg.Dense(4, "tanh"), wg.Dense(3, "identity")])
+    options = {"optimizer": optimizer, "rate_multipliers": {"b": 2.0, "W1": 0.5}, "epochs": 2}
+    ours, truth, alike = (
+        wg.train(net, X, Y, engine=engine, **(options | more))
+        for engine, more in (("xla", {}), ("reference", {}), ("xla", {"rate_multipliers": {}}))
+    )
+    assert distance(ours, truth) < 1e-12 < distance(ours, alike)
+
+
 @pytest.mark.parametrize("blocks", [1, 4])
 @pytest.mark.parametrize("dtype", TOLERANCE)
 def test_where_chunks_end_never_changes_a_bit(blocks, dtype, monkeypatch):

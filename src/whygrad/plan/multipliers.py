@@ -82,8 +82,8 @@ def multiplied(
         return theta + m * (after - theta), opt_state
     # The step by itself has all its digits; beside θ it has been rounded to those of θ.
     step, opt_state = rule.update(namespace(theta).zeros_like(theta), g, opt_state, coefficients)
-    if share := lost(rule, coefficients):
-        step = step - share * theta
+    if isinstance(rule, AdamW):
+        step = step - lost(rule, coefficients) * theta
     return theta + m * step, opt_state
 
 
