@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.diagnosis.setting import Setting, fit_all
-from whygrad.diagnosis.task import Task
+from whygrad.diagnosis.task import Task, drawn
 from whygrad.nn import Array
 
 FOLDS = 5
@@ -62,9 +62,7 @@ def ranked(setting: Setting, folds: int = FOLDS, seed: int = 0, progress: bool =
 
 def dealt(task: Task, folds: int, seed: int) -> Array:
     """Return the fold of each row, (n,), drawn from a seed, with every class in all of them."""
-    order = np.random.default_rng(seed).permutation(len(task.Y))
-    if task.kind == "classes":
-        order = order[np.argsort(task.classes[order], kind="stable")]
+    order = drawn(task, seed)
     fold = np.empty(len(order), dtype=int)
     fold[order] = np.arange(len(order)) % folds
     return fold
@@ -81,11 +79,17 @@ def of_rows(setting: Setting, kept: Array) -> Setting:
     return replace(setting, X=setting.X[kept], Y=setting.Y[kept], task=task, options=options)
 
 
+def far_off(errors: Array) -> Array:
+    """Return `FAR` robust deviations of absolute errors, by column."""
+    limit: Array = FAR * 1.4826 * np.median(errors, axis=0)
+    return limit
+
+
 def suspects(task: Task, told: Array) -> Array:
     """Return whether the target of each row is most likely wrong, (n,)."""
     if task.kind == "numbers":
         errors = np.abs(told - task.Y)
-        return (errors > FAR * 1.4826 * np.median(errors, axis=0)).any(axis=1)
+        return (errors > far_off(errors)).any(axis=1)
     p = np.clip(told, 0, 1)
     if task.kind == "labels":  # each is a question of its own
         columns = range(p.shape[1])

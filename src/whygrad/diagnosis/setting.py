@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 
 from whygrad.diagnosis.subject import Subject
-from whygrad.diagnosis.task import Task, balancing, losses, right, score, task_of
+from whygrad.diagnosis.task import Task, balancing, drawn, losses, right, score, task_of
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Dense, Network, Parameters
 from whygrad.plan import LBFGS, Clip, Penalty
@@ -115,15 +115,29 @@ class Setting:
         return int(self.options.get("batch_size") or min(32, len(self.X)))
 
     @property
+    def penalties(self) -> tuple[Penalty, Penalty]:
+        """The penalties on |w| and on w²."""
+        l1, l2 = (self.options.get(name) or 0.0 for name in ("l1", "l2"))
+        return (
+            l1 if isinstance(l1, Penalty) else Penalty(float(l1)),
+            l2 if isinstance(l2, Penalty) else Penalty(float(l2)),
+        )
+
+    @property
     def penalised(self) -> bool:
         """Whether weights are penalised."""
-        given = (self.options.get(name, 0.0) for name in ("l1", "l2"))
-        return any((each.strength if isinstance(each, Penalty) else each) > 0 for each in given)
+        return any(each.strength > 0 for each in self.penalties)
+
+    @property
+    def clip(self) -> Clip:
+        """The bounds of the gradient."""
+        given = self.options.get("clip") or Clip()
+        return given if isinstance(given, Clip) else Clip(norm=given)
 
     @property
     def clipped(self) -> bool:
         """Whether gradients are clipped."""
-        return self.options.get("clip", Clip()) not in (Clip(), None)
+        return self.clip != Clip()
 
     @property
     def goes_by(self) -> set[str]:
@@ -230,11 +244,8 @@ def _set_aside(task: Task, n: int) -> tuple[Array, Array]:
     """Return the rows to train on and those to measure, of every class some."""
     if n <= FEW_ROWS:
         return np.arange(n), np.arange(n)
-    order = np.random.default_rng(0).permutation(n)
-    if task.kind == "classes":
-        order = order[np.argsort(task.classes[order], kind="stable")]
     held = np.zeros(n, dtype=bool)
-    held[order[np.arange(0, n, 1 / HELD_OUT).astype(int)]] = True
+    held[drawn(task, 0)[np.arange(0, n, 1 / HELD_OUT).astype(int)]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 

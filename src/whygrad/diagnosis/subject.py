@@ -190,7 +190,7 @@ def _of_tabular(model: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subje
     why, net = model.why_, model.ensemble_.net
     rows = why.examples(X, Y)
     n = len(rows.X)
-    seed = model.random_state if isinstance(model.random_state, int) else 0
+    seed = _seed_of(model)
     plan = plan_of(model.recipe_, net, n - round(n * model.recipe_.share), n, seed, "float32")
     found = _of_network(net, as_rows(rows.X), rows.Y, options_of(plan))
     return replace(found, sample_weight=rows.sample_weight, seed=seed, names=why.names)
@@ -207,6 +207,10 @@ def _refuse_no_rows(X: Any, Y: Any) -> None:
         raise InputError("an estimator keeps no data: give the X and y that it was fitted to")
 
 
+def _seed_of(model: Any) -> int:
+    return model.random_state if isinstance(model.random_state, int) else 0
+
+
 def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
     from whygrad.estimators import parameters
     from whygrad.estimators.mlp import MLPClassifier, MLPRegressor
@@ -216,7 +220,7 @@ def _of_estimator(model: Any, X: Any, Y: Any) -> Subject:
     rows = why.examples(X, Y)
     kind = MLPClassifier if hasattr(model, "classes_") else MLPRegressor
     own = model if hasattr(model, "net_") else kind(**model.get_params())
-    seed = own.random_state if isinstance(own.random_state, int) else 0
+    seed = _seed_of(own)
     plan = parameters.plan_of(own, why.net, len(rows.X), seed, "float64")
     X, Y = as_rows(rows.X), as_rows(rows.Y)
     return Subject(why.net, X, Y, None, None, seed, None, options_of(plan), why.names)

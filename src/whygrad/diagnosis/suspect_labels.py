@@ -98,10 +98,8 @@ def suspect_labels(
     task = asked_of(describe(subject.net), subject.X, subject.Y)
     part = setting_of(subject, task)  # some rows of which are only measured
     weights = {} if subject.sample_weight is None else {"sample_weight": subject.sample_weight}
-    whole = Setting(
-        subject.net, subject.X, subject.Y, part.X_held_out, part.Y_held_out, task, part.asked,
-        {**subject.options, **weights}, subject.theta,
-    )  # fmt: skip
+    options = {**subject.options, **weights}
+    whole = replace(part, X=subject.X, Y=subject.Y, task=task, options=options)
     if progress:
         rounds = rounds_of(folds) + rounds_of(2 * len(SEEDS))
         took = getattr(given, "manifest", {}).get("seconds")

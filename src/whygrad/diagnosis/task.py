@@ -83,6 +83,14 @@ def task_of(Y: Any, outputs: int, probabilities: bool) -> Task:
     return Task("numbers", Y)
 
 
+def drawn(task: Task, seed: int) -> Array:
+    """Return all rows in an order drawn from a seed, class by class where the targets ask for classes."""
+    order = np.random.default_rng(seed).permutation(len(task.Y))
+    return (
+        order[np.argsort(task.classes[order], kind="stable")] if task.kind == "classes" else order
+    )
+
+
 def losses(task: Task, outputs: Array, Y: Array) -> Array:
     """Return the loss of each row, (n,), in units that do not depend on the cost that was minimised."""
     with np.errstate(all="ignore"):

@@ -253,9 +253,7 @@ class _Clock:
         try:
             trained = trained_or_none(settings)
         except KeyboardInterrupt:
-            self.ends = (
-                -math.inf
-            )  # as if the time were over: the answer is what was compared by now
+            self.ends = -math.inf  # as if time were over: the answer is what was compared by now
             return [None] * len(settings)
         self.reached |= {kind for one in settings for kind, _ in one.cures}
         self.spent += time.monotonic() - began

@@ -109,7 +109,7 @@ class _OnStream:
         )
 
     def say(self, line: str) -> None:
-        _say(self.bar if self.console.is_terminal else None, self.stream, line)
+        _say(self.bar, self.stream, line)
 
     def close(self) -> None:
         if self.task is not None:
@@ -212,7 +212,7 @@ class ProgressOfMany(Callback):
         with self.lock, suppress(OSError):
             if line and not self.said:
                 self.said = f"{numbered(i, len(self.steps))}: {line}"
-                _say(self.bar if self.console.is_terminal else None, self.stream, self.said)
+                _say(self.bar, self.stream, self.said)
 
     def close(self) -> None:
         """Stop, and leave the last line on the terminal."""
@@ -292,12 +292,12 @@ def _bar(stream: TextIO, text: str) -> tuple["Console", "Progress"]:
     return console, bar
 
 
-def _say(bar: "Progress | None", stream: TextIO, line: str) -> None:
+def _say(bar: "Progress", stream: TextIO, line: str) -> None:
     """Write a line above a bar, or on a stream that shows none."""
-    if bar is None:
-        write(f"{line}\n", stream)
-    else:
+    if bar.console.is_terminal:
         bar.console.print(line, markup=False, highlight=False)
+    else:
+        write(f"{line}\n", stream)
 
 
 def _measures(plan: Plan, epoch: Epoch | None) -> str:

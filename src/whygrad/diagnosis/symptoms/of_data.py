@@ -5,7 +5,7 @@ import numpy as np
 from whygrad.answers.formatting import number
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.diagnosis.contradictions import BELONGS
-from whygrad.diagnosis.labels import FAR
+from whygrad.diagnosis.labels import FAR, far_off
 from whygrad.diagnosis.pictures import bars, in_order
 from whygrad.diagnosis.symptoms.seen import WELL, Seen, Shown
 from whygrad.diagnosis.task import has_learned, of_label, right
@@ -155,7 +155,7 @@ def labels_corrupted(seen: Seen) -> Shown:
         return None
     if task.kind == "numbers":
         errors = np.abs(seen.told - setting.task.Y[seen.rows]).max(axis=1)
-        limit = FAR * 1.4826 * np.median(errors)
+        limit = float(far_off(errors))
         share = float((errors > limit).mean())
         if not 0 < share < SUSPECT:
             return None

@@ -114,7 +114,7 @@ def step_overshoots(seen: Seen) -> Shown:
         return None
     before, after = [], []
     for rows in seen.batches():
-        g = seen.clip.apply(seen.gradient(theta, rows))
+        g = seen.setting.clip.apply(seen.gradient(theta, rows))
         moved = Parameters(theta.sizes, theta.flat - optimizer.learning_rate * g)
         before.append(seen.batch_cost(theta, rows))
         after.append(seen.batch_cost(moved, rows))
@@ -228,7 +228,7 @@ def clipping(seen: Seen) -> Shown:
     """Gradients that are shortened at nearly every step."""
     if not seen.setting.clipped or not seen.falls_short:
         return None
-    clip, theta = seen.clip, seen.thetas[1]
+    clip, theta = seen.setting.clip, seen.thetas[1]
     found = [seen.gradient(theta, rows) for rows in seen.batches()]
     if clip.norm is not None:
         sizes, limit, what = [float(np.linalg.norm(g)) for g in found], clip.norm, "length"

@@ -13,7 +13,6 @@ from whygrad.diagnosis.task import measure_name
 from whygrad.fitted import Fitted
 from whygrad.nn import Array, Parameters, Trace, backward, cost, forward, gradients
 from whygrad.nn.backprop import example_costs
-from whygrad.plan import Clip, Penalty
 
 ROWS = 500  # so many rows are looked at
 BATCHES = 20  # so many batches are looked at
@@ -98,15 +97,8 @@ class Seen:
 
     def penalties(self, S: int) -> tuple[float, float]:
         """Return λ₁ and λ₂ as the cost of a batch of S rows has them."""
-        given = (self.setting.options.get(name, 0.0) for name in ("l1", "l2"))
-        l1, l2 = (p if isinstance(p, Penalty) else Penalty(float(p or 0)) for p in given)
+        l1, l2 = self.setting.penalties
         return l1.of_batch(S, self.n), l2.of_batch(S, self.n)
-
-    @property
-    def clip(self) -> Clip:
-        """The bounds of the gradient."""
-        given = self.setting.options.get("clip") or Clip()
-        return given if isinstance(given, Clip) else Clip(norm=given)
 
     def batches(self) -> Iterator[Array]:
         """Return the rows of some batches."""

@@ -9,6 +9,7 @@ Another run beside it is dashed. The line upwards is the step that the page show
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from operator import itemgetter
 from typing import Any
 
@@ -86,7 +87,7 @@ class Seen:
         values = (getattr(epoch, what) for epoch in self.epochs)
         return np.array([np.nan if value is None else float(value) for value in values])
 
-    @property
+    @cached_property
     def metrics(self) -> dict[str, Array]:
         """The metrics of every epoch by name, NaN where they were not measured."""
         return {name: np.array(v, float) for name, v in History(self.epochs).metrics.items()}

@@ -7,6 +7,7 @@ from nicegui import ui
 from whygrad.record.forking import broken_off
 from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.page import Page
+from whygrad.studio.session.diagnosing import NO_TRAINING
 from whygrad.studio.session.opened_run import OpenedRun
 
 SPEEDS: dict[float, str] = {
@@ -82,6 +83,7 @@ def build(page: Page) -> None:
         speed.set_value(session.speed or 0)
         trained = session.opened_run is not None
         wrong.set_enabled(trained)
+        wrong.props.set_optional("title", None if trained else NO_TRAINING)
         first = session.opened_run.run.start if session.opened_run is not None else 0
         slider.props.update(min=first, max=max(subject.last, first + 1))
         if not page.behind:  # else the slider would go back under the hand that drags it

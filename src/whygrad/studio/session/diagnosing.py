@@ -11,6 +11,7 @@ from whygrad.studio.session.subject import Subject
 from whygrad.training import ended
 
 FORKED = {"learning_rate", "optimizer", "l1", "l2", "batch_size", "epochs"}
+NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
 BROKEN_OFF = "broken off before anything was tried: ask again for an answer"
 
 
@@ -40,7 +41,7 @@ class Diagnosing:
             Where there is no run, where its data are gone, and where it was broken off too early.
         """
         if subject.run is None:
-            raise InputError("there is no training yet to be diagnosed: train, then ask")
+            raise InputError(NO_TRAINING)
         if subject.notice:
             raise InputError(subject.notice)
         before = ended.set(self._end)
@@ -52,7 +53,7 @@ class Diagnosing:
             ended.reset(before)
 
     def take_note(self, stage: object) -> None:
-        """Take note of a stage, or break off where that was asked for."""
+        """Take note of a stage."""
         self.stage = str(stage)
 
 
