@@ -2,7 +2,6 @@
 
     model            what all of them become: asked why, checked, drawn, trained on
     door             the original's outputs, compared when a network is read
-    functions        activations that whygrad has none of
     chain, outputs   operations in a row → layers; a loss → output activation and cost
     sklearn          scikit-learn's MLPs and pipelines; pipelines, columns: followed column by column
     skops            the files of these

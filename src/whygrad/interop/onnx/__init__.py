@@ -8,7 +8,7 @@
     front       what encodes a table before the network
     runtime     the original at work, for comparison
 
-Its face is `model_of_onnx`. It may import `interop.chain`, `functions`, `outputs`, `door` and `model`.
+Its face is `model_of_onnx`. It may import `interop.chain`, `outputs`, `door` and `model`.
 """
 
 import math

@@ -9,7 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 from whygrad.interop.onnx.recognise import log_softmax, own_selu
 from whygrad.nn import Array
 from whygrad.nn.functions import ACTIVATIONS, LEAK
-from whygrad.nn.parametric import gelu_tanh, scaled_elu, sloped_relu
+from whygrad.nn.parametric import MISH, SOFTSIGN, celu, gelu_tanh, scaled_elu, sloped_relu
 
 LARGEST = 2**26  # numbers of a constant that is computed from others
 
@@ -95,19 +95,15 @@ FUNCTIONS: dict[str, Callable[[About], Callable[..., Any]]] = {
     "Reciprocal": _plain(lambda z: 1 / z),
     "Sign": _plain(np.sign),
     "Not": _plain(np.logical_not),
-    "Softsign": _plain(lambda z: z / (1 + np.abs(z))),
-    "Mish": _plain(lambda z: z * np.tanh(ACTIVATIONS["softplus"].value(z))),
+    "Softsign": _plain(SOFTSIGN.value),
+    "Mish": _plain(MISH.value),
     "HardSwish": _plain(lambda z: z * np.clip(z / 6 + 0.5, 0, 1)),
     "Gelu": _gelu,
     "Clip": _clip,
     "LeakyRelu": lambda about: sloped_relu(_alpha(about, LEAK)).value,
     "PRelu": _plain(lambda z, slope: np.where(z > 0, z, slope * z)),
     "Elu": lambda about: scaled_elu(_alpha(about, 1.0)).value,
-    "Celu": lambda about: (
-        lambda z: np.where(
-            z > 0, z, _alpha(about, 1.0) * np.expm1(np.minimum(z, 0) / _alpha(about, 1.0))
-        )
-    ),
+    "Celu": lambda about: celu(_alpha(about, 1.0)).value,
     "Selu": lambda about: (
         own_selu(float(about.get("gamma", SELU[1])), _alpha(about, SELU[0])).value
     ),
