@@ -201,11 +201,23 @@ def test_the_gradient_over_all_data_is_without_dropout_and_the_same(dtype, kind)
         assert np.abs(g - true_g).max() <= TOLERANCE[dtype] * np.abs(true_g).max()
 
 
+@pytest.mark.parametrize("wrong", ["X", "Y", "sample_weight"])
+def test_native_code_never_meets_data_of_another_precision(wrong):
+    X, Y = examples("dense", "cross_entropy", "float32", 300)
+    net = network("cross_entropy")
+    data = as_data(net, X, Y, np.ones(300), dtype="float32")
+    data = replace(data, **{wrong: getattr(data, wrong).astype("float64")})
+    plan = Plan(net, wg.SGD(0.1), n=300, batch_size=30, dtype="float32")
+    with pytest.raises(TypeError, match="data of a training in float32 are float32 too"):
+        choose("native", plan).cost_and_gradient(plan, start(plan).theta, data)
+
+
 def test_small_layers_lie_by_units_and_others_by_examples(monkeypatch):
     from whygrad.engines.native import layout
 
     monkeypatch.undo()
-    data = as_data(network("cross_entropy"), *examples("dense", "cross_entropy", "float32", 300))
+    given = examples("dense", "cross_entropy", "float32", 300)
+    data = as_data(network("cross_entropy"), *given, dtype="float32")
 
     def by_units(rows, units=(9, 7), cost="cross_entropy", **options):
         net = network(cost, units=units, **options)

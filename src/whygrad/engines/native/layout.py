@@ -58,6 +58,11 @@ class Layout:
         self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
         multipliers: Multipliers = (),
     ) -> None:  # fmt: skip
+        if any(
+            a.dtype != dtype for a in (data.X, data.Y, data.factors, data.counts) if a is not None
+        ):
+            # Copies count in the numbers of their source: wider ones would be written past an end.
+            raise TypeError(f"the data of a training in {dtype} are {dtype} too: see as_data")
         self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers)
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
@@ -136,10 +141,6 @@ class Layout:
         return rows_apart(
             steps, self.size + rows * whole_lines(self.size), self.workspace.work.dtype
         )
-
-    def rows_like(self, theta: Array, count: int) -> Array:
-        """Return memory for vectors in the loop's order, one after the other, all of them 0."""
-        return aligned_zeros(count * self.size, theta.dtype).reshape(count, self.size)
 
     def copy_in(self, rows: Array, inner: Array) -> None:
         """Copy vectors in the order of `Parameters.flat` into the loop's."""
