@@ -152,20 +152,16 @@ def walker(plan: Plan) -> PullsBack | None:
 
 def _double(plan: Plan) -> Plan:
     """Return the plan in float64, and whole batches: the sums of blocks are sums."""
-    return replace(plan, dtype="float64", blocks=1)
+    return replace(plan, blocks=1)
 
 
 def _walked(engine: PullsBack, trajectory: Trajectory, at_end: Adjoint, rescale: bool) -> Adjoint:
     """Return the adjoint as the engine walks back, a stretch of one epoch at a time."""
-    plan, data = _double(trajectory.plan), _in_double(trajectory.data)
+    plan, data = _double(trajectory.plan), trajectory.data
     by_example, lam, sizes = at_end.by_example, at_end.start, [at_end.sizes]
     lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
     for state, until in trajectory.stretches_back():
-        before = replace(
-            state,
-            theta=state.theta.astype(np.float64),
-            opt_state=state.opt_state.astype(np.float64),
-        )
+        before = state
         about = batches(plan, before, data, until - before.step)
         form = form_of(plan.optimizer, plan.coefficients(before, until))
         found = engine.pull_back(plan, before, data, until, form, lam, lam_state, rescale)
