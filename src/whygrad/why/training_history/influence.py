@@ -168,7 +168,7 @@ def influence(
     else:
         f = WeightAsked(net, names.weight(net, layer, to, from_))
     most = PROBES * len(sizes_of(trajectory.plan.n)) + max(VERIFIED, exact)
-    with watched(trajectory, progress, cost_of(trajectory.plan), most) as trajectory:
+    with watched(trajectory, progress, cost_of(trajectory), most) as trajectory:
         found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
         by_example, growth = -found.by_example[0], float(found.growth[0])
         judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
