@@ -14,7 +14,7 @@ from whygrad.training.again import Change, leaving_out
 from whygrad.why import harmful, influence, ledger, settings, without
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.influence import Judged, verdict
-from whygrad.why.training_history.removals import Removals, sizes_of
+from whygrad.why.training_history.removals import Removals, sizes_of, turned
 from whygrad.why.training_history.settings import promises_more
 from whygrad.why.training_history.trajectory import trajectory
 
@@ -209,13 +209,41 @@ def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
 
 
 def test_removals_are_trusted_by_their_order_and_not_by_chance():
-    true = np.linspace(-1, 1, 8)
-    assert Removals(1, 1.2 * true, true).trusted
-    assert not Removals(1, -true, true).trusted
-    assert not Removals(1, np.random.default_rng(0).normal(size=8), true).trusted
-    assert not Removals(1, true, np.zeros(8)).trusted
+    true = np.linspace(-1, 1, 16)
+    assert Removals(1, 1.2 * true, true).settled
+    assert Removals(1, -true, true).settled is False
+    assert Removals(1, np.random.default_rng(0).normal(size=16), true).settled is False
+    assert Removals(1, true, np.zeros(16)).settled is False
     assert Removals(1, true + 0.1, true).error == pytest.approx(0.2)
     assert sizes_of(2000) == [1, 20, 200] and sizes_of(5) == [1]
+
+
+@pytest.mark.parametrize(("m", "settled"), [(8, None), (16, None), (24, False)])
+def test_more_removals_are_asked_for_until_they_settle_it(m, settled):
+    true, noise = np.linspace(-1, 1, m), np.random.default_rng(1).normal(size=m)
+    off = np.linspace(0, 1, 400)
+    near = next(x for x in off if Removals(1, true + x * noise, true).order < 0.9)
+    assert 0.8 < Removals(1, true + near * noise, true).order < 0.9
+    assert Removals(1, true + near * noise, true).settled is settled
+    assert Removals(1, true, true).settled is (None if m == 8 else True)
+
+
+def test_units_that_change_side_are_counted_and_forbid_trust(calm):
+    assert turned(calm, [calm.theta]) == 0.0  # of tanh, which has no kink
+    net = wg.Network(1, [wg.Dense(2, "relu"), wg.Dense(1, "identity")])
+    plan = Plan(net, wg.SGD(1e-3), n=4, epochs=1, batch_size=4)
+    points = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    made = trajectory(plan, start(plan), as_data(net, points, points))
+    theta = made.theta.copy()
+    parameters = wg.Parameters(net.sizes, theta)
+    parameters.W[1][:], parameters.b[1][:] = [[1.0], [1.0]], [0.0, 0.0]
+    moved = theta.copy()
+    wg.Parameters(net.sizes, moved).b[1][0] = 1.5  # -1 is above the first unit's kink now
+    assert turned(replace(made, theta=theta), [moved, theta]) == 1 / 16
+    true = np.linspace(-1, 1, 16)
+    assert Removals(1, true, true, turned=0.1).settled is False
+    said = verdict("cost", Judged(1.0, 0, (Removals(1, true, true, 0.1),), {}), 400, 1.0)
+    assert "many units pass their kink" in said and "10.00% of units changed side" in said
 
 
 def test_every_form_of_the_answers_can_be_written(calm, answer):

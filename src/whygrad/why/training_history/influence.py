@@ -24,14 +24,19 @@ from whygrad.why.training_history.example_lists import listed, most_and_least, n
 from whygrad.why.training_history.functional import Meant, WeightAsked, functional
 from whygrad.why.training_history.removals import (
     GROWTH,
+    NEARLY,
     PROBES,
+    STAGES,
+    TURNED,
     VERIFIED,
     Asked,
     Removals,
+    changes_of,
     drawn,
     rms,
     sizes_of,
     trained_without,
+    turned,
 )
 from whygrad.why.training_history.tracin import TRACIN, tracin
 from whygrad.why.training_history.trajectory import (
@@ -74,7 +79,8 @@ def influence(
         Δf_i ≈ −∂f(θ_T)/∂w_i
 
     The derivative by what each example counts goes back through the whole recorded training, whatever its
-    optimizer. Eight random removals are trained again: they decide on the verdict, and give the ±.
+    optimizer. Random removals, 8 to 24 of a size, are trained again: they decide on the verdict, and give
+    the ±.
 
     Parameters
     ----------
@@ -112,7 +118,7 @@ def influence(
     Explanation
         `value` is f. `arrays` holds `by_example` (n,), the change of f without each example, and `by_class`
         (G,), their sums; `error`, the ±, of removals of `size` examples; `trusted`, the smallest size that
-        can be trusted, or 0; `growth`; and of the removals trained again `computed` and `true`. In units of
+        can be trusted, or 0; `growth`; `turned`, the share of units with a kink that changed side; and of the removals trained again `computed` and `true`. In units of
         f.
 
     Raises
@@ -208,29 +214,42 @@ def _judge(
     counted = np.arange(len(by_example)) if factors is None else np.flatnonzero(factors)
     order = counted[np.argsort(-np.abs(by_example[counted]), kind="stable")]
     strongest = [np.array([i]) for i in order[: max(VERIFIED, exact)] if by_example[i]]
+    stable = growth <= GROWTH  # not where it is no number either
     tried: list[Removals] = []
     again: dict[int, float] = {}
-    trusted = 0
-    for size in sizes_of(len(counted)) if growth <= GROWTH else []:
+    for size in sizes_of(len(counted)) if stable else []:
         sets = drawn(counted, size, seed)
-        more = [] if again else strongest
-        changes = trained_without(trajectory, f, [*sets, *more], rescale)
-        again |= {int(i[0]): float(c) for i, c in zip(more, changes[len(sets) :], strict=True)}
         computed = np.array([by_example[one].sum() for one in sets])
-        tried.append(Removals(size, computed, changes[: len(sets)]))
-        if tried[-1].trusted:
-            trusted = size
-            break
+        thetas: list[Array] = []
+        settled = None
+        for m, *_ in STAGES:
+            more = [] if again else strongest
+            new = trained_without(trajectory, [*sets[len(thetas) : m], *more], rescale)
+            thetas += new[: len(new) - len(more)]
+            again |= _by_example(more, changes_of(f, trajectory, new[len(new) - len(more) :]))
+            one = Removals(
+                size, computed[:m], changes_of(f, trajectory, thetas), turned(trajectory, thetas)
+            )
+            if (settled := one.settled) is not None:
+                break
+        tried.append(one)
+        if settled:
+            return Judged(growth, size, tuple(tried), again)
     if strongest and not again:
-        changes = trained_without(trajectory, f, strongest, rescale)
-        again = {int(i[0]): float(c) for i, c in zip(strongest, changes, strict=True)}
-    return Judged(growth, trusted, tuple(tried), again)
+        thetas = trained_without(trajectory, strongest, rescale)
+        again = _by_example(strongest, changes_of(f, trajectory, thetas))
+    return Judged(growth, 0, tuple(tried), again)
+
+
+def _by_example(singles: list[Array], changes: Array) -> dict[int, float]:
+    """Return the changes by what single example was left out."""
+    return {int(i[0]): float(change) for i, change in zip(singles, changes, strict=True)}
 
 
 def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
-    if judged.growth > GROWTH:
+    if not judged.growth <= GROWTH:
         return (
             f"Do not trust this: the run is at the edge of stability ({grown}: a small change at its start "
             "is so many times larger at its end), where no derivative tells what a removal brings; ask "
@@ -239,10 +258,18 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
     going = f"correlation {last.order:.2f}, {grown}"
+    if last.turned:
+        going += f", {last.turned:.2%} of units changed side"
     if not judged.trusted:
+        if last.turned > TURNED:
+            came = "made so many units pass their kink that no derivative tells what they bring"
+        elif last.order >= NEARLY:
+            came = "came out nearly as computed, but not surely enough to go by"
+        else:
+            came = "came out otherwise than computed"
         return (
-            f"Do not trust this: even {size}, left out at random, came out otherwise than computed "
-            f"({going}); ask `without`, or exact=50."
+            f"Do not trust this: even {size}, left out at random, {came} ({going}); ask `without`, or "
+            "exact=50."
         )
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
     change = unit * rms(last.true)
@@ -316,6 +343,7 @@ def _answer(
             "error": judged.error,
             "trusted": judged.trusted,
             "growth": judged.growth,
+            "turned": judged.tried[-1].turned if judged.tried else float("nan"),
             "size": [one.size for one in judged.tried for _ in one.true],
             "computed": [float(c) for one in judged.tried for c in one.computed],
             "true": [float(t) for one in judged.tried for t in one.true],
