@@ -11,7 +11,8 @@ from whygrad.answers.names import Names
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
-from whygrad.why import harmful, influence, ledger, settings, without
+from whygrad.why import harmful, influence, influences, ledger, settings, without
+from whygrad.why.training_history import influence as module
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.influence import Judged, verdict
 from whygrad.why.training_history.removals import Removals, sizes_of, turned
@@ -99,6 +100,32 @@ def test_a_weight_is_asked_about_as_rows_are(calm):
     i = int(found["again"][0, 0])
     assert found["again"][0, 1] == without(calm, i, X[0])["theta"][place] - found.value
     assert found["by_example"][i] == pytest.approx(found["again"][0, 1], rel=0.5)
+
+
+def test_several_numbers_are_answered_as_each_alone_in_one_walk(calm, monkeypatch):
+    alone = [influence(calm, layer=1, to=j, from_=k) for j in (2, 4) for k in (3, "bias")]
+    alone_rows = [influence(calm, X_OUT[i], y=Y_OUT[i : i + 1]) for i in range(3)]
+    trained, walks = [], []
+    again, walk = calm.retrain, module.adjoint
+
+    def counted(changes, tell):
+        trained.extend(np.flatnonzero(change.factors == 0).tolist() for change in changes)
+        return again(changes, tell)
+
+    def walked(*given):
+        walks.append(len(given[1]))
+        return walk(*given)
+
+    monkeypatch.setattr(module, "adjoint", walked)
+    made = replace(calm, retrain=counted)
+    together = influences(made, weights=[(1, j, k) for j in (2, 4) for k in (3, "bias")])
+    together_rows = influences(calm, X_OUT[:3], y=Y_OUT[:3])
+    assert walks == [4, 3] and len({tuple(one) for one in trained}) == len(trained)
+    for ours, theirs in zip(together + together_rows, alone + alone_rows, strict=True):
+        assert (ours.answer, ours.value, ours.part) == (theirs.answer, theirs.value, theirs.part)
+        scale = np.abs(theirs["by_example"]).max()
+        np.testing.assert_allclose(ours["by_example"], theirs["by_example"], atol=1e-12 * scale)
+        np.testing.assert_array_equal(ours["true"], theirs["true"])
 
 
 def test_with_rescale_removals_are_those_of_without(calm):

@@ -39,7 +39,7 @@ def total_weight(examples: Examples, first: int, rows: int) -> float:
 def strengths(
     penalties: updates.Penalties, examples: Examples, first: int, rows: int
 ) -> tuple[float, float, float]:
-    """Return what the gradient of a batch is divided by, and its λ₁ and λ₂; 1 where nothing in it counts."""
+    """Return S of a batch, by which its gradient is divided, and λ₁ and λ₂; S is 1 where nothing counts."""
     S = total_weight(examples, first, rows)
     if S > 0:
         l1 = penalties.l1 + penalties.l1_per_example / S

@@ -83,7 +83,7 @@ class Removals:
 
     @property
     def settled(self) -> bool | None:
-        """Whether so many removals show that the size can be trusted, or not; None where more are needed."""
+        """Whether so many removals show that the size can be trusted; None where more are needed."""
         trusted, given_up = next(bounds for m, *bounds in STAGES if m >= len(self.true))
         if self.turned > TURNED or self.order < given_up:
             return False

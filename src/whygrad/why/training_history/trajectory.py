@@ -155,7 +155,9 @@ class Trajectory:
         for, has more than one epoch.
         """
         per_epoch = self.plan.steps_per_epoch
-        for before, until in self._far_apart(ROOM // (1 + self.start.opt_state.size + len(self.theta))):
+        for before, until in self._far_apart(
+            ROOM // (1 + self.start.opt_state.size + len(self.theta))
+        ):
             if before.batch_index + until - before.step <= per_epoch:
                 yield before, until
                 self._back(before)

@@ -23,8 +23,8 @@ from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, who
 from whygrad.nn.functions import Array
 from whygrad.nn.network import count
 
-# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself, and of which Hu alone is left: how to
-# go along given directions.
+# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself, and of which Hu alone is left: how
+# to go along given directions.
 _NONE, _ONE = np.zeros(1), np.ones(1)
 ALONG = SimpleNamespace(
     p=_NONE, q=_NONE, r=_ONE, keep=_NONE, epsilon=_NONE, mu=0.0, beta=0.0, gamma=0.0, m=None, v=None,

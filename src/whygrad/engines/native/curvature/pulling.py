@@ -6,8 +6,8 @@ the optimizer's state:
     λ_m′ = λ_m + q λ/D,   λ_v′ = λ_v − (λ Δθ/D)/2√v′,   u = r λ/D + p λ_m′ + 2γ g λ_v′
     λ ← κ λ + H u + λ₂ u_W,   λ_m ← μ λ_m′,   λ_v ← β λ_v′
 
-u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes ∇C_x · u
-of all examples, and adds Hu to λ where that lies. All is in the precision of the training.
+u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes
+∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training.
 """
 
 import math
