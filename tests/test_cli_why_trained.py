@@ -41,6 +41,23 @@ def asked(*words):
     return json.loads(result.out)
 
 
+def test_influence_of_several_weights_or_of_each_row_is_one_list(trained, here):
+    ask = ("why", "influence", trained / "iris.run")
+    found = json.loads(whygrad(*ask, "2:0,1", "1:1,0", "--json").out)["answers"]
+    assert [one["part"] for one in found] == ["2:0,1", "1:1,0"]
+    alone = json.loads(whygrad(*ask, "2:0,1", "--json").out)
+    assert found[0]["answer"] == alone["answer"]
+    rows = json.loads(whygrad(*ask, "--row", "3", "--each", "--json").out)
+    alone = json.loads(whygrad(*ask, "--row", "3", "--json").out)
+    assert rows["row"] == alone["row"] == 3 and len(rows["answers"]) == 1
+    assert rows["answers"][0]["answer"] == alone["answer"]
+    shown = whygrad(*ask, "2:0,1", "1:1,0").out
+    assert shown.count("What would the weight") == 2
+    for more in (["--svg", "a.svg"], ["--method", "tracin"]):
+        refused = whygrad(*ask, "2:0,1", "1:1,0", *more)
+        assert refused.code and ("one answer" in refused.err or "one number" in refused.err)
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -11,10 +11,11 @@ from whygrad.answers.names import Names
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
-from whygrad.why import harmful, influence, ledger, settings, without
+from whygrad.why import harmful, influence, influences, ledger, settings, without
+from whygrad.why.training_history import influence as module
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.influence import Judged, verdict
-from whygrad.why.training_history.removals import Removals, sizes_of
+from whygrad.why.training_history.removals import Removals, sizes_of, turned
 from whygrad.why.training_history.settings import promises_more
 from whygrad.why.training_history.trajectory import trajectory
 
@@ -99,6 +100,32 @@ def test_a_weight_is_asked_about_as_rows_are(calm):
     i = int(found["again"][0, 0])
     assert found["again"][0, 1] == without(calm, i, X[0])["theta"][place] - found.value
     assert found["by_example"][i] == pytest.approx(found["again"][0, 1], rel=0.5)
+
+
+def test_several_numbers_are_answered_as_each_alone_in_one_walk(calm, monkeypatch):
+    alone = [influence(calm, layer=1, to=j, from_=k) for j in (2, 4) for k in (3, "bias")]
+    alone_rows = [influence(calm, X_OUT[i], y=Y_OUT[i : i + 1]) for i in range(3)]
+    trained, walks = [], []
+    again, walk = calm.retrain, module.adjoint
+
+    def counted(changes, tell):
+        trained.extend(np.flatnonzero(change.factors == 0).tolist() for change in changes)
+        return again(changes, tell)
+
+    def walked(*given):
+        walks.append(len(given[1]))
+        return walk(*given)
+
+    monkeypatch.setattr(module, "adjoint", walked)
+    made = replace(calm, retrain=counted)
+    together = influences(made, weights=[(1, j, k) for j in (2, 4) for k in (3, "bias")])
+    together_rows = influences(calm, X_OUT[:3], y=Y_OUT[:3])
+    assert walks == [4, 3] and len({tuple(one) for one in trained}) == len(trained)
+    for ours, theirs in zip(together + together_rows, alone + alone_rows, strict=True):
+        assert (ours.answer, ours.value, ours.part) == (theirs.answer, theirs.value, theirs.part)
+        scale = np.abs(theirs["by_example"]).max()
+        np.testing.assert_allclose(ours["by_example"], theirs["by_example"], atol=1e-12 * scale)
+        np.testing.assert_array_equal(ours["true"], theirs["true"])
 
 
 def test_with_rescale_removals_are_those_of_without(calm):
@@ -209,13 +236,41 @@ def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
 
 
 def test_removals_are_trusted_by_their_order_and_not_by_chance():
-    true = np.linspace(-1, 1, 8)
-    assert Removals(1, 1.2 * true, true).trusted
-    assert not Removals(1, -true, true).trusted
-    assert not Removals(1, np.random.default_rng(0).normal(size=8), true).trusted
-    assert not Removals(1, true, np.zeros(8)).trusted
+    true = np.linspace(-1, 1, 16)
+    assert Removals(1, 1.2 * true, true).settled
+    assert Removals(1, -true, true).settled is False
+    assert Removals(1, np.random.default_rng(0).normal(size=16), true).settled is False
+    assert Removals(1, true, np.zeros(16)).settled is False
     assert Removals(1, true + 0.1, true).error == pytest.approx(0.2)
     assert sizes_of(2000) == [1, 20, 200] and sizes_of(5) == [1]
+
+
+@pytest.mark.parametrize(("m", "settled"), [(8, None), (16, None), (24, False)])
+def test_more_removals_are_asked_for_until_they_settle_it(m, settled):
+    true, noise = np.linspace(-1, 1, m), np.random.default_rng(1).normal(size=m)
+    off = np.linspace(0, 1, 400)
+    near = next(x for x in off if Removals(1, true + x * noise, true).order < 0.9)
+    assert 0.8 < Removals(1, true + near * noise, true).order < 0.9
+    assert Removals(1, true + near * noise, true).settled is settled
+    assert Removals(1, true, true).settled is (None if m == 8 else True)
+
+
+def test_units_that_change_side_are_counted_and_forbid_trust(calm):
+    assert turned(calm, [calm.theta]) == 0.0  # of tanh, which has no kink
+    net = wg.Network(1, [wg.Dense(2, "relu"), wg.Dense(1, "identity")])
+    plan = Plan(net, wg.SGD(1e-3), n=4, epochs=1, batch_size=4)
+    points = np.array([[-2.0], [-1.0], [1.0], [2.0]])
+    made = trajectory(plan, start(plan), as_data(net, points, points))
+    theta = made.theta.copy()
+    parameters = wg.Parameters(net.sizes, theta)
+    parameters.W[1][:], parameters.b[1][:] = [[1.0], [1.0]], [0.0, 0.0]
+    moved = theta.copy()
+    wg.Parameters(net.sizes, moved).b[1][0] = 1.5  # -1 is above the first unit's kink now
+    assert turned(replace(made, theta=theta), [moved, theta]) == 1 / 16
+    true = np.linspace(-1, 1, 16)
+    assert Removals(1, true, true, turned=0.1).settled is False
+    said = verdict("cost", Judged(1.0, 0, (Removals(1, true, true, 0.1),), {}), 400, 1.0)
+    assert "many units pass their kink" in said and "10.00% of units changed side" in said
 
 
 def test_every_form_of_the_answers_can_be_written(calm, answer):

@@ -49,6 +49,20 @@ def show(answer: Explanation, how: OutputFormat, about: dict[str, Any], first: s
     return 0
 
 
+def show_all(
+    found: list[Explanation], how: OutputFormat, about: dict[str, Any], first: str = ""
+) -> int:
+    """Show several answers, one after the other; in JSON they are a list, `answers`."""
+    if how.json:
+        print_json(about | {"answers": [answer.to_dict() for answer in found]})
+        return 0
+    for i, answer in enumerate(found):
+        if i:
+            printer().print("")
+        show(answer, how, about, first)
+    return 0
+
+
 def _check_place(path: Path, ending: str, overwrite: bool) -> None:
     if path.suffix.lower() != ending:
         raise FileError(f"{path}: the name must end in {ending}")

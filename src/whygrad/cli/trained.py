@@ -116,8 +116,9 @@ def influence(
         question("A weight or bias, as in `why weight`, in place of rows.", name="WEIGHT"),
     ] = None,
     /,
-    *,
+    *more: Annotated[str, question("More of them, in the same walk back.", name="MORE")],
     output: Output = None,
+    each: Annotated[bool, question("Of every row by itself, not of their mean.")] = False,
     by: Annotated[
         Meant | None,
         question(
@@ -135,18 +136,34 @@ def influence(
 ) -> int:
     """Compute what a number would be without each training example, by default the rows' cost."""
     answers.check(how)
-    options: dict[str, Any] = {"method": method, "exact": exact, "rescale": rescale, "top": top}
-    options["progress"] = True
+    options: dict[str, Any] = {"exact": exact, "rescale": rescale, "top": top, "progress": True}
+    if each or more:
+        if method != "adjoint":
+            raise InputError(
+                f"--method {method} takes one number: leave out --each, and other weights"
+            )
+        if how.svg or how.html or how.latex:
+            raise InputError("--svg, --html and --latex show one answer: ask about one number")
     if ref is not None:
-        if rows != DEFAULT_ROWS or output is not None or by is not None:
-            raise InputError("a weight is asked about by itself: leave out rows, --output and --by")
+        if rows != DEFAULT_ROWS or output is not None or by is not None or each:
+            raise InputError(
+                "a weight is asked about by itself: leave out rows, --output, --by and --each"
+            )
         opened = open_run(run)
-        ends = find_weight(opened.net, opened.why.names, ref).ends
-        return answers.show(opened.why.influence(**ends, **options), how, {"run": str(run)})
+        why, about = opened.why, {"run": str(run)}
+        ends = [find_weight(opened.net, why.names, one).ends for one in (ref, *more)]
+        if not more:
+            return answers.show(why.influence(**ends[0], method=method, **options), how, about)
+        found = why.influences(weights=[tuple(one.values()) for one in ends], **options)
+        return answers.show_all(found, how, about)
     chosen = choose_of_any(run, rows, ALL)
     of = _output(chosen.run.net, chosen.why.names, output)
+    options |= {"of": of, "by": by}
     y = chosen.y if of is None else None
-    answer = chosen.why.influence(chosen.table, y, of=of, by=by, **options)
+    if each:
+        found = chosen.why.influences(chosen.table, y, **options)
+        return answers.show_all(found, how, chosen.about, chosen.note)
+    answer = chosen.why.influence(chosen.table, y, method=method, **options)
     return answers.show(answer, how, chosen.about, chosen.note)
 
 

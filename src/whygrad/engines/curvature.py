@@ -105,5 +105,5 @@ class PullsBack(Protocol):
         Returns
         -------
         Pulled
-            In float64; passes are in the precision of the plan.
+            In float64, found in the precision of the plan.
         """

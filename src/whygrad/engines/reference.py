@@ -89,7 +89,7 @@ class ReferenceEngine:
         net, batch = plan.net, plan.batch(state.epoch, state.batch_index)
         with one_thread(numpy=True), np.errstate(all="ignore"):
             _, g, trace, s = of_next_batch(plan, state, data)
-            share, _, l2 = _penalties(plan, len(batch), s, _of(data.counts, batch))
+            share, l2 = _share_and_l2(plan, len(batch), s, _of(data.counts, batch))
             theta, Y = Parameters(net.sizes, state.theta), data.Y[batch]
             found = [
                 hessian_times(net, theta, trace, Y, Parameters(net.sizes, v), s, l2)
@@ -158,16 +158,13 @@ def _rows_of(trace: Trace, rows: slice) -> Trace:
     return replace(trace, a=tuple(a), delta=tuple(delta))
 
 
-def _penalties(
-    plan: Plan, n: int, s: Array | None, counts: Array | None
-) -> tuple[float, float, float]:
-    """Return what turns a mean over Σ s into one over S = Σ counts, and λ₁ and λ₂ before that."""
+def _share_and_l2(plan: Plan, n: int, s: Array | None, counts: Array | None) -> tuple[float, float]:
+    """Return what turns a mean over Σ s into one over S = Σ counts, and λ₂ before that."""
     S = float(n if counts is None else counts.sum())
-    # `cost` and `gradients` divide by Σ s, which is another number where examples are left out.
+    # `hessian_times` divides by Σ s, which is another number where examples are left out.
     total = S if s is None else float(s.sum())
     share = total / S if total and S else 1.0
-    l1, l2 = (penalty.of_batch(S, plan.n) / share for penalty in (plan.l1, plan.l2))
-    return share, l1, l2
+    return share, plan.l2.of_batch(S, plan.n) / share
 
 
 @dataclass

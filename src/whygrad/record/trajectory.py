@@ -63,4 +63,5 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         partial(why.table_rows, run),
         run.elsewhere,
         run.manifest.get("seconds"),
+        run.engine,
     )

@@ -5,8 +5,8 @@ error/              whose the error is: error attribution (`blame`)
 what_if/            sensitivity and what-if (`ripple`), ablation (`neuron`)
 prediction/         feature attribution (integrated gradients) and counterfactuals (`prediction`)
 gradient_check/     is the gradient right: finite differences (`check`)
-training_history/   ledger (`ledger`), influence of examples (`influence`, `harmful`) and of `settings`,
-                    leave-one-out (`without`)
+training_history/   ledger (`ledger`), influence of examples (`influence`, `influences`, `harmful`) and
+                    of `settings`, leave-one-out (`without`)
 
 `bound.Why` asks them in the user's own rows and labels. Questions about the cost read one pass of the
 network, a `context.Context`. Doors beside this one: `bound`, `choosing`, `context`, `symbols`. This package
@@ -21,7 +21,7 @@ from whygrad.why.gradient.weight import weight
 from whygrad.why.gradient_check.check import check
 from whygrad.why.prediction.prediction import prediction
 from whygrad.why.training_history.harmful import harmful
-from whygrad.why.training_history.influence import influence
+from whygrad.why.training_history.influence import influence, influences
 from whygrad.why.training_history.ledger import ledger
 from whygrad.why.training_history.settings import settings
 from whygrad.why.training_history.without import without
@@ -33,6 +33,7 @@ __all__ = [
     "check",
     "harmful",
     "influence",
+    "influences",
     "ledger",
     "neuron",
     "paths",

@@ -41,7 +41,7 @@ from whygrad.why.prediction.prediction import prediction
 from whygrad.why.symbols import over
 from whygrad.why.training_history.functional import Meant
 from whygrad.why.training_history.harmful import harmful
-from whygrad.why.training_history.influence import Method, influence
+from whygrad.why.training_history.influence import Method, influence, influences
 from whygrad.why.training_history.ledger import ALL, ledger
 from whygrad.why.training_history.settings import settings
 from whygrad.why.training_history.without import without
@@ -933,6 +933,55 @@ class Why:
         options |= {"method": method, "exact": exact, "rescale": rescale, "top": top, "seed": seed}
         options["progress"] = progress
         return self._told(influence(run, X, y=y, **options, names=self.names))
+
+    def influences(
+        self,
+        X: Any = None,
+        y: Any = None,
+        *,
+        of: Unit | None = None,
+        by: Meant | None = None,
+        weights: Sequence[tuple[int, Unit, Unit | None]] | None = None,
+        exact: int = 0,
+        rescale: bool = False,
+        top: int = 10,
+        seed: int = 0,
+        progress: Any = False,
+    ) -> list[Explanation]:
+        """Influences: ask `influence` of every row of X, or of several weights, in one walk back.
+
+        Parameters
+        ----------
+        X : array-like, DataFrame or int, optional
+            Rows, each with a number of its own.
+        y : array-like, optional
+            Their targets, for the cost.
+        of, by, exact, rescale, top, seed, progress
+            As for `influence`.
+        weights : sequence of tuples, optional
+            Weights in place of X, each as (layer, to, from_); None as from_ for the bias.
+
+        Returns
+        -------
+        list of Explanation
+            One for each row or weight.
+
+        Raises
+        ------
+        InputError
+            Where the training was not recorded, for an X that does not fit, and for L-BFGS.
+
+        Examples
+        --------
+        >>> run = whygrad.open_run("digits.run")  # doctest: +SKIP
+        >>> run.why.influences(weights=[(2, 0, 3), (2, 0, None)])  # doctest: +SKIP
+        """
+        run, y = self._run("influences"), self._labels(y)
+        options: dict[str, Any] = {"of": of, "by": by, "weights": weights}
+        options |= {"exact": exact, "rescale": rescale, "top": top, "seed": seed}
+        options["progress"] = progress
+        found = influences(run, X, y=y, **options, names=self.names)
+        return [self._told(one) for one in found]
 
     def settings(
         self, X: Any = None, y: Any = None, *, attempt: bool = False, progress: Any = False

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import inlined_kernel, kernel
 from whygrad.engines.native.elementwise import (
     EXP,
     IDENTITY,
@@ -82,18 +82,24 @@ def output_costs(
             costs[row] = total
 
 
+@inlined_kernel
+def is_canonical(activation: int, cost: int) -> bool:
+    """Return whether δ of the outputs is a − y (`CANONICAL_LINKS`)."""
+    return (
+        (activation == SOFTMAX and cost == CROSS_ENTROPY)
+        or (activation == SIGMOID and cost == BINARY_CROSS_ENTROPY)
+        or (activation == IDENTITY and cost == SQUARED_ERROR)
+        or (activation == EXP and cost == POISSON)
+    )
+
+
 @kernel
 def output_error(
     activation: int, cost: int, z: Array, a: Array, y: Array, rows: int, units: int, delta: Array
 ) -> None:
     """BP1: delta <- dC/da * f'(z), per example; both at once where the first has a pole."""
     n = rows * units
-    if (
-        (activation == SOFTMAX and cost == CROSS_ENTROPY)
-        or (activation == SIGMOID and cost == BINARY_CROSS_ENTROPY)
-        or (activation == IDENTITY and cost == SQUARED_ERROR)
-        or (activation == EXP and cost == POISSON)
-    ):
+    if is_canonical(activation, cost):
         for i in range(n):
             delta[i] = a[i] - y[i]
     elif activation == SOFTMAX and cost == BINARY_CROSS_ENTROPY:

@@ -269,10 +269,10 @@ class NativeEngine:
             layout = self._layout_of(plan, data)
             adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
             theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
-            found = self._walk_back(
+            slopes, outputs, _ = self._walk_back(
                 layout, plan, state, data, ALONG, adjoints, theta[None], np.ones(1), True
             )  # fmt: skip
-            return curvature(layout, adjoints, rows, *found)
+            return curvature(layout, adjoints, rows, slopes, outputs)
 
     def pull_back(
         self, plan: Plan, state: State, data: Data, until: int, form: Any, lam: Array, lam_state: Array,

@@ -36,6 +36,18 @@ def total_weight(examples: Examples, first: int, rows: int) -> float:
 
 
 @kernel
+def strengths(
+    penalties: updates.Penalties, examples: Examples, first: int, rows: int
+) -> tuple[float, float, float]:
+    """Return S of a batch, by which its gradient is divided, and λ₁ and λ₂; S is 1 where nothing counts."""
+    S = total_weight(examples, first, rows)
+    if S > 0:
+        l1 = penalties.l1 + penalties.l1_per_example / S
+        return S, l1, penalties.l2 + penalties.l2_per_example / S
+    return 1.0, penalties.l1, penalties.l2
+
+
+@kernel
 def gather(
     layers: Layers, examples: Examples, workspace: Workspace, first: int, low: int, high: int,
     rows: int,

@@ -50,7 +50,7 @@ from whygrad.engines.native.partition import (
 from whygrad.engines.native.passes import (
     add_gradient,
     mean_cost,
-    total_weight,
+    strengths,
 )
 from whygrad.engines.native.probes import (
     ProbeBuffers,
@@ -94,10 +94,7 @@ def run_steps(
         probed = is_probed(probes, step + i)
         first = (batch_index + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
-        S = total_weight(examples, first, rows)
-        l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
-        l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
-        S = S if S > 0 else 1.0
+        S, l1, l2 = strengths(penalties, examples, first, rows)
         if probed:
             probe_before(probes, layers, theta, opt_state, thread.part, i)
 
@@ -244,9 +241,7 @@ def cost_and_gradient(
     The layers are without dropout, and there is one thread.
     """
     n, phase = len(examples.order), ZERO
-    S = total_weight(examples, ZERO, n)
-    l1 = penalties.l1 + penalties.l1_per_example / S
-    l2 = penalties.l2 + penalties.l2_per_example / S
+    S, l1, l2 = strengths(penalties, examples, ZERO, n)
     cost = 0.0
     fill(gradient, ZERO, len(gradient), 0.0)
     for first in range(0, n, batch_size):

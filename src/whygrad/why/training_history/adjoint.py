@@ -9,7 +9,8 @@ what they come to at the gradient g = Σ w_i s_i ∇C_i/S + λ₁ sign W + λ₂
 
 H u and every ∇C_i · u come of one pass along u (`nn.hessian`). Clipping, dropout, factors on the learning
 rate and decay are differentiated as they acted; what rules decided at the ends of epochs is held as it was.
-All is in float64, whatever the training was in. After Maclaurin et al. (2015) and Hara et al. (2019).
+An engine walks in the precision of the training, and step by step all is in float64. After Maclaurin et al.
+(2015) and Hara et al. (2019).
 """
 
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from whygrad.cores import one_thread
 from whygrad.engines import PullsBack, WeightProbeResult, choose
 from whygrad.engines.probe_data import batches
 from whygrad.errors import InputError
-from whygrad.nn import Array, Data, Network, Parameters, backward, dense, forward, gradients
+from whygrad.nn import Array, Network, Parameters, backward, dense, forward, gradients
 from whygrad.nn.backprop import Trace
 from whygrad.nn.hessian import HessianTimes, hessian_times
 from whygrad.nn.network import count
@@ -29,8 +30,9 @@ from whygrad.plan.plan import Clip, Plan, State
 from whygrad.why.training_history.rules import Form, form_of
 from whygrad.why.training_history.trajectory import Trajectory
 
-# As many trainings in float32 as the walk back takes, measured (benchmarks/README.md).
-BY_ENGINE, IN_NUMPY = 11.0, 33.0
+# As many trainings as the walk back takes for the first number and for each further one, at most, measured
+# in float32 (benchmarks/README.md).
+BY_ENGINE, IN_NUMPY = (10.0, 2.5), (33.0, 16.0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,7 +121,7 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
     by_example = np.zeros((len(slopes), plan.n))
     sizes = [np.linalg.norm(slopes, axis=1)]
     lam = slopes.astype(np.float64)
-    if (engine := walker(plan)) is not None:
+    if (engine := walker(trajectory)) is not None:
         return _walked(engine, trajectory, Adjoint(by_example, lam, np.array(sizes)), rescale)
     for step, lam in steps_back(trajectory, slopes):
         along = np.array([one.slopes for one in step.along])
@@ -136,39 +138,37 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
     return Adjoint(by_example, lam, np.array(sizes[::-1]).T)
 
 
-def cost_of(plan: Plan) -> float:
-    """Return how many times as long as a training its adjoint takes, about."""
-    return IN_NUMPY if walker(plan) is None else BY_ENGINE
+def cost_of(trajectory: Trajectory, numbers: int = 1) -> float:
+    """Return how many times as long as a training the adjoint of so many numbers takes, about."""
+    first, further = IN_NUMPY if walker(trajectory) is None else BY_ENGINE
+    return first + (numbers - 1) * further
 
 
-def walker(plan: Plan) -> PullsBack | None:
+def walker(trajectory: Trajectory) -> PullsBack | None:
     """Return the engine that walks back by itself, or None where it cannot: of functions of one's own."""
+    if isinstance(trajectory.engine, PullsBack):
+        return trajectory.engine
     try:
-        engine = choose("native", _double(plan))
+        engine = choose("native", _whole(trajectory.plan))
     except InputError:
         return None
     return engine if isinstance(engine, PullsBack) else None
 
 
-def _double(plan: Plan) -> Plan:
-    """Return the plan in float64, and whole batches: the sums of blocks are sums."""
-    return replace(plan, dtype="float64", blocks=1)
+def _whole(plan: Plan) -> Plan:
+    """Return the plan with whole batches: the sums of blocks are sums."""
+    return plan if plan.blocks == 1 else replace(plan, blocks=1)
 
 
 def _walked(engine: PullsBack, trajectory: Trajectory, at_end: Adjoint, rescale: bool) -> Adjoint:
     """Return the adjoint as the engine walks back, a stretch of one epoch at a time."""
-    plan, data = _double(trajectory.plan), _in_double(trajectory.data)
+    plan, data = _whole(trajectory.plan), trajectory.data
     by_example, lam, sizes = at_end.by_example, at_end.start, [at_end.sizes]
     lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
     for state, until in trajectory.stretches_back():
-        before = replace(
-            state,
-            theta=state.theta.astype(np.float64),
-            opt_state=state.opt_state.astype(np.float64),
-        )
-        about = batches(plan, before, data, until - before.step)
-        form = form_of(plan.optimizer, plan.coefficients(before, until))
-        found = engine.pull_back(plan, before, data, until, form, lam, lam_state, rescale)
+        about = batches(plan, state, data, until - state.step)
+        form = form_of(plan.optimizer, plan.coefficients(state, until))
+        found = engine.pull_back(plan, state, data, until, form, lam, lam_state, rescale)
         lam, lam_state, along = found.lam, found.lam_state, found.slopes
         if rescale:
             kept = found.by_gradient
@@ -186,14 +186,6 @@ def _walked(engine: PullsBack, trajectory: Trajectory, at_end: Adjoint, rescale:
         by_example[:, who] += along.transpose(1, 0, 2)[:, there] * factor
         sizes.append(found.sizes[::-1])
     return Adjoint(by_example, lam, np.vstack(sizes)[::-1].T)
-
-
-def _in_double(data: Data) -> Data:
-    """Return the data in float64."""
-    weights = None if data.sample_weight is None else data.sample_weight.astype(np.float64)
-    return replace(
-        data, X=data.X.astype(np.float64), Y=data.Y.astype(np.float64), sample_weight=weights
-    )
 
 
 def steps_back(trajectory: Trajectory, slopes: Array) -> Iterator[tuple[Step, Array]]:

@@ -114,7 +114,7 @@ def harmful(
         functional(net, names, trajectory.theta, all_rows.X[half], all_rows.Y[half], None, "cost")
         for half in (drawn[: m // 2], drawn[m // 2 :])
     )
-    with watched(trajectory, progress, cost_of(trajectory.plan), 1 + len(SHARES)) as trajectory:
+    with watched(trajectory, progress, cost_of(trajectory), 1 + len(SHARES)) as trajectory:
         (by_example,) = -adjoint(trajectory, finding.slope(trajectory.theta)[None]).by_example
         order = np.argsort(by_example, kind="stable")
         most = min(int((by_example < 0).sum()), n - 1)

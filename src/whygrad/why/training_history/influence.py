@@ -6,6 +6,7 @@ w_i is what example i counts, 1 as trained. The derivative goes back through the
 (see `adjoint`); how far a removal can be read off it, removals that are trained again say (`removals`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
@@ -24,14 +25,19 @@ from whygrad.why.training_history.example_lists import listed, most_and_least, n
 from whygrad.why.training_history.functional import Meant, WeightAsked, functional
 from whygrad.why.training_history.removals import (
     GROWTH,
+    NEARLY,
     PROBES,
+    STAGES,
+    TURNED,
     VERIFIED,
     Asked,
     Removals,
+    changes_of,
     drawn,
     rms,
     sizes_of,
     trained_without,
+    turned,
 )
 from whygrad.why.training_history.tracin import TRACIN, tracin
 from whygrad.why.training_history.trajectory import (
@@ -74,7 +80,8 @@ def influence(
         Δf_i ≈ −∂f(θ_T)/∂w_i
 
     The derivative by what each example counts goes back through the whole recorded training, whatever its
-    optimizer. Eight random removals are trained again: they decide on the verdict, and give the ±.
+    optimizer. Random removals, 8 to 24 of a size, are trained again: they decide on the verdict, and give
+    the ±.
 
     Parameters
     ----------
@@ -112,8 +119,8 @@ def influence(
     Explanation
         `value` is f. `arrays` holds `by_example` (n,), the change of f without each example, and `by_class`
         (G,), their sums; `error`, the ±, of removals of `size` examples; `trusted`, the smallest size that
-        can be trusted, or 0; `growth`; and of the removals trained again `computed` and `true`. In units of
-        f.
+        can be trusted, or 0; `growth`; `turned`, the share of units with a kink that change side; and of
+        the removals trained again `computed` and `true`. In units of f.
 
     Raises
     ------
@@ -123,6 +130,7 @@ def influence(
 
     See Also
     --------
+    influences : The same of several numbers at once.
     without : Train again without some examples.
     ledger : An exact account of what moved a weight.
 
@@ -167,12 +175,132 @@ def influence(
         raise InputError("what pushed a weight, its ledger says: ask `ledger`")
     else:
         f = WeightAsked(net, names.weight(net, layer, to, from_))
-    most = PROBES * len(sizes_of(trajectory.plan.n)) + max(VERIFIED, exact)
-    with watched(trajectory, progress, cost_of(trajectory.plan), most) as trajectory:
-        found = adjoint(trajectory, f.slope(trajectory.theta)[None], rescale)
-        by_example, growth = -found.by_example[0], float(found.growth[0])
-        judged = _judge(trajectory, f, by_example, growth, exact, rescale, seed)
-    return _answer(trajectory, f, names, by_example, judged, top)
+    return _answers(trajectory, [f], names, exact, rescale, top, seed, progress)[0]
+
+
+def influences(
+    run: Any,
+    x: Any = None,
+    *,
+    y: Any = None,
+    of: int | str | None = None,
+    by: Meant | None = None,
+    weights: Sequence[tuple[int, int | str, int | str | None]] | None = None,
+    exact: int = 0,
+    rescale: bool = False,
+    top: int = 10,
+    seed: int = 0,
+    progress: Progress = False,
+    names: Names | None = None,
+) -> list[Explanation]:
+    """Influences: ask `influence` of several numbers at once, of every row of x or of several weights.
+
+    All come of one walk back through the training, and are judged by the same removals, so that a further
+    number takes a small part of the time of the first.
+
+    Parameters
+    ----------
+    run : Run or Trajectory
+        A recorded training, or the trajectory of one; its steps are run again.
+    x : array-like, shape (K, n_0), optional
+        Rows, each with a number of its own.
+    y : array-like, shape (K,) or (K, n_L), optional
+        Their targets, for `by="cost"`.
+    of : int or str, optional
+        The class or output that the numbers are; of each row the class predicted by default.
+    by : {"cost", "z", "a"}, optional
+        As for `influence`.
+    weights : sequence of tuples, optional
+        Weights in place of x, each as (layer, to, from_); None or "bias" as from_ for the bias.
+    exact, rescale, top, seed, progress, names
+        As for `influence`.
+
+    Returns
+    -------
+    list of Explanation
+        One for each row or weight, as `influence` answers.
+
+    Raises
+    ------
+    InputError
+        As `influence` does.
+
+    Examples
+    --------
+    >>> from whygrad import Dense, Network, SGD
+    >>> from whygrad.nn.arrays import as_data
+    >>> from whygrad.plan.plan import Plan, start
+    >>> from whygrad.why.training_history.trajectory import trajectory
+    >>> net = Network(1, [Dense(1, "identity")])
+    >>> data = as_data(net, [[1.0], [2.0]], [[1.0], [4.0]])
+    >>> plan = Plan(net, SGD(0.1), n=2, epochs=20, batch_size=2)
+    >>> asked = [(1, 0, 0), (1, 0, "bias")]
+    >>> found = influences(trajectory(plan, start(plan), data), weights=asked)
+    >>> [one.part for one in found]
+    ['1:0,0', '1:0,bias']
+    """
+    trajectory = trajectory_of(run)
+    names, net = names or trajectory.names, trajectory.plan.net
+    top = at_least_one("top", top)
+    fs: list[Any] = []
+    if weights is None:
+        x, y = trajectory.encode(x, y)
+        if x is None:
+            raise InputError("there are no rows here to ask about: give x, or weights=")
+        meant = by or ("cost" if y is not None and of is None else "a")
+        X: Any = x if hasattr(x, "ndim") else np.asarray(x)
+        X = X.reshape(1, -1) if X.ndim == 1 else X
+        Y = None if y is None else np.atleast_1d(y)
+        for i in range(X.shape[0]):
+            one = None if Y is None else Y[i : i + 1]
+            fs.append(functional(net, names, trajectory.theta, X[i : i + 1], one, of, meant))
+    elif x is not None or of is not None or by is not None:
+        raise InputError("weights are meant by weights= alone: leave out x, of and by")
+    else:
+        fs = [WeightAsked(net, names.weight(net, *weight)) for weight in weights]
+    return _answers(trajectory, fs, names, exact, rescale, top, seed, progress)
+
+
+def _answers(
+    trajectory: Trajectory,
+    fs: Sequence[Any],
+    names: Names,
+    exact: int,
+    rescale: bool,
+    top: int,
+    seed: int,
+    progress: Progress,
+) -> list[Explanation]:
+    """Walk back once for all of these numbers, judge each, and return what is to say of it."""
+    most = PROBES * len(sizes_of(trajectory.plan.n)) + len(fs) * max(VERIFIED, exact)
+    with watched(trajectory, progress, cost_of(trajectory, len(fs)), most) as trajectory:
+        slopes = np.array([f.slope(trajectory.theta) for f in fs])
+        found = adjoint(trajectory, slopes, rescale)
+        trained = _Trained(trajectory, rescale)
+        judged = [
+            _judge(trained, f, -by_example, float(growth), exact, seed)
+            for f, by_example, growth in zip(fs, found.by_example, found.growth, strict=True)
+        ]
+    return [
+        _answer(trajectory, f, names, -by_example, one, top)
+        for f, by_example, one in zip(fs, found.by_example, judged, strict=True)
+    ]
+
+
+class _Trained:
+    """The trainings without some examples, of which none is run twice."""
+
+    def __init__(self, trajectory: Trajectory, rescale: bool) -> None:
+        self.trajectory, self.rescale = trajectory, rescale
+        self.known: dict[tuple[int, ...], Array] = {}
+
+    def without(self, sets: Sequence[Array]) -> list[Array]:
+        """Return the parameters without each of some sets of examples, new ones trained side by side."""
+        keys = [tuple(one.tolist()) for one in sets]
+        new = {key: one for key, one in zip(keys, sets, strict=True) if key not in self.known}
+        thetas = trained_without(self.trajectory, list(new.values()), self.rescale) if new else []
+        self.known |= dict(zip(new, thetas, strict=True))
+        return [self.known[key] for key in keys]
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,42 +323,50 @@ class Judged:
 
 
 def _judge(
-    trajectory: Trajectory,
-    f: Asked,
-    by_example: Array,
-    growth: float,
-    exact: int,
-    rescale: bool,
-    seed: int,
+    trained: _Trained, f: Asked, by_example: Array, growth: float, exact: int, seed: int
 ) -> Judged:
     """Train without the strongest examples and without random ones, of greater size until trusted."""
+    trajectory = trained.trajectory
     factors = trajectory.data.factors
     counted = np.arange(len(by_example)) if factors is None else np.flatnonzero(factors)
     order = counted[np.argsort(-np.abs(by_example[counted]), kind="stable")]
     strongest = [np.array([i]) for i in order[: max(VERIFIED, exact)] if by_example[i]]
+    stable = growth <= GROWTH  # not where it is no number either
     tried: list[Removals] = []
     again: dict[int, float] = {}
-    trusted = 0
-    for size in sizes_of(len(counted)) if growth <= GROWTH else []:
+    for size in sizes_of(len(counted)) if stable else []:
         sets = drawn(counted, size, seed)
-        more = [] if again else strongest
-        changes = trained_without(trajectory, f, [*sets, *more], rescale)
-        again |= {int(i[0]): float(c) for i, c in zip(more, changes[len(sets) :], strict=True)}
         computed = np.array([by_example[one].sum() for one in sets])
-        tried.append(Removals(size, computed, changes[: len(sets)]))
-        if tried[-1].trusted:
-            trusted = size
-            break
+        thetas: list[Array] = []
+        settled = None
+        for m, *_ in STAGES:
+            more = [] if again else strongest
+            new = trained.without([*sets[len(thetas) : m], *more])
+            thetas += new[: len(new) - len(more)]
+            again |= _by_example(more, changes_of(f, trajectory, new[len(new) - len(more) :]))
+            one = Removals(
+                size, computed[:m], changes_of(f, trajectory, thetas), turned(trajectory, thetas)
+            )
+            if (settled := one.settled) is not None:
+                break
+        tried.append(one)
+        if settled:
+            return Judged(growth, size, tuple(tried), again)
     if strongest and not again:
-        changes = trained_without(trajectory, f, strongest, rescale)
-        again = {int(i[0]): float(c) for i, c in zip(strongest, changes, strict=True)}
-    return Judged(growth, trusted, tuple(tried), again)
+        thetas = trained.without(strongest)
+        again = _by_example(strongest, changes_of(f, trajectory, thetas))
+    return Judged(growth, 0, tuple(tried), again)
+
+
+def _by_example(singles: list[Array], changes: Array) -> dict[int, float]:
+    """Return the changes by what single example was left out."""
+    return {int(i[0]): float(change) for i, change in zip(singles, changes, strict=True)}
 
 
 def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
-    if judged.growth > GROWTH:
+    if not judged.growth <= GROWTH:
         return (
             f"Do not trust this: the run is at the edge of stability ({grown}: a small change at its start "
             "is so many times larger at its end), where no derivative tells what a removal brings; ask "
@@ -239,10 +375,18 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
     going = f"correlation {last.order:.2f}, {grown}"
+    if last.turned:
+        going += f", {last.turned:.2%} of units changed side"
     if not judged.trusted:
+        if last.turned > TURNED:
+            came = "made so many units pass their kink that no derivative tells what they bring"
+        elif last.order >= NEARLY:
+            came = "came out nearly as computed, but not surely enough to go by"
+        else:
+            came = "came out otherwise than computed"
         return (
-            f"Do not trust this: even {size}, left out at random, came out otherwise than computed "
-            f"({going}); ask `without`, or exact=50."
+            f"Do not trust this: even {size}, left out at random, {came} ({going}); ask `without`, or "
+            "exact=50."
         )
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
     change = unit * rms(last.true)
@@ -316,6 +460,7 @@ def _answer(
             "error": judged.error,
             "trusted": judged.trusted,
             "growth": judged.growth,
+            "turned": judged.tried[-1].turned if judged.tried else float("nan"),
             "size": [one.size for one in judged.tried for _ in one.true],
             "computed": [float(c) for one in judged.tried for c in one.computed],
             "true": [float(t) for one in judged.tried for t in one.true],

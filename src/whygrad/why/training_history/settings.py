@@ -129,7 +129,7 @@ def settings(
     if x is None or y is None:
         raise InputError("settings are judged by the cost of rows: give x and y")
     f = functional(plan.net, names, trajectory.theta, x, y, None, "cost")
-    with watched(trajectory, progress, IN_NUMPY, MOST_TRIED * attempt) as trajectory:
+    with watched(trajectory, progress, IN_NUMPY[0], MOST_TRIED * attempt) as trajectory:
         return _answer(trajectory, f, names, attempt)
 
 

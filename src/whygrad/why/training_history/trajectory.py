@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import ProbeResult, Probes, WeightProbe, WeightProbeResult, choose
+from whygrad.engines import Engine, ProbeResult, Probes, WeightProbe, WeightProbeResult, choose
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
@@ -22,6 +22,7 @@ from whygrad.training.again import Change, Tell, nobody, trained_again
 from whygrad.training.loop import Training
 from whygrad.why.choosing import class_names, classes, classifies
 
+ROOM = 2**22  # numbers of the states that a stretch may take where √T of them are fewer
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 
 # From a copy of a state to step `until`, so many steps at a time at most.
@@ -84,6 +85,8 @@ class Trajectory:
         there are none, they must.
     seconds : float or None
         How long the training took, where that is known.
+    engine : Engine or None
+        What `advance` runs the steps on, whose memory for them others may use as well.
     tell : callable
         Told what is done, and how many of how many steps.
     """
@@ -100,6 +103,7 @@ class Trajectory:
     rows: Callable[[], Array | None] = _no_rows
     elsewhere: Callable[[], Sequence[str]] = _nothing_else
     seconds: float | None = None
+    engine: Engine | None = None
     tell: Tell = nobody
 
     def again(self, changes: Sequence[Change]) -> list[Array]:
@@ -147,10 +151,13 @@ class Trajectory:
     def stretches_back(self) -> Iterator[tuple[State, int]]:
         """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
 
-        The steps are run once, and once more where a stretch of √T of them has more than one epoch.
+        The steps are run once, and once more where a stretch, of √T of them or as many as there is `ROOM`
+        for, has more than one epoch.
         """
         per_epoch = self.plan.steps_per_epoch
-        for before, until in self._far_apart():
+        for before, until in self._far_apart(
+            ROOM // (1 + self.start.opt_state.size + len(self.theta))
+        ):
             if before.batch_index + until - before.step <= per_epoch:
                 yield before, until
                 self._back(before)
@@ -173,9 +180,9 @@ class Trajectory:
     def _tell(self, doing: str, done: int) -> None:
         self.tell(doing, done, self.last - self.start.step)
 
-    def _far_apart(self) -> Iterator[tuple[State, int]]:
+    def _far_apart(self, least: int = 1) -> Iterator[tuple[State, int]]:
         """Yield states √T and more apart, from last to first, and the step that the next begins at."""
-        apart = max(1, math.isqrt(self.last - self.start.step))
+        apart = max(1, least, math.isqrt(self.last - self.start.step))
         far, state = [self.start], self.start
         for state, _ in self._again(Probes(), apart):
             if state.step - far[-1].step >= apart:
@@ -277,7 +284,9 @@ def trajectory(
     took = time.perf_counter() - began
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
-    return Trajectory(plan, seen, start, last, theta.copy(), steps, retrain, seconds=took)
+    return Trajectory(
+        plan, seen, start, last, theta.copy(), steps, retrain, seconds=took, engine=machine
+    )
 
 
 AGAIN = "computed again elsewhere"  # the residual that another machine leaves, or another version

@@ -12,18 +12,16 @@ from whygrad.engines.native.compiling import ZERO, inlined_kernel, kernel
 from whygrad.engines.native.costs import (
     ABSOLUTE_ERROR,
     BINARY_CROSS_ENTROPY,
-    CROSS_ENTROPY,
     HUBER,
     POISSON,
-    SQUARED_ERROR,
     derivative,
+    is_canonical,
     slope_by_a,
 )
 from whygrad.engines.native.elementwise import (
     ELU,
     EXP,
     GELU,
-    IDENTITY,
     SELU,
     SIGMOID,
     SILU,
@@ -95,12 +93,7 @@ def output_change(
     `error` is memory like a, to be used at will.
     """
     n = rows * units
-    if (
-        (activation == SOFTMAX and cost == CROSS_ENTROPY)
-        or (activation == SIGMOID and cost == BINARY_CROSS_ENTROPY)
-        or (activation == IDENTITY and cost == SQUARED_ERROR)
-        or (activation == EXP and cost == POISSON)
-    ):
+    if is_canonical(activation, cost):
         copy(dz, ZERO, change, ZERO, n)
         times_slope(activation, z, a, change, rows, units)
     elif activation == SOFTMAX and cost == BINARY_CROSS_ENTROPY:

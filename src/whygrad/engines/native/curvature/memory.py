@@ -23,10 +23,11 @@ from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, who
 from whygrad.nn.functions import Array
 from whygrad.nn.network import count
 
-# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself: how to go along given directions.
+# Descent at the rate −1, for which u, ∂f by the gradient, is λ itself, and of which Hu alone is left: how
+# to go along given directions.
 _NONE, _ONE = np.zeros(1), np.ones(1)
 ALONG = SimpleNamespace(
-    p=_NONE, q=_NONE, r=_ONE, keep=_ONE, epsilon=_NONE, mu=0.0, beta=0.0, gamma=0.0, m=None, v=None,
+    p=_NONE, q=_NONE, r=_ONE, keep=_NONE, epsilon=_NONE, mu=0.0, beta=0.0, gamma=0.0, m=None, v=None,
     early=False,
 )  # fmt: skip
 
@@ -54,27 +55,24 @@ def rule_of(layout: Layout, form: Any) -> Rule:
 
 def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoints:
     """Return the memory for K numbers f, with ∂f after the last step."""
-    K = len(lam)
-    lam_0, lam_m, lam_v = found = [rows_apart(K, layout.size, "float64") for _ in range(3)]
+    K, dtype = len(lam), layout.workspace.work.dtype
+    lam_0, lam_m, lam_v, u = found = [rows_apart(K, layout.size, dtype) for _ in range(4)]
     given = (lam, *(None if row is None else lam_state[row] for row in (form.m, form.v)))
-    for inner, flat in zip(found, given, strict=True):
+    for inner, flat in zip(found, given, strict=False):
         if flat is not None:
             layout.copy_in(flat, inner[:, : layout.size])
-    dtype = layout.workspace.work.dtype
-    u, product = (rows_apart(K, layout.size, dtype) for _ in range(2))
     gradient = aligned_zeros(layout.size, dtype)
     clipped = aligned_zeros(len(layout.workspace.gradient), dtype)
     parts = np.zeros((*layout.workspace.penalties.shape, K, CLIPPED + 1))
-    return Adjoints(lam_0, lam_m, lam_v, u, product, gradient, clipped, parts)
+    return Adjoints(lam_0, lam_m, lam_v, u, gradient, clipped, parts)
 
 
 def curvature(
-    layout: Layout, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
+    layout: Layout, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array
 ) -> BatchCurvature:
     """Return what one step of so many rows said, in the form `ALONG`."""
-    K = len(adjoints.lam)
-    inner = np.concatenate([adjoints.gradient[None], adjoints.product[:, : layout.size]])
-    found = np.empty((K + 1, count(layout.sizes)), inner.dtype)
+    inner = np.concatenate([adjoints.gradient[None], adjoints.lam[:, : layout.size]])
+    found = np.empty((len(inner), count(layout.sizes)), inner.dtype)
     layout.copy_out(inner, found)
     return BatchCurvature(found[0], found[1:], slopes[0, :, :rows], outputs[0, :, :rows])
 
@@ -90,11 +88,12 @@ def pulled(
     for row, flat in ((form.m, found[1]), (form.v, found[2])):
         if row is not None:
             lam_state[row] = flat
+    before = np.linalg.norm(found[0], axis=1)
     return Pulled(
         lam=found[0],
         lam_state=lam_state,
         slopes=slopes,
-        sizes=np.sqrt(sums[..., SQUARES]),
+        sizes=np.vstack([before, np.sqrt(sums[:-1, :, SQUARES])]),
         by_gradient=sums[..., BY_G],
         by_weight=sums[..., BY_W],
         by_sign=sums[..., BY_SIGN],

@@ -192,11 +192,11 @@ def find_gradient(
 
 
 @kernel
-def find_product(
+def add_product(
     layers: Layers, changes: Changes, v: Array, examples: Examples, workspace: Workspace,
-    thread: ThreadContext, first: int, rows: int, S: float, l2: float, product: Array,
+    thread: ThreadContext, first: int, rows: int, S: float, l2: float, kept: float, lam: Array,
 ) -> None:  # fmt: skip
-    """Write Hv of this thread's share of the layers, from what `along` has found."""
+    """λ ← kept λ + Hv, for this thread's share of the layers, from what `along` has found."""
     work = workspace.work
     for l in range(1, len(layers.sizes)):
         units, below = layers.sizes[l], layers.sizes[l - 1]
@@ -207,13 +207,13 @@ def find_product(
             W, size = weights_of(layers, l, low, high)
             add_gradient(
                 l, changes.layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                1 / S, 0.0, 0.0, product, W, layers.b[l] + low,
+                1 / S, kept, kept, lam, W, layers.b[l] + low,
             )  # fmt: skip
             if l > 1:
                 into_weights(
                     few_rows(layers, rows), 1 / S, work, layers.delta[l] + low, units, work,
-                    changes.da[l - 1], 1.0, product, W, rows, high - low, below,
+                    changes.da[l - 1], 1.0, lam, W, rows, high - low, below,
                     workspace.panel[thread.part],
                 )  # fmt: skip
-            add_penalty(v, product, W, W, W + size, 0.0, l2)
-            keep(workspace.kept, W, product, W, size)
+            add_penalty(v, lam, W, W, W + size, 0.0, l2)
+            keep(workspace.kept, W, lam, W, size)

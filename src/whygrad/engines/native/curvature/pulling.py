@@ -6,8 +6,8 @@ the optimizer's state:
     λ_m′ = λ_m + q λ/D,   λ_v′ = λ_v − (λ Δθ/D)/2√v′,   u = r λ/D + p λ_m′ + 2γ g λ_v′
     λ ← κ λ + H u + λ₂ u_W,   λ_m ← μ λ_m′,   λ_v ← β λ_v′
 
-u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives Hu, and the slopes
-∇C_x · u of all examples. λ is kept in float64; passes are in the precision of the training.
+u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes
+∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training.
 """
 
 import math
@@ -22,15 +22,15 @@ from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
 from whygrad.engines.native.curvature.passes import (
     Changes,
+    add_product,
     along,
     find_gradient,
-    find_product,
     trace,
 )
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.partition import moved_by, share, units_of, weights_of
-from whygrad.engines.native.passes import total_weight
+from whygrad.engines.native.passes import strengths
 from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squares
 from whygrad.nn.functions import Array
 
@@ -54,16 +54,15 @@ class Rule(NamedTuple):
 class Adjoints(NamedTuple):
     """Memory for K numbers f, in the loop's order, a row for each.
 
-    `lam`, `lam_m` and `lam_v` are ∂f by θ, m and v in float64. `u` and `product` are of the training's
-    precision, as are the vectors `gradient` and, where it is clipped, `clipped`. `parts` has what a block
-    that moves adds to each of the sums, (L + 1, blocks, K, 7).
+    `lam`, `lam_m` and `lam_v` are ∂f by θ, m and v, `u` ∂f by the gradient; a vector each has `gradient`
+    and, where it is clipped, `clipped`. `parts` has what a block that moves adds to each of the sums,
+    (L + 1, blocks, K, 7).
     """
 
     lam: Array
     lam_m: Array
     lam_v: Array
     u: Array
-    product: Array
     gradient: Array
     clipped: Array
     parts: Array
@@ -80,7 +79,7 @@ def pull_back(
 
     A row begins with the `size` parameters. `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K,
     B n_L) the change of z of the outputs along u where it has rows, and `sums` (steps, K, 7) what `_add_up`
-    finds; all but λ² only where they are to be `measured`.
+    finds; all but λ², of λ after the step, only where they are to be `measured`.
     """
     before = flush()
     part, parts, count = thread.part, thread.parts, thread.barrier_count
@@ -90,10 +89,7 @@ def pull_back(
     for i in range(len(states) - 1, -1, -1):
         first = (batch_index + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
-        S = total_weight(examples, first, rows)
-        l1 = penalties.l1 + (penalties.l1_per_example / S if S > 0 else 0.0)
-        l2 = penalties.l2 + (penalties.l2_per_example / S if S > 0 else 0.0)
-        S = S if S > 0 else 1.0
+        S, l1, l2 = strengths(penalties, examples, first, rows)
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
         theta = vector(states[i], ZERO, size)
@@ -105,8 +101,8 @@ def pull_back(
                 layers, theta, examples, workspace, thread, first, rows, S, l1, l2, adjoints.gradient
             )  # fmt: skip
         _pull(
-            layers, rule, penalties.decay, bounds, clips, adjoints, states[i], workspace, thread, scale[i],
-            coefficients[i],
+            layers, rule, penalties.decay, bounds, clips, measured, adjoints, states[i], workspace, thread,
+            scale[i], coefficients[i],
         )  # fmt: skip
         phase += 1
         wait_at_barrier(count, parts, phase)
@@ -116,18 +112,19 @@ def pull_back(
             _measure(layers, adjoints, theta, thread)
         phase += 1
         wait_at_barrier(count, parts, phase)
+        # Where there is a denominator κ has acted already.
+        kept = 1.0 if rule.v >= 0 else coefficients[i, KEEP]
         for k in range(len(adjoints.lam)):
-            u, product = adjoints.u[k], adjoints.product[k]
+            u = adjoints.u[k]
             along(
                 layers, changes, theta, u, examples, workspace, first, low, high, part, slopes[i, k],
                 outputs[i, k] if len(outputs) > 0 else nowhere,
             )  # fmt: skip
             phase += 1
             wait_at_barrier(count, parts, phase)
-            find_product(
-                layers, changes, u, examples, workspace, thread, first, rows, S, l2, product
+            add_product(
+                layers, changes, u, examples, workspace, thread, first, rows, S, l2, kept, adjoints.lam[k]
             )  # fmt: skip
-            _add_product(layers, adjoints, thread, k)
             phase += 1
             wait_at_barrier(count, parts, phase)
         if part == 0:
@@ -147,8 +144,9 @@ def _stretch(layers: Layers, l: int, block: int, biases: int) -> tuple[int, int]
 
 @kernel
 def _pull(
-    layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, adjoints: Adjoints, state: Array,
-    workspace: Workspace, thread: ThreadContext, scale: float, coefficients: Array,
+    layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, measured: bool,
+    adjoints: Adjoints, state: Array, workspace: Workspace, thread: ThreadContext, scale: float,
+    coefficients: Array,
 ) -> None:  # fmt: skip
     """Pull this thread's share of λ, λ_m and λ_v back through the rule; find u by the clipped gradient."""
     for l in range(1, len(layers.sizes)):
@@ -176,18 +174,22 @@ def _pull(
                     lam_m = vector(adjoints.lam_m[k], start, n)
                     lam_v = vector(adjoints.lam_v[k], start, n)
                     keep(workspace.kept, start, lam, ZERO, n)
+                    found[k, SQUARES] += float(sum_of_squares(lam))
                     if decay != 0:
                         _decay(decay, factors, lam)
                     if rule.v >= 0:
-                        rate = _adaptive(
+                        found[k, BY_RATE] += _adaptive(
                             rule, coefficients, theta, m, v, g, factors, lam, lam_m, lam_v, u
                         )  # fmt: skip
                     else:
-                        rate = _descent(rule, coefficients, g, factors, lam, lam_m, u)
+                        _descent(rule, coefficients, factors, lam, lam_m, u)
                     keep(workspace.kept, start, u, ZERO, n)
-                    found[k, BY_RATE] += rate
+                    if measured or clips:
+                        by_g = _dot(u, g)
+                        found[k, BY_CLIPPED] += by_g
+                        if rule.v < 0:
+                            found[k, BY_RATE] += by_g
                     if clips:
-                        found[k, BY_CLIPPED] += _dot(u, g)
                         found[k, CLIPPED] += sum_of_squares(g)
 
 
@@ -204,35 +206,34 @@ def _clip(bounds: Bounds, scale: float, g: Array, clipped: Array) -> None:
 @kernel
 def _decay(decay: float, factors: Array, lam: Array) -> None:
     """λ ← (1 − m d) λ."""
+    real = type(lam[0])
+    one, d = real(1), real(decay)
     if len(factors) > 0:
         for i in range(len(lam)):
-            lam[i] *= 1.0 - decay * float(factors[i])
+            lam[i] *= one - d * factors[i]
     else:
         for i in range(len(lam)):
-            lam[i] *= 1.0 - decay
+            lam[i] *= one - d
 
 
-@lanes_kernel
+@kernel
 def _descent(
-    rule: Rule, coefficients: Array, g: Array, factors: Array, lam: Array, lam_m: Array, u: Array
-) -> float:
-    """Pull a stretch back through θ ← θ + q m + r g, m ← μ m + p g; return u · g."""
-    p, q, r, apart, real = (
-        coefficients[P],
-        coefficients[Q],
-        coefficients[R],
-        len(factors) > 0,
-        type(u[0]),
-    )
-    total = 0.0
+    rule: Rule, coefficients: Array, factors: Array, lam: Array, lam_m: Array, u: Array
+) -> None:
+    """Pull a stretch back through θ ← θ + q m + r g, m ← μ m + p g."""
+    real, apart = type(u[0]), len(factors) > 0
+    p, q, r, mu = (
+        real(coefficients[P]), real(coefficients[Q]), real(coefficients[R]), real(rule.mu)
+    )  # fmt: skip
+    if rule.m < 0:
+        for i in range(len(lam)):
+            u[i] = r * (lam[i] * factors[i] if apart else lam[i])
+        return
     for i in range(len(lam)):
-        top = lam[i] * float(factors[i]) if apart else lam[i]
+        top = lam[i] * factors[i] if apart else lam[i]
         at_m = lam_m[i] + q * top
-        by_g = r * top + p * at_m
-        lam_m[i] = rule.mu * at_m
-        u[i] = real(by_g)
-        total += by_g * float(g[i])
-    return total
+        lam_m[i] = mu * at_m
+        u[i] = r * top + p * at_m
 
 
 @lanes_kernel
@@ -241,22 +242,26 @@ def _adaptive(
     lam_m: Array, lam_v: Array, u: Array,
 ) -> float:  # fmt: skip
     """Pull a stretch back through a rule with a denominator; return λ by the step that the rate scales."""
-    p, q, r, epsilon = coefficients[P], coefficients[Q], coefficients[R], coefficients[EPSILON]
-    lost, apart, real = 1.0 - coefficients[KEEP], len(factors) > 0, type(u[0])
-    mu, beta, gamma, early = rule.mu, rule.beta, rule.gamma, rule.early
-    total = 0.0
+    real, early, apart = type(u[0]), rule.early, len(factors) > 0
+    p, q, r, epsilon, lost = (
+        real(coefficients[P]), real(coefficients[Q]), real(coefficients[R]), real(coefficients[EPSILON]),
+        real(1.0 - coefficients[KEEP]),
+    )  # fmt: skip
+    mu, beta, gamma, twice = real(rule.mu), real(rule.beta), real(rule.gamma), real(2 * rule.gamma)
+    zero, one, half = real(0), real(1), real(0.5)
+    total = zero
     for i in range(len(lam)):
-        slope = float(g[i])
-        moving = lam[i] * float(factors[i]) if apart else lam[i]
-        root = math.sqrt(beta * float(v[i]) + gamma * slope * slope)
+        slope = g[i]
+        moving = lam[i] * factors[i] if apart else lam[i]
+        root = math.sqrt(beta * v[i] + gamma * slope * slope)
         # Both quotients by one division, which takes as long as all the rest; 0 without any gradient.
-        D, safe = root + epsilon, root if root > 0 else 1.0
-        both = 1.0 / (D * safe)
-        inverse, by_root = both * safe, 0.5 * both * D if root > 0 else 0.0
+        D, safe = root + epsilon, root if root > zero else one
+        both = one / (D * safe)
+        inverse, by_root = both * safe, half * both * D if root > zero else zero
         # What is divided by D: ∂f by the move, or the gradient on its way into m.
         top = moving if early else moving * inverse
         e = slope * inverse if early else slope
-        after = mu * float(m[i]) + p * e
+        after = mu * m[i] + p * e
         at_m = lam_m[i] + q * top
         at_e = p * at_m * inverse if early else r * top + p * at_m
         move = q * after if early else (q * after + r * slope) * inverse
@@ -265,9 +270,9 @@ def _adaptive(
         lam_m[i] = mu * at_m
         lam_v[i] = beta * at_v
         lam[i] -= lost * moving
-        u[i] = real(at_e + 2.0 * gamma * slope * at_v)
-        total += moving * (move - lost * float(theta[i]))
-    return total
+        u[i] = at_e + twice * slope * at_v
+        total += moving * (move - lost * theta[i])
+    return float(total)
 
 
 @lanes_kernel
@@ -338,32 +343,6 @@ def _measure(layers: Layers, adjoints: Adjoints, theta: Array, thread: ThreadCon
                         W = vector(theta, start, n)
                         found[BY_W] += _dot(u, W)
                         found[BY_SIGN] += _dot_signs(u, W)
-
-
-@kernel
-def _add_product(layers: Layers, adjoints: Adjoints, thread: ThreadContext, k: int) -> None:
-    """λ ← λ + Hu for this thread's share, and the squares of what it is then."""
-    for l in range(1, len(layers.sizes)):
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
-            for biases in range(2):
-                start, n = _stretch(layers, l, block, biases)
-                lam, product = (
-                    vector(adjoints.lam[k], start, n),
-                    vector(adjoints.product[k], start, n),
-                )
-                adjoints.parts[l, block, k, SQUARES] += _added(lam, product)
-
-
-@lanes_kernel
-def _added(lam: Array, product: Array) -> float:
-    total = 0.0
-    for i in range(len(lam)):
-        after = lam[i] + float(product[i])
-        lam[i] = after
-        total += after * after
-    return total
 
 
 @kernel
