@@ -365,7 +365,7 @@ REFUSED = [
     (["train", "counting.csv", "--target", "y"], "target 'y' numbers the rows"),
     (["train", "single.csv", "--target", "y"], "class 'w' of target 'y' has a single row"),
     (["train", "missing.csv", "--target", "b"], "target 'b' has no value in any row"),
-    (["train", ".", "--target", "y"], ".: a folder, not a file"),
+    (["train", ".", "--target", "y"], "broken.parquet: not a Parquet file"),
     (["train", "table.pdf", "--target", "y"], "table.pdf: a name that ends in .pdf"),
     (["train", "broken.parquet", "--target", "y"], "broken.parquet: not a Parquet file"),
     (

@@ -217,6 +217,10 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 ["-n", "2", "train", "iris", "--quality", "best"],
                 "several processes train one network",
             ),
+            (
+                ["-n", "2", "train", "iris", "--engine", "native"],
+                "several processes train on the engine 'xla', not 'native': leave --engine out",
+            ),
             (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
             (
                 ["-n", "2", "--restarts", "1", "train", "iris"],
@@ -225,6 +229,29 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_what_a_process_starts_is_not_one_of_them():
+    """A child of a launched script would otherwise wait for the others, as one of them."""
+    script = "import os, whygrad.engines.xla as xla; print(xla.launched(), sorted(os.environ))"
+    told = {"WHYGRAD_PROCESSES": "2", "WHYGRAD_PROCESS": "1", "WHYGRAD_COORDINATOR": "127.0.0.1:1"}
+    said = subprocess.run(
+        [sys.executable, "-c", script], env=os.environ | told, capture_output=True, check=True
+    ).stdout.decode()
+    assert said.startswith("True") and "WHYGRAD_PROCESS" not in said
+
+
+def test_a_launcher_removes_the_folders_of_those_that_were_killed(tmp_path, monkeypatch):
+    from whygrad.engines.xla import launcher
+
+    gone = subprocess.Popen([sys.executable, "-c", ""])
+    gone.wait()
+    names = [f"whygrad-launch-{owner}-x" for owner in (gone.pid, os.getpid(), "mine")]
+    for name in names:
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(launcher.tempfile, "gettempdir", lambda: str(tmp_path))
+    launcher._remove_left_behind()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 
 def test_three_processes_share_no_eight_blocks():

@@ -73,6 +73,7 @@ NAMES = [
     "suspect_labels",
     "to_torch",
     "train",
+    "train_folder",
     "train_many",
     "why",
 ]

@@ -79,6 +79,7 @@ if TYPE_CHECKING:
     from whygrad.interop import Model, explain, to_torch
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
+    from whygrad.record.folders import train_folder
 
 __all__ = [
     "Activation",
@@ -141,6 +142,7 @@ __all__ = [
     "suspect_labels",
     "to_torch",
     "train",
+    "train_folder",
     "train_many",
     "why",
 ]
@@ -162,6 +164,7 @@ _LATER = {
     "open_run": "whygrad.record",
     "suspect_labels": "whygrad.diagnosis",
     "to_torch": "whygrad.interop",
+    "train_folder": "whygrad.record.folders",
     "why": "whygrad.why",
 }
 

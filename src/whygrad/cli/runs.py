@@ -324,6 +324,11 @@ def _of_one_network(words: list[str]) -> list[str]:
     """Return a command that trains a single network, which is what several processes share."""
     if words[0] != "train":
         return words
+    engine = option_of(words, "--engine")
+    if engine != "xla":
+        raise InputError(
+            f"several processes train on the engine 'xla', not {engine!r}: leave --engine out"
+        )
     for name in ("--quality", "--time-limit"):
         if option_of(words, name) is not None:
             raise InputError(f"several processes train one network: leave {name} out")

@@ -35,8 +35,11 @@ from whygrad.pipeline.comparing import Comparison, compare
 from whygrad.pipeline.fit import Result, Source, by_number, find
 from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
 from whygrad.pipeline.settings import QUALITY, Settings
+from whygrad.pipeline.streamed import open_folder
+from whygrad.pipeline.streamed.folder import is_folder
 from whygrad.record import free_name
 from whygrad.record.files.location import check_place
+from whygrad.record.folders import train_folder
 from whygrad.record.members import record_members
 from whygrad.record.rows import add_judgement, record_table
 from whygrad.tables import STANDARD_INPUT, TASKS, stem
@@ -89,6 +92,8 @@ def train(
     if not following():
         check_place(path, overwrite)
     asked = read_options(options["header"], options["no_header"], options["sheet"])
+    if is_folder(file):
+        return _train_folder(file, path, settings, options, overwrite, json)
     source = find(file, options["target"], options["task"], settings.seed, asked)
     if not (settings.quality or of_a_network(options) or (source.images and seconds is None)):
         settings = replace(settings, quality=QUALITY)
@@ -123,6 +128,60 @@ def train(
         if repeated is not None:
             print_repeated(printer(), repeated)
         _show_next(path, len(result.members) > 1)
+    return _exit_code(stopped)
+
+
+def _train_folder(
+    folder: str,
+    path: Path,
+    settings: Settings,
+    options: dict[str, Any],
+    overwrite: bool,
+    json: bool,
+) -> int:
+    """Train on a folder of Parquet files, and show what came of it."""
+    for name in ("folds", "seeds", "time_limit"):
+        if options.get(name) is not None:
+            raise InputError(
+                f"--{name.replace('_', '-')} reads all rows at once: a folder has none"
+            )
+    if options["target"] is None:
+        shown = ", ".join([*open_folder(folder).kinds][:8])
+        raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+    found = train_folder(
+        folder, options["target"], task=options["task"], record=path, overwrite=overwrite, tell=note,
+        **vars(settings),
+    )  # fmt: skip
+    note_lines(found.encoding.notes)
+    stopped, rows = found.fitted.history.stopped, found.about.rows
+    if json:
+        print_json(
+            {
+                "run": str(path),
+                "target": options["target"],
+                "task": found.encoding.task,
+                "rows": rows,
+                "inputs": list(found.encoding.names),
+                "windows": len(found.fitted.history.epochs),
+                "stopped": stopped,
+                "seconds": found.seconds,
+                "scored_on": found.scored_on,
+                "scores": found.scores.to_dict(),
+            }
+        )
+    else:
+        windows = len(found.fitted.history.epochs)
+        took = f"{windows} window{'s' * (windows != 1)} in {found.seconds:.1f} s"
+        said = f"  {rows['training']:,} rows, {took}"
+        printer().print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
+        print_scores(
+            printer(), found.scores, found.encoding.target, _what(found.scored_on == "test")
+        )
+        _show_next(path, False)
+    return _exit_code(stopped)
+
+
+def _exit_code(stopped: str) -> int:
     if stopped == INTERRUPTED:
         return EXIT_INTERRUPTED
     return EXIT_DIVERGED if stopped.startswith("diverged") else 0

@@ -19,13 +19,14 @@ compute again from a state.
     replay         any state computed again, and compared
     forking        `resume`, `fork`, `without`
     rows           runs on tables: recorded, applied to rows, scored
+    folders        trainings on folders of Parquet files
     members        runs of ensembles, whose members are runs within the folder
     report         a run as one page that a colleague can read
     why            a run → `Why`;  trajectory  a run → the questions about its training
 
-Doors beside this one: `rows`, `members`, `forking`, `replay`, `recorded`, `so_far`, `source`, `why`,
-`report`. It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the CLI and
-the studio.
+Doors beside this one: `rows`, `folders`, `members`, `forking`, `replay`, `recorded`, `so_far`, `source`,
+`why`, `report`. It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the
+CLI and the studio.
 """
 
 from whygrad.record.files.location import free_name

@@ -34,6 +34,7 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.streamed.folder import files_of, is_folder
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
@@ -201,7 +202,8 @@ def _pieces(
                 WORKBOOK
             ):  # that training read a workbook is no reason
                 asked = replace(asked, sheet=None)
-        yield from batches(data, ROWS, None if keep is None else wanted, needed, asked)
+        for file in files_of(data) if is_folder(data) else [data]:
+            yield from batches(file, ROWS, None if keep is None else wanted, needed, asked)
         return
     else:
         table = as_table(data)

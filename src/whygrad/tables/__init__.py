@@ -18,8 +18,8 @@ from its cells:
 
 `describe(table)` is what was decided about each. `batches(path, rows, encoding.kinds)` streams a file of
 any size in pieces of exactly `rows` rows, which encode to the same bits as the whole. An `Encoding` is
-frozen data and goes to JSON and back. Doors beside this one: `dates` and `encoding`. This folder may import
-`nn` and what is below.
+frozen data and goes to JSON and back. Doors beside this one: `dates`, `encoding`, `cells`, `columns`,
+`learning` and `opening`. This folder may import `nn` and what is below.
 """
 
 from whygrad.tables.cells import Oddities

@@ -50,6 +50,7 @@ EXAMPLES = 3  # cells that are shown of a column
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
 
+AS_TEXT = Decision("text")  # of categories, where nothing else is known
 IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[a-z]I[Dd]")
 
 
@@ -337,15 +338,22 @@ def _learn_date(
             return Learned(None, f"it is {shown} in every row", "always the same")
     fill = float(np.sort(known)[len(known) // 2])
     days = calendar(known if bins else np.where(gone, fill, seconds))
-    scales = [
-        standardised(encoded_part(part, days[part])[:, 0]) if PARTS[part][1] else (0.0, 1.0)
-        for part in parts
-    ]
-    centers, widths = (tuple(one[k] for one in scales) for k in (0, 1))
+    centers, widths = scales_of_parts(parts, days)
     pieces = tuple(edges_of(days[part], bins) if PARTS[part][1] else () for part in parts)
     edges = pieces if bins else ()
     found = DateColumn(name, "date", form, parts, centers, widths, fill, bool(gone.any()), edges)
     return Learned(found, kind="date", note=decision.why)
+
+
+def scales_of_parts(
+    parts: tuple[str, ...], days: Mapping[str, Array]
+) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return centers and widths of the parts of some dates, 0 and 1 of those not standardised."""
+    scales = [
+        standardised(encoded_part(part, days[part])[:, 0]) if PARTS[part][1] else (0.0, 1.0)
+        for part in parts
+    ]
+    return tuple(center for center, _ in scales), tuple(width for _, width in scales)
 
 
 def median(values: Array) -> float:
@@ -401,17 +409,26 @@ def _identifies(values: Array, name: str) -> bool:
 
 def _learn_category(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
     cells = texts(column, na)
-    n, missing = len(cells), cells.null_count
     counts = pc.value_counts(cells.drop_null())
     found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    return learn_counts(found, cells.null_count, name, decision)
+
+
+def learn_counts(
+    found: Mapping[str, int], missing: int, name: str, decision: Decision = AS_TEXT
+) -> Learned:
+    """Return how a column of categories is encoded, by how often each value is there, or none is."""
+    n = sum(found.values()) + missing
     if not found:
         return Learned(None, "it has no value in any training row", "empty")
     spellings = merged(found) if len(found) <= MOST else {}
     note = merging_note(found, spellings)
     if note:
-        cells = canonical(cells, spellings)
-        counts = pc.value_counts(cells.drop_null())
-        found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+        known = canonical(pa.array([*found], pa.large_string()), spellings).to_pylist()
+        counted: dict[str, int] = {}
+        for value, count in zip(known, found.values(), strict=True):
+            counted[value] = counted.get(value, 0) + count
+        found = counted
     distinct, known = len(found), n - missing
     if distinct == known and distinct > 1 and not decision.asked:
         why = _why_text(found, name, "it identifies the rows, every one is different")

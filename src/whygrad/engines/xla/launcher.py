@@ -7,6 +7,7 @@ divides the blocks.
 """
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -28,6 +29,7 @@ OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0,
 # interrupts it at once, and then all are killed.
 ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
+FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id
 LOOK = 0.05  # seconds between two looks at them
 # One thread each: the processes share the cores, and with more threads bits would depend on the load.
 ALONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
@@ -134,7 +136,8 @@ def _started(
     program: list[str], common: dict[str, str], n: int
 ) -> Iterator[tuple[list[subprocess.Popen[bytes]], list[Path]]]:
     """Start the processes, of which the first has this one's streams, and leave none behind."""
-    with tempfile.TemporaryDirectory(prefix="whygrad-launch-") as folder:
+    _remove_left_behind()
+    with tempfile.TemporaryDirectory(prefix=f"{FOLDERS}{os.getpid()}-") as folder:
         told = [Path(folder) / f"{i}.txt" for i in range(n)]
         started: list[subprocess.Popen[bytes]] = []
         asked = [name for name in ENDING if hasattr(signal, name)]
@@ -171,6 +174,20 @@ def _started(
             _end(started)
             for name, handler in before.items():
                 signal.signal(getattr(signal, name), handler)
+
+
+def _remove_left_behind() -> None:
+    """Remove the folders of launchers that were killed: those of processes that are gone."""
+    if os.name != "posix":  # where signal 0 does not merely ask
+        return
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*-*"):
+        owner = folder.name.removeprefix(FOLDERS).partition("-")[0]
+        try:
+            os.kill(int(owner), 0)
+        except ProcessLookupError:
+            shutil.rmtree(folder, ignore_errors=True)
+        except (OSError, ValueError, OverflowError):  # another user's, or named otherwise
+            continue
 
 
 def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:

@@ -28,6 +28,8 @@ from whygrad.nn.functions import Array
 
 # What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
 COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COORDINATOR"
+# Taken out of the environment, so that what this process starts is not one of them as well.
+TOLD = {name: os.environ.pop(name) for name in (COUNT, INDEX, COORDINATOR) if name in os.environ}
 CLUSTER = "cluster"  # as COUNT: JAX asks Slurm, Open MPI or Kubernetes
 NEEDS = 'it takes JAX: pip install "whygrad[xla]"'
 PATIENCE = 120  # seconds until all are there
@@ -43,7 +45,7 @@ AXIS = "processes"
 
 def launched() -> bool:
     """Return whether this process is one of several."""
-    return os.environ.get(COUNT, "1") != "1"
+    return TOLD.get(COUNT, "1") != "1"
 
 
 def following() -> bool:
@@ -202,11 +204,11 @@ def joined() -> Processes:
         "shutdown_timeout_seconds": SHUTDOWN,
     }
     try:
-        if os.environ[COUNT] == CLUSTER:
+        if TOLD[COUNT] == CLUSTER:
             jax.distributed.initialize(**limits)
         else:
-            count, index = int(os.environ[COUNT]), int(os.environ[INDEX])
-            address = os.environ[COORDINATOR]
+            count, index = int(TOLD[COUNT]), int(TOLD[INDEX])
+            address = TOLD[COORDINATOR]
             jax.distributed.initialize(address, count, index, **limits)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
@@ -217,7 +219,7 @@ def joined() -> Processes:
     # The first meeting of gloo writes to standard output, which is for results.
     with _silent_output(), waiting(PATIENCE):
         found.tell(None if found.follows else {"do": BEGIN})
-    if os.environ[COUNT] != CLUSTER:
+    if TOLD[COUNT] != CLUSTER:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     atexit.register(_leave, found)  # before JAX's own, which ends all where one takes its time
     return found

@@ -1,0 +1,317 @@
+"""What is learned of a folder's columns in one pass: a summary of each row group, merged in one fixed tree.
+
+    numbers      how many, mean and Σ (x − mean)², least and largest, and the sketch of their quantiles
+    dates        the same, in seconds since 1970
+    categories   how often each value is there
+    of all       how many are missing
+
+The tree follows from the number of row groups alone. Means and squares are merged as Chan, Golub & LeVeque
+(1983) do. Numbers that are written as text are categories here: to read them takes all cells at once.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from whygrad.errors import InputError
+from whygrad.nn.functions import Array
+from whygrad.pipeline.streamed import sketch
+from whygrad.pipeline.streamed.folder import Folder, check_column
+from whygrad.pipeline.streamed.sketch import Sketch
+from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, Task, choose_target, quoted
+from whygrad.tables.cells import read_dates, read_numbers
+from whygrad.tables.columns import HOLDS, Kind, refuse_infinity, texts
+from whygrad.tables.dates import DateForm, calendar, parts_of
+from whygrad.tables.learning import Learned, learn_counts, scales_of_parts
+
+MOST_VALUES = 10_000  # different ones of a column of text: with more it is free text
+OF_NUMBERS = ("number", "boolean", "date")
+
+
+@dataclass(frozen=True, eq=False)
+class Numbers:
+    """What is known of a column of numbers or times: `n` are those that are not missing."""
+
+    n: int
+    missing: int
+    mean: float
+    squares: float
+    low: float
+    high: float
+    rising: bool
+    first: float
+    last: float
+    sketch: Sketch
+
+    @property
+    def scale(self) -> float:
+        """The standard deviation, 1 where all are the same."""
+        return float(np.sqrt(self.squares / self.n)) if self.low < self.high else 1.0
+
+
+@dataclass(frozen=True)
+class Values:
+    """How often each value of a column of categories is there; None where there are too many."""
+
+    counts: Mapping[str, int] | None
+    missing: int = field(default=0)
+
+
+Summary: TypeAlias = Numbers | Values
+
+
+def learned(
+    folder: Folder,
+    name: str,
+    task: Task | None = None,
+    leave_out: tuple[str, ...] = (),
+    na: tuple[str, ...] = (),
+) -> Encoding:
+    """Learn the encoding of a folder in one pass through all of its rows.
+
+    Parameters
+    ----------
+    folder : Folder
+        The table.
+    name : str
+        The column to predict.
+    task : {"classification", "regression"}, optional
+        By default told from the target's values.
+    leave_out : tuple of str
+        Columns that training never sees.
+    na : tuple of str
+        What stands for a missing value, beside the usual signs.
+
+    Returns
+    -------
+    Encoding
+        As `tables.learn` does from a table, but for text, which is categories or left out, and quantiles,
+        which are those of a sketch.
+
+    Raises
+    ------
+    InputError
+        For a column that is not there, a target without a value in some row or good for nothing, infinity,
+        and where no column is left.
+    """
+    for one in (name, *leave_out):
+        check_column(folder, one)
+    if name in leave_out:
+        raise InputError(f"column {quoted(name)} is to be predicted: it cannot be left out as well")
+    kinds = {one: kind for one, kind in folder.kinds.items() if one not in leave_out}
+    notes = [f"column {quoted(one)} left out: you asked for that" for one in leave_out]
+    useless = [one for one, kind in kinds.items() if kind in ("other", "empty")]
+    if name in useless or kinds[name] == "date":
+        raise InputError(
+            f"target {quoted(name)} holds {HOLDS[kinds[name]]}: a target is text, numbers, true or false"
+        )
+    notes += [f"column {quoted(one)} left out: it holds {HOLDS[kinds[one]]}" for one in useless]
+    used = {one: kind for one, kind in kinds.items() if one not in useless}
+    found = summaries(folder, used, na, name)
+    target = _target(name, used[name], found, task, na)
+    columns = []
+    for one, kind in used.items():
+        if one == name:
+            continue
+        made = _column(one, kind, found[one])
+        if made.column is None:
+            notes.append(f"column {quoted(one)} left out: {made.reason}")
+        else:
+            columns.append(made.column)
+            notes += [f"column {quoted(one)}: {made.note}"] if made.note else []
+    if not columns:
+        why = "; ".join(notes) or "there is none besides the target"
+        raise InputError(f"no column is left to learn from: {why}")
+    return Encoding(tuple(columns), target, (*target.notes, *notes))
+
+
+CLASSES = "as classes"  # the key of the target's values, beside that of its numbers
+
+
+def summaries(
+    folder: Folder, kinds: Mapping[str, Kind], na: tuple[str, ...], target: str = ""
+) -> dict[str, Summary]:
+    """Return the summary of each column, merged in a tree over the row groups.
+
+    As in counting in binary: two summaries of 2^k row groups become one of 2^(k + 1), as soon as both are
+    there, and what is left at the end is merged from the right.
+    """
+    waiting: list[tuple[int, dict[str, Summary]]] = []
+    for at in range(len(folder.groups)):
+        level, here = 0, _of_group(folder, at, kinds, na, target)
+        while waiting and waiting[-1][0] == level:
+            here, level = _both(waiting.pop()[1], here), level + 1
+        waiting.append((level, here))
+    found = waiting.pop()[1]
+    while waiting:
+        found = _both(waiting.pop()[1], found)
+    return found
+
+
+def _of_group(
+    folder: Folder, at: int, kinds: Mapping[str, Kind], na: tuple[str, ...], target: str
+) -> dict[str, Summary]:
+    table, first = folder.group(at, [*kinds]), folder.groups[at].first
+    found: dict[str, Summary] = {}
+    for name, kind in kinds.items():
+        column = table.column(name)
+        if kind in OF_NUMBERS:
+            if kind == "date":
+                values, _ = read_dates(column, DateForm(), na)
+            else:
+                values, _, _ = read_numbers(column, kind, na=na)
+            refuse_infinity(values, name, first)
+            found[name] = _of_numbers(values)
+        else:
+            found[name] = _of_values(texts(column, na))
+        if name == target:
+            _refuse_missing(found[name], name, folder, at)
+            if kind == "number":
+                found[CLASSES] = _of_values(pa.array(values).cast(pa.large_string()))
+    return found
+
+
+def _refuse_missing(found: Summary, name: str, folder: Folder, at: int) -> None:
+    if found.missing:
+        group = folder.groups[at]
+        raise InputError(
+            f"target {quoted(name)} has no value in {found.missing} of the rows {group.first + 1} to "
+            f"{group.first + group.rows}, of {group.path.name}: in a folder every row needs one, leave "
+            "such rows out"
+        )
+
+
+def _of_numbers(values: Array) -> Numbers:
+    known = values[~np.isnan(values)]
+    n = len(known)
+    if not n:
+        return Numbers(0, len(values), 0.0, 0.0, 0.0, 0.0, True, 0.0, 0.0, sketch.sketch_of(known))
+    mean = float(known.sum() / n)
+    gaps = known - mean
+    squares = float((gaps**2).sum() - gaps.sum() ** 2 / n)
+    return Numbers(
+        n, len(values) - n, mean, squares, float(known.min()), float(known.max()),
+        bool((np.diff(known) > 0).all()), float(known[0]), float(known[-1]), sketch.sketch_of(known),
+    )  # fmt: skip
+
+
+def _of_values(cells: Any) -> Values:
+    counts = pc.value_counts(cells.drop_null())
+    found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    return Values(found if len(found) <= MOST_VALUES else None, cells.null_count)
+
+
+def _both(one: dict[str, Summary], other: dict[str, Summary]) -> dict[str, Summary]:
+    return {name: merged(one[name], other[name]) for name in one}
+
+
+def merged(one: Any, other: Any) -> Summary:
+    """Return the summary of the rows of two, of which the first stand before the others."""
+    missing = one.missing + other.missing
+    if isinstance(one, Values):
+        if one.counts is None or other.counts is None:
+            return Values(None, missing)
+        counts = dict(one.counts)
+        for value, count in other.counts.items():
+            counts[value] = counts.get(value, 0) + count
+        return Values(counts if len(counts) <= MOST_VALUES else None, missing)
+    if not one.n or not other.n:
+        return replace(one if one.n else other, missing=missing)
+    n, gap = one.n + other.n, other.mean - one.mean
+    return Numbers(
+        n,
+        missing,
+        one.mean + gap * (other.n / n),
+        one.squares + other.squares + gap**2 * (one.n * (other.n / n)),
+        min(one.low, other.low),
+        max(one.high, other.high),
+        one.rising and other.rising and one.last < other.first,
+        one.first,
+        other.last,
+        sketch.merged(one.sketch, other.sketch),
+    )
+
+
+# ── from summaries to columns ────────────────────────────────────────────────────────────────────────
+
+
+def _target(
+    name: str, kind: Kind, found: Mapping[str, Summary], task: Task | None, na: tuple[str, ...]
+) -> Target:
+    """Return the target: of classes every value, of numbers mean and standard deviation.
+
+    It is chosen by what chooses it for a table, from a few rows that have all its values.
+    """
+    of = found[name]
+    values = found.get(CLASSES, of)
+    if isinstance(values, Values):
+        if values.counts is not None:
+            cells = np.repeat([*values.counts], 6).tolist()
+            column = pa.array(cells, pa.large_string())
+            if kind == "number":
+                column = column.cast(pa.float64())
+        elif isinstance(of, Numbers) and task != "classification":
+            task, column = "regression", pa.array([of.low, of.high])
+        else:
+            raise InputError(
+                f"target {quoted(name)} has more than {MOST_VALUES:,} different values, no classes: "
+                "choose another column"
+            )
+    else:
+        assert isinstance(of, Numbers), "true and false are read as numbers"
+        column = pa.array([of.low > 0, of.high > 0] * 6)  # true and false
+    _, target = choose_target(pa.table({name: column}), name, task, na=na)
+    if target.task == "classification":
+        return target
+    assert isinstance(of, Numbers), "only numbers are left"
+    return replace(target, center=of.mean, scale=of.scale, notes=())
+
+
+def _column(name: str, kind: Kind, found: Summary) -> Learned:
+    """Return how a column is encoded, or why it is of no use."""
+    if isinstance(found, Values):
+        if found.counts is None:
+            return Learned(None, f"free text, more than {MOST_VALUES:,} different values")
+        return learn_counts(found.counts, found.missing, name)
+    if not found.n:
+        return Learned(None, "it has no value in any row")
+    flagged = found.missing > 0
+    if found.low == found.high and not flagged:
+        return Learned(None, f"it is {found.low:g} in every row")
+    points = found.sketch.evenly()
+    if kind == "date":
+        ends = np.concatenate([[found.low], points, [found.high]])
+        parts = parts_of(ends) or ("hour",)
+        centers, widths = scales_of_parts(parts, calendar(points))
+        fill = found.sketch.quantile(0.5)
+        return Learned(DateColumn(name, "date", DateForm(), parts, centers, widths, fill, flagged))
+    whole = bool((points == np.rint(points)).all())
+    if kind == "number" and whole and found.rising and not flagged and found.n > 2:
+        return Learned(None, "it rises from row to row, as numbers of rows do")
+    fill = found.sketch.quantile(0.5)
+    return Learned(NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged))
+
+
+def _with_fill(found: Numbers, fill: float) -> tuple[float, float]:
+    """Return center and scale of a column in which `fill` stands where a value is missing."""
+    if not found.missing:
+        return found.mean, found.scale
+    same = Numbers(
+        found.missing,
+        0,
+        fill,
+        0.0,
+        fill,
+        fill,
+        False,
+        fill,
+        fill,
+        sketch.sketch_of(np.array([fill])),
+    )
+    both = merged(replace(found, missing=0), same)
+    assert isinstance(both, Numbers), "of two it is one"
+    return both.mean, both.scale

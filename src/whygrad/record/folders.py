@@ -1,0 +1,161 @@
+"""Trainings on folders of Parquet files, and their runs.
+
+A run holds the last window: its rows, the state before them and all steps along them. So it is asked,
+replayed and forked as every run, about these steps; the windows before are not recorded.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from whygrad.engines.xla import following
+from whygrad.errors import InputError, nearest
+from whygrad.fitted import Fitted
+from whygrad.nn.functions import Array
+from whygrad.pipeline.fit import predict
+from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.streamed import Streaming, begin, open_folder, score, train_windows
+from whygrad.plan.plan import State
+from whygrad.record.files.inside import TRAINING
+from whygrad.record.files.location import check_place
+from whygrad.record.folder import Details, conclude, train_and_record
+from whygrad.tables import Encoding, Task, as_table
+from whygrad.training.callbacks import AnyCallback
+from whygrad.training.epochs import History
+from whygrad.training.loop import Training, run
+
+
+@dataclass(frozen=True, eq=False)
+class FolderResult:
+    """A network that was trained on a folder.
+
+    Parameters
+    ----------
+    fitted : Fitted
+        The network; its history has an epoch for each window.
+    encoding : Encoding
+        How rows become its inputs, and its outputs labels or numbers.
+    about : Streaming
+        What the training followed from: the plan, and which rows were trained on.
+    scores : Scores
+        How good it is on `scored_on`, the "test" or the "training" rows.
+    scored_on : str
+    seconds : float
+        How long training took, without the pass that learned the encoding.
+    """
+
+    fitted: Fitted
+    encoding: Encoding
+    about: Streaming
+    scores: Any
+    scored_on: str
+    seconds: float
+
+    def predict(self, frame: Any) -> Array:
+        """Return the predictions for the rows of a pandas, polars or arrow frame, (n,)."""
+        table = as_table(frame)
+        X = self.encoding.encode(table, self.fitted.theta.flat.dtype)
+        return self.encoding.decode(predict(self.fitted, X))
+
+
+def train_folder(
+    folder: str | PathLike[str],
+    target: str,
+    *,
+    task: Task | None = None,
+    record: str | PathLike[str] | None = None,
+    overwrite: bool = False,
+    tell: Callable[[str], Any] | None = None,
+    **options: Any,
+) -> FolderResult:
+    """Train a network on a folder of Parquet files that need not fit into memory.
+
+    One pass learns how the columns are encoded. Then rows are read in windows: the row groups in a new
+    order for every pass, cut into windows of 8 million encoded numbers, in which rows are shuffled.
+    A window is an epoch of the plan. The same seed gives the same bits, in any number of processes.
+
+    Parameters
+    ----------
+    folder : path
+        The files: those that end in .parquet or .pq, of the same columns.
+    target : str
+        The column to predict, which has a value in every row.
+    task : {"classification", "regression"}, optional
+        By default told from the target's values.
+    record : path, optional
+        A folder "NAME.run" for the run of the last window, which predicts and is asked as every run.
+    overwrite : bool, default False
+        Replace the run that is there.
+    tell : function, optional
+        Called with a line after each window, such as `print`.
+    **options
+        Those of `whygrad train`, such as hidden=(64,), epochs=3 passes, batch_size=256, engine="xla",
+        blocks=8, test=0.1, seed=0, leave_out=("id",). At most 100,000 rows are test rows.
+
+    Returns
+    -------
+    FolderResult
+        The network, its encoding and its scores.
+
+    Raises
+    ------
+    FileError
+        For a folder without Parquet files, and a file that is damaged or has other columns.
+    InputError
+        For a column that is not there, a row without a target, and options that a stream does not have.
+
+    Examples
+    --------
+    >>> import tempfile, numpy as np, pyarrow as pa, pyarrow.parquet
+    >>> x = np.linspace(-1, 1, 200) % 0.7
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i in range(2):
+    ...         table = pa.table({"x": x, "y": x > 0.3})
+    ...         pa.parquet.write_table(table, f"{folder}/{i}.parquet", row_group_size=50)
+    ...     result = train_folder(folder, "y", hidden=(8,), epochs=50, batch_size=20)
+    >>> result.about.rows, result.scores.accuracy > 0.9
+    ({'training': 320, 'test': 80}, True)
+    """
+    for name in options:
+        if name not in Settings.__dataclass_fields__:
+            raise InputError(
+                f"unknown option {name!r}: {nearest(name, [*Settings.__dataclass_fields__])}"
+            )
+    if record is not None and not following():
+        check_place(Path(record), overwrite)
+    given = begin(open_folder(folder), target, Settings(**options), task)
+    began = time.perf_counter()
+    fitted, history = train_windows(given, tell, _recording(given, record, overwrite))
+    seconds = time.perf_counter() - began
+    found = score(given, fitted)
+    if record is not None:
+        results: Mapping[str, Any] = {
+            "seconds": seconds,
+            "baseline": found.baseline,
+            "scored_on": TRAINING,  # the rows that the run holds
+            "scores": found.scores.to_dict(),
+        }
+        conclude(Path(record), fitted, results)
+    return FolderResult(fitted, given.encoding, given, found.scores, found.scored_on, seconds)
+
+
+def _recording(
+    given: Streaming, record: str | PathLike[str] | None, overwrite: bool
+) -> Callable[[Training, Sequence[AnyCallback]], tuple[State, History]]:
+    """Return what runs the last window: it records it where that is asked for."""
+    if record is None:
+        return run
+    target = given.encoding.target
+    more = {
+        "target": target.name,
+        "task": target.task,
+        "settings": asdict(given.settings),
+        "scored_on": TRAINING,
+    }
+    details = Details(
+        overwrite, True, more, source={"kind": "frame"}, encoding=given.encoding.to_dict()
+    )
+    return lambda training, observers: train_and_record(Path(record), training, details, observers)
