@@ -204,7 +204,7 @@ def test_in_a_notebook_a_click_is_answered_and_a_picture_is_kept():
     title = "What moves the weight from petal width (cm) to hidden 2"
     assert drawn == f"{title} True {[before, click]}"
     # what is left where no widget runs
-    assert "<svg" in shown["text/html"]
+    assert "data:image/svg+xml;base64," in shown["text/html"]
     assert f'data-part="{click}"' in shown["text/html"]
     assert shown["text/plain"] == "<NotebookWidget <Why 4-5-3 cross_entropy>>"
     # what a page with widgets shows, without Python
