@@ -66,7 +66,7 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     result = whygrad("resume", "iris.run", "--epochs", "15")
     assert result.code == 0 and "15 epochs" in result.out and "test rows" in result.out
     # The baseline is a column, as that of `train` is, and the next questions stand below.
-    head, line = (line for line in result.lines if "test rows" in line or "accuracy" in line)
+    head, line = (line for line in result.out.splitlines() if "test rows" in line or line.startswith("accuracy"))
     assert "always" in head and line.count("%") == 2
     assert "whygrad show iris.run" in result.out and "whygrad why weight iris.run" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
@@ -112,7 +112,7 @@ def test_diff_says_what_differs_and_from_which_step_on(here):
     whygrad("fork", "iris.run", "--step", "20", "--learning-rate", "0.05")
     result = whygrad("diff", "iris.run", "iris-fork.run")
     assert result.code == 1
-    score = next(line for line in result.lines if line.startswith("score"))
+    score = next(one for one in result.out.splitlines() if one.startswith("score"))
     assert score.count("accuracy") == score.count(" %") == 2  # as `runs` writes it
     assert "rate 0.05" in result.out and "costs first differ at step 21" in result.out
     said = json.loads(whygrad("diff", "iris.run", "iris-fork.run", "--json").out)
@@ -203,9 +203,9 @@ def test_columns_become_what_train_makes_of_them_and_evaluate_begins_with_its_ta
     facts = {one.name: one.becomes for one in wg.open_run("houses.run").encoding.facts}
     assert "pieces" in facts["size"]
     assert {one["name"]: one["becomes"] for one in said} == facts
-    assert whygrad("evaluate", "houses.run").lines[0].startswith("price of 24 test rows")
+    assert whygrad("evaluate", "houses.run").out.startswith("price of 24 test rows")
     # A year is no amount: its thousands are not set apart.
-    lines = whygrad("why", "prediction", "houses.run").lines
+    lines = whygrad("why", "prediction", "houses.run").out.splitlines()
     year = next(
         line for line in lines if line.lstrip().startswith("year built  ") and " 19" in line
     )
