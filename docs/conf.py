@@ -24,7 +24,14 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "images", "gallery", "built/extra", "built/**/*.ipynb", "built/**/*.py"]
+exclude_patterns = [
+    "_build",
+    "images",
+    "gallery",
+    "built/extra",
+    "built/**/*.ipynb",
+    "built/**/*.py",
+]
 
 # pages
 

@@ -36,10 +36,12 @@ def xor(path: Path) -> Film:
     run = _train(path, X, Y, [wg.Dense(4, "tanh")], wg.SGD(1.0), epochs=200, batch_size=4)
     right = int(((run.fitted.predict(X)[:, 0] > 0.5) == Y).sum())
     first, last = run.history.cost[0], run.history.cost[-1]
-    return Film(run, f"No single line parts the four points; four hidden units do, after {run.step} steps: "
-        f"{right} of 4 are right, and the cost falls from {first:.2f} to {last:.3f}. Stop early and click a "
-        "weight: its gradient is a sum over the two ways in which the units disagree.",
-        {"right": right, "first": first, "last": last})  # fmt: skip
+    said = (
+        f"No single line parts the four points; four hidden units do, after {run.step} steps: "
+        f"{right} of 4 are right, and the cost falls from {first:.2f} to {last:.3f}. Stop early and "
+        "click a weight: its gradient is a sum over the two ways in which the units disagree."
+    )
+    return Film(run, said, {"right": right, "first": first, "last": last})
 
 
 def spirals(path: Path) -> Film:
@@ -48,9 +50,12 @@ def spirals(path: Path) -> Film:
     layers = [wg.Dense(12, "tanh"), wg.Dense(8, "tanh")]
     run = _train(path, X, Y, layers, wg.Adam(0.02), epochs=300, batch_size=25)
     right = _accuracy(run.fitted, X, Y)
-    return Film(run, f"{len(X)} points on two spirals. The units of the first layer are straight edges, those of "
-        f"the second are shapes, and the output is the spiral: {right:.0%} of the points are right at the end. "
-        "Hold the pointer over a unit to see its own map.", {"right": right})  # fmt: skip
+    said = (
+        f"{len(X)} points on two spirals. The units of the first layer are straight edges, those of "
+        f"the second are shapes, and the output is the spiral: {right:.0%} of the points are right "
+        "at the end. Hold the pointer over a unit to see its own map."
+    )
+    return Film(run, said, {"right": right})
 
 
 def digits(path: Path) -> Film:
@@ -62,9 +67,12 @@ def digits(path: Path) -> Film:
              validation=(test, true), record=path, overwrite=True)  # fmt: skip
     run = wg.open_run(path)
     at_first, right = run.history.validation_score[0], run.history.validation_score[-1]
-    return Film(run, f"Each hidden unit wears its weights as an image. After the first epoch {at_first:.0%} of the "
-        f"{len(test)} digits that it has not seen are read; after the twelfth {right:.0%}. The examples it gets "
-        "most wrong are the first to look at.", {"first": at_first, "right": right})  # fmt: skip
+    said = (
+        f"Each hidden unit wears its weights as an image. After the first epoch {at_first:.0%} of "
+        f"the {len(test)} digits that it has not seen are read; after the twelfth {right:.0%}. The "
+        "examples it gets most wrong are the first to look at."
+    )
+    return Film(run, said, {"first": at_first, "right": right})
 
 
 def vanishing(path: Path) -> Film:
@@ -74,10 +82,13 @@ def vanishing(path: Path) -> Film:
     run = _train(path, X, Y, layers, wg.SGD(0.1), epochs=60, batch_size=25)
     grads = _gradients(run, X, Y)
     first, last = (float(np.linalg.norm(grads.dW[l])) for l in (1, run.net.L))
-    return Film(run, f"Each layer passes back at most a quarter of what it gets, since sigmoid is nowhere steeper. At "
-        f"the end the gradient of the first layer is {last / first:,.0f} times smaller than that of the last: "
-        "switch the width of the lines to the whole network, and the left side is empty.",
-        {"ratio": last / first})  # fmt: skip
+    said = (
+        "Each layer passes back at most a quarter of what it gets, since sigmoid is nowhere "
+        f"steeper. At the end the gradient of the first layer is {last / first:,.0f} times smaller "
+        "than that of the last: switch the width of the lines to the whole network, and the left "
+        "side is empty."
+    )
+    return Film(run, said, {"ratio": last / first})
 
 
 def dead_relu(path: Path) -> Film:
@@ -85,9 +96,12 @@ def dead_relu(path: Path) -> Film:
     X, Y = _two_spirals()
     run = _train(path, X, Y, [wg.Dense(12, "relu")], wg.Adam(1.0), epochs=30, batch_size=25, seed=1)
     before, after = (_dead(run, step, X) for step in (0, run.step))
-    return Film(run, f"With a rate of 1 Adam throws the biases far below zero. Of 12 ReLU units {before} are silent on "
-        f"all {len(X)} points at the start, and {after} at the end: their slope is 0, so are their gradients, and "
-        "they stay as they are.", {"before": before, "after": after})  # fmt: skip
+    said = (
+        f"With a rate of 1 Adam throws the biases far below zero. Of 12 ReLU units {before} are "
+        f"silent on all {len(X)} points at the start, and {after} at the end: their slope is 0, so "
+        "are their gradients, and they stay as they are."
+    )
+    return Film(run, said, {"before": before, "after": after})
 
 
 def too_high_a_rate(path: Path) -> Film:
@@ -98,9 +112,11 @@ def too_high_a_rate(path: Path) -> Film:
     settled = calm.history.cost[-1]
     run = _train(path, X, Y, layers, wg.SGD(30.0), epochs=60, batch_size=25)
     first, last = run.history.cost[0], run.history.cost[-1]
-    return Film(run, f"The rate is 30, a hundred times what is good here. Every step overshoots: after 60 epochs the cost is "
-        f"{last:.3g}, where a rate of 0.3 ends at {settled:.3g} from the same weights.",
-        {"first": first, "last": last, "settled": settled})  # fmt: skip
+    said = (
+        "The rate is 30, a hundred times what is good here. Every step overshoots: after 60 epochs "
+        f"the cost is {last:.3g}, where a rate of 0.3 ends at {settled:.3g} from the same weights."
+    )
+    return Film(run, said, {"first": first, "last": last, "settled": settled})
 
 
 def overfitting(path: Path) -> Film:
@@ -112,10 +128,17 @@ def overfitting(path: Path) -> Film:
                  batch_size=10, validation=(X[40:], Y[40:].astype(float)))  # fmt: skip
     held = run.history.validation_cost
     best = int(np.argmin(held))
-    return Film(run, f"40 noisy points, and some {run.net.sizes[1] * 20 + 200:,} weights. The training cost falls to "
-        f"{run.history.cost[-1]:.3f}, but on 80 points held out the cost is least in epoch {best + 1} "
-        f"({held[best]:.2f}) and {held[-1]:.2f} at the end: from there on it learns which points, not which side.",
-        {"best": best, "least": held[best], "last": held[-1], "training": run.history.cost[-1]})  # fmt: skip
+    said = (
+        f"40 noisy points, and some {run.net.sizes[1] * 20 + 200:,} weights. The training cost "
+        f"falls to {run.history.cost[-1]:.3f}, but on 80 points held out the cost is least in epoch "
+        f"{best + 1} ({held[best]:.2f}) and {held[-1]:.2f} at the end: from there on it learns "
+        "which points, not which side."
+    )
+    return Film(
+        run,
+        said,
+        {"best": best, "least": held[best], "last": held[-1], "training": run.history.cost[-1]},
+    )
 
 
 def symmetry(path: Path) -> Film:
@@ -133,10 +156,13 @@ def symmetry(path: Path) -> Film:
     left, mirrored = W[:, :3], W[:, :2:-1]
     apart = float((np.abs(left + mirrored).max(axis=1) / np.abs(W).max(axis=1)).max())
     ratio = np.sort(np.abs(left) / np.abs(left).min(axis=1, keepdims=True), axis=1).mean(axis=0)
-    return Film(run, f"Is a row of six bits its own mirror image? Rumelhart, Hinton and Williams showed in 1986 that two "
-        f"hidden units are enough. Here {right} of 64 rows are right after {run.step:,} sweeps; weights on both sides of the "
-        f"middle are equal and opposite to within {apart:.1%}, in the ratio 1 : {ratio[1]:.1f} : {ratio[2]:.1f}, the paper's "
-        "1 : 2 : 4.", {"right": right, "apart": apart, "ratio": ratio})  # fmt: skip
+    said = (
+        "Is a row of six bits its own mirror image? Rumelhart, Hinton and Williams showed in 1986 "
+        f"that two hidden units are enough. Here {right} of 64 rows are right after {run.step:,} "
+        f"sweeps; weights on both sides of the middle are equal and opposite to within {apart:.1%}, "
+        f"in the ratio 1 : {ratio[1]:.1f} : {ratio[2]:.1f}, the paper's 1 : 2 : 4."
+    )
+    return Film(run, said, {"right": right, "apart": apart, "ratio": ratio})
 
 
 def wrong_label(path: Path) -> Film:
@@ -148,22 +174,42 @@ def wrong_label(path: Path) -> Film:
     run = _train(path, X, Y, [wg.Dense(6, "tanh")], wg.Adam(0.02), epochs=40, batch_size=20)
     answer = run.why.labels(top=3)
     found = int(answer.tables[0].rows[0][0])
-    return Film(run, f"One of {len(X)} labels was turned over, that of example {wrong}. It lies deep within the other class, and "
-        f"`run.why.labels()` puts example {found} first. The film opens on it: its error is the largest.",
-        {"wrong": wrong, "found": found, "answer": answer})  # fmt: skip
+    said = (
+        f"One of {len(X)} labels was turned over, that of example {wrong}. It lies deep within the "
+        f"other class, and `run.why.labels()` puts example {found} first. The film opens on it: its "
+        "error is the largest."
+    )
+    return Film(run, said, {"wrong": wrong, "found": found, "answer": answer})
 
 
 def table(path: Path) -> Film:
     """Learn from a table: columns with names, classes with names."""
-    command = [sys.executable, "-m", "whygrad", "train", "iris", "--hidden", "6", "--epochs", "100", "--learning-rate", "0.03"]
-    done = subprocess.run([*command, "--run", str(path), "--overwrite"], capture_output=True, text=True)
+    command = [
+        sys.executable,
+        "-m",
+        "whygrad",
+        "train",
+        "iris",
+        "--hidden",
+        "6",
+        "--epochs",
+        "100",
+        "--learning-rate",
+        "0.03",
+    ]
+    done = subprocess.run(
+        [*command, "--run", str(path), "--overwrite"], capture_output=True, text=True
+    )
     if done.returncode:
         raise RuntimeError(done.stderr)
     run = wg.open_run(path)
     score = run.scores.score
-    return Film(run, f"`whygrad train iris --hidden 6`: columns keep their names and classes theirs. Of {run.scores.rows} flowers "
-        f"that it has not seen, {score:.0%} are named rightly. Click a unit to see which columns it listens to.",
-        {"score": score})  # fmt: skip
+    said = (
+        "`whygrad train iris --hidden 6`: columns keep their names and classes theirs. Of "
+        f"{run.scores.rows} flowers that it has not seen, {score:.0%} are named rightly. Click a "
+        "unit to see which columns it listens to."
+    )
+    return Film(run, said, {"score": score})
 
 
 SYMMETRY = 1  # a start from which it is solved, as most are

@@ -66,7 +66,8 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     result = whygrad("resume", "iris.run", "--epochs", "15")
     assert result.code == 0 and "15 epochs" in result.out and "test rows" in result.out
     # The baseline is a column, as that of `train` is, and the next questions stand below.
-    head, line = (line for line in result.out.splitlines() if "test rows" in line or line.startswith("accuracy"))
+    lines = result.out.splitlines()
+    head, line = (one for one in lines if "test rows" in one or one.startswith("accuracy"))
     assert "always" in head and line.count("%") == 2
     assert "whygrad show iris.run" in result.out and "whygrad why weight iris.run" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
