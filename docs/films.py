@@ -124,12 +124,13 @@ def overfitting(path: Path) -> Film:
     rng = np.random.default_rng(3)
     X = rng.uniform(-1, 1, (120, 2))
     Y = X[:, 0] + X[:, 1] + rng.normal(0, 0.6, 120) > 0
-    run = _train(path, X[:40], Y[:40], [wg.Dense(40, "tanh"), wg.Dense(20, "tanh")], wg.Adam(0.003), epochs=150,
-                 batch_size=10, validation=(X[40:], Y[40:].astype(float)))  # fmt: skip
+    layers = [wg.Dense(40, "tanh"), wg.Dense(20, "tanh")]
+    given = {"epochs": 150, "batch_size": 10, "validation": (X[40:], Y[40:].astype(float))}
+    run = _train(path, X[:40], Y[:40], layers, wg.Adam(0.003), **given)
     held = run.history.validation_cost
     best = int(np.argmin(held))
     said = (
-        f"40 noisy points, and some {run.net.sizes[1] * 20 + 200:,} weights. The training cost "
+        f"40 noisy points, and {run.theta.flat.size:,} weights and biases. The training cost "
         f"falls to {run.history.cost[-1]:.3f}, but on 80 points held out the cost is least in epoch "
         f"{best + 1} ({held[best]:.2f}) and {held[-1]:.2f} at the end: from there on it learns "
         "which points, not which side."
