@@ -83,8 +83,8 @@ def explain(
     Returns
     -------
     Model
-        The network: `Model.why` are the questions; it has `Model.predict`, `Model.check`, `Model.widget` and
-        `Model.to_whygrad` as well.
+        The network: `Model.why` are the questions; `Model.predict`, `Model.check`, `Model.widget` and
+        `Model.to_whygrad` are there as well.
         Rows and labels are given as to the model itself.
 
     Raises
