@@ -24,7 +24,14 @@ extensions = [
     "sphinx_gallery.gen_gallery",
 ]
 root_doc = "index"
-exclude_patterns = ["_build", "images", "gallery", "built/**/*.ipynb", "built/**/*.py"]
+exclude_patterns = [
+    "_build",
+    "images",
+    "gallery",
+    "built/extra",
+    "built/**/*.ipynb",
+    "built/**/*.py",
+]
 
 # pages
 
@@ -75,6 +82,9 @@ html_theme = "pydata_sphinx_theme"
 html_title = "whygrad"
 html_static_path = ["_static"]
 html_css_files = ["whygrad.css"]
+# Films are written there while their page runs, and copied as they are.
+(Path(__file__).parent / "built" / "extra").mkdir(parents=True, exist_ok=True)
+html_extra_path = ["built/extra"]
 html_show_sourcelink = False
 html_sidebars = {"index": [], "tutorial": [], "changelog": []}
 html_theme_options = {

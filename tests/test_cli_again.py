@@ -65,6 +65,11 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     )
     result = whygrad("resume", "iris.run", "--epochs", "15")
     assert result.code == 0 and "15 epochs" in result.out and "test rows" in result.out
+    # The baseline is a column, as that of `train` is, and the next questions stand below.
+    lines = result.out.splitlines()
+    head, line = (one for one in lines if "test rows" in one or one.startswith("accuracy"))
+    assert "always" in head and line.count("%") == 2
+    assert "whygrad show iris.run" in result.out and "whygrad why weight iris.run" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
     assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
     again = json.loads(whygrad("resume", "iris.run", "--epochs", "16", "--json").out)
@@ -108,6 +113,8 @@ def test_diff_says_what_differs_and_from_which_step_on(here):
     whygrad("fork", "iris.run", "--step", "20", "--learning-rate", "0.05")
     result = whygrad("diff", "iris.run", "iris-fork.run")
     assert result.code == 1
+    score = next(one for one in result.out.splitlines() if one.startswith("score"))
+    assert score.count("accuracy") == score.count(" %") == 2  # as `runs` writes it
     assert "rate 0.05" in result.out and "costs first differ at step 21" in result.out
     said = json.loads(whygrad("diff", "iris.run", "iris-fork.run", "--json").out)
     assert said["first_cost"] == 21 and said["theta"] > 0 and not said["same"]
@@ -186,3 +193,21 @@ def test_what_makes_no_sense_is_refused_in_one_line(here, words, message):
     assert result.code == 2 and len(result.lines) == 1
     assert result.lines[0].startswith(f"whygrad: {message}")
     assert sorted(os.listdir()) == before
+
+
+def test_columns_become_what_train_makes_of_them_and_evaluate_begins_with_its_table(here):
+    rows = "".join(f"{1950 + i % 70},{i % 13}.5,{3 * i % 50}\n" for i in range(120))
+    Path("houses.csv").write_text("year built,size,price\n" + rows, encoding="utf-8")
+    said = json.loads(whygrad("columns", "houses.csv", "--target", "price", "--json").out)
+    quick = ("--quality", "fast", "--time-limit", "1", "--no-comparison")
+    assert whygrad("train", "houses.csv", "--target", "price", *quick).code == 0
+    facts = {one.name: one.becomes for one in wg.open_run("houses.run").encoding.facts}
+    assert "pieces" in facts["size"]
+    assert {one["name"]: one["becomes"] for one in said} == facts
+    assert whygrad("evaluate", "houses.run").out.startswith("price of 24 test rows")
+    # A year is no amount: its thousands are not set apart.
+    lines = whygrad("why", "prediction", "houses.run").out.splitlines()
+    year = next(
+        line for line in lines if line.lstrip().startswith("year built  ") and " 19" in line
+    )
+    assert "," not in year

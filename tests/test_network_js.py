@@ -355,3 +355,21 @@ def test_on_a_telephone_the_page_does_not_grow_wider_and_letters_stay_legible(dr
     above = sorted(box for box in boxes if box[4] == min(one[4] for one in boxes))
     assert all(box[2] >= 24 and box[3] >= 24 for box in boxes)
     assert all(one[1] <= other[0] + 1 for one, other in zip(above, above[1:], strict=False))
+
+
+def test_a_tip_is_beside_the_pointer_within_whatever_is_transformed(draw):
+    drawn = draw(view(answers.network((3, 4, 2))))
+    place = """const tip = document.querySelector(".wg-tip").getBoundingClientRect();
+        const unit = document.querySelector('.wg-room g[data-part="1:2"]').getBoundingClientRect();
+        return [tip.left - (unit.left + unit.right) / 2, (unit.top + unit.bottom) / 2 - tip.bottom];"""
+    drawn.run("document.body.style.margin = '120px 0 0 150px'")
+    for style in (
+        "",
+        "transform: translate(90px, 60px)",
+        "contain: paint",
+        "transform: scale(0.8)",
+    ):
+        drawn.run("document.getElementById('root').style = arguments[0]", style)
+        drawn.hover("0:0")
+        drawn.hover("1:2")
+        assert drawn.run(place) == pytest.approx([14, 14], abs=2), style

@@ -6,6 +6,7 @@ Every picture is light or dark as its reader's system is. The networks are train
 digits that come with scikit-learn.
 """
 
+import re
 import warnings
 from pathlib import Path
 
@@ -16,12 +17,19 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names
 
 HERE = Path(__file__).parent
+DARK = re.compile(r"@media\(prefers-color-scheme:dark\)\{(\.wg\{[^}]*\})\}")
 
 
 def main() -> None:
     warnings.simplefilter("ignore")  # short trainings need not have settled
     for name, (answer, index) in {**iris(), **digits()}.items():
         (HERE / f"why_{name}.svg").write_text(answer.svg(index), encoding="utf-8")
+        if (
+            name == "weight_iris"
+        ):  # also as the README has it, where the site says which theme it is
+            for theme, rule in (("light", ""), ("dark", r"\1")):
+                fixed = DARK.sub(rule, answer.svg(index))
+                (HERE / f"front_{theme}.svg").write_text(fixed, encoding="utf-8")
 
 
 def iris() -> dict[str, tuple[Explanation, int]]:

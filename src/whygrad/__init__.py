@@ -181,6 +181,13 @@ def _suspect_labels(*given: Any, **options: Any) -> Any:
     return suspect_labels(*given, **options)
 
 
+def _card(of: Any) -> str:
+    from whygrad.answers.cards import card
+
+    return card(of)
+
+
+handed.card = _card
 handed.diagnose = _diagnose
 handed.suspect_labels = _suspect_labels
 

@@ -5,9 +5,10 @@
     write/      text, LaTeX, MathML, HTML, plain data for JSON
     draw/       pictures as SVG
     widget/     the network that can be clicked, here and in notebooks
+    cards       a network, a pass, a training and a run as answers, which notebooks show
     explanation `Explanation`: the data, with the doors to the forms; the public face of this folder
 
-Doors: `explanation`, `expression`, `formatting`, `names`, `parts`, `pictures`, one by one, since whoever
-writes a number needs no drawing. Nothing here computes a number of an answer. It may import `nn` and what
-is below.
+Doors: `cards`, `explanation`, `expression`, `formatting`, `names`, `parts`, `pictures`, one by one, since
+whoever writes a number needs no drawing. Nothing here computes a number of an answer. It may import `nn`
+and what is below.
 """

@@ -9,7 +9,7 @@ from typing import Any
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.data import to_dict
-from whygrad.answers.write.html import to_fragment, to_html
+from whygrad.answers.write.html import STILL, to_fragment, to_html
 from whygrad.answers.write.latex import to_latex
 from whygrad.answers.write.mathml import to_mathml
 from whygrad.answers.write.text import to_text
@@ -190,8 +190,11 @@ class Explanation(Answer):
         return to_html(self)
 
     def _repr_html_(self) -> str:
-        """Show the answer on pages that ask for HTML alone, such as those of Sphinx-Gallery."""
-        return to_fragment(self)
+        """Show the answer on pages that ask for HTML alone, such as those of Sphinx-Gallery.
+
+        Pictures and equations are images, which notebooks that nobody trusts yet show as well.
+        """
+        return to_fragment(self, form=STILL)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         """Show the answer in a notebook; what is shown is saved with it."""

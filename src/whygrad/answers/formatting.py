@@ -14,6 +14,14 @@ RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 JOINERS = "\u200c\u200d"  # which several scripts and emoji are spelled with
 
 
+class Ordinal(float):
+    """A number that counts nothing, such as a year: its thousands are not set apart.
+
+    >>> cell(Ordinal(1990)), cell(1990.0)
+    ('1990', '1,990')
+    """
+
+
 def number(value: float, sign: bool = False) -> str:
     """Write a number with some four digits, thousands set apart.
 
@@ -89,6 +97,8 @@ def cell(value: Any) -> str:
         return "yes" if value else "no"
     if isinstance(value, int | np.integer):
         return f"{int(value):,}"
+    if isinstance(value, Ordinal):
+        return f"{value:.6g}"
     if isinstance(value, float | np.floating):
         return number(float(value))
     return clean(value)

@@ -20,7 +20,8 @@ from whygrad.cli.options import types_of
 from whygrad.cli.printing import note_lines, print_json, printer
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import by_number, find
-from whygrad.tables import ColumnFacts, describe, read
+from whygrad.pipeline.recipe import recommended
+from whygrad.tables import Bins, ColumnFacts, Target, describe, read
 
 NAME = 30  # columns of the terminal that a name may take
 
@@ -51,13 +52,18 @@ def columns(
     types = {
         by_number(name, table.schema.names): kind for name, kind in types_of(type or ()).items()
     }
-    found = describe(table, target, types, tuple(na or ()))
+    found = describe(table, target, types, tuple(na or ()), bins=_as_train)
     note_lines(notes)
     if json:
         print_json([asdict(one) for one in found.facts])
         return 0
     print_facts(found.facts)
     return 0
+
+
+def _as_train(rows: int, target: Target) -> Bins:
+    """Return into how many pieces `train` takes numbers apart, by the rows that it does not test on."""
+    return lambda numbers: recommended(rows * 4 // 5, numbers, len(target.classes)).bins
 
 
 def print_facts(facts: Sequence[ColumnFacts]) -> None:

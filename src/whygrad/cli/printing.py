@@ -5,8 +5,10 @@ Results go to standard output, all else to standard error.
 
 import json
 import math
+import shlex
 import sys
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
@@ -94,7 +96,6 @@ def print_scores(
     comparison: Comparison | None = None,
 ) -> None:
     """Print scores beside those of other models, or of the baseline; `what` says of which rows they are."""
-    console.print()
     if isinstance(scores, RegressionScores):
         _print_numbers(console, scores, target, what, comparison)
     else:
@@ -113,21 +114,21 @@ def _print_measures(
     models = [] if comparison is None else list(comparison.models)
     heads = [always, *(model.name for model in models if model.name != "trivial")]
     others = [model.measures for model in models]
-    if not models and isinstance(scores, RegressionScores):
+    if not models:
         others.append(
             {
                 "r2": scores.baseline,
                 "rmse": scores.baseline_rmse,
                 "absolute_error": scores.baseline_absolute_error,
             }
+            if isinstance(scores, RegressionScores)
+            else {"accuracy": scores.baseline}
         )
     table = _headed(console, title, "this network", *heads[: len(others)])
     for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
         cells = [scores.measures[name], *(other.get(name) for other in others)]
         if cells[0] is not None or any(cell is not None for cell in cells):
             table.add_row(label, *(_measure(name, cell) for cell in cells))
-        if name == "accuracy" and not models:
-            table.add_row(f"accuracy, {always}", written_share(scores.baseline))
     console.print(table)
     if comparison is None:
         return
@@ -180,6 +181,19 @@ def _spread(repeated: Repeated, name: str, measure: str) -> str:
     if measure in SHARES:
         return f"{100 * mean:.1f} ± {100 * sd:.1f} %"
     return f"{number(float(f'{mean:.4g}'))} ± {number(float(f'{sd:.2g}'))}"
+
+
+def show_next(path: Path, averaged: bool) -> None:
+    """Print what to ask of a run next: of networks that are averaged what the average is asked."""
+    console, name = printer(), shlex.quote(str(path))
+    why = (
+        ("Why it predicts what it does", "why prediction")
+        if averaged
+        else ("Why one of its weights would move", "why weight")
+    )
+    for said, command in (("\nHow it came to this", "show"), why):
+        line = Text.assemble(f"{said}:  ", (f"whygrad {command} {name}", "bold"))
+        console.print(line, soft_wrap=True)  # to be copied as it is
 
 
 def written(scores: Scores) -> str:

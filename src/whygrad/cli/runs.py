@@ -13,7 +13,7 @@ from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts, kept
 from whygrad.cli.options import metrics_of
-from whygrad.cli.printing import ended, print_json, print_scores, printer
+from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
 from whygrad.engines.xla.launcher import completed, on_cluster, option_of, run_together
 from whygrad.errors import InputError
 from whygrad.escaping import note
@@ -183,7 +183,10 @@ def _tell(run: Run, json: bool) -> int:
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:
             what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
+            console.print()
             print_scores(console, run.scores, run.encoding.target, what)
+        if run.on_table:
+            show_next(run.path, run.members > 1)
     if history.stopped == "interrupted":
         return 130
     return 1 if history.stopped.startswith("diverged") else 0
@@ -213,7 +216,8 @@ def diff(
     for name, values in about["plan"].items():
         table.add_row(*map(clean, (name, *values)))
     for name, values in about["results"].items():
-        table.add_row(name, *("–" if value is None else number(value) for value in values))
+        cells = ("–" if value is None else number(value) for value in values)
+        table.add_row(name, *(map(_written, (one, two)) if name == "score" else cells))
     console.print(table)
     console.print(_in_words(about, same))
     return 0 if same else DIFFERS
@@ -264,6 +268,10 @@ def _described(run: Run) -> list[tuple[str, str]]:
 def _last(run: Run) -> float | None:
     costs = run.history.cost
     return costs[-1] if costs else None
+
+
+def _written(run: Run) -> str:
+    return "–" if run.scores is None else written(run.scores)
 
 
 def _score(run: Run) -> float | None:

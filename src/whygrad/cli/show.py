@@ -111,6 +111,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
     if opened.scores is not None:
         scored_on = opened.manifest["scored_on"]
         what, target = _rows(scored_on), opened.encoding.target
+        console.print()
         print_scores(console, opened.scores, target, what, opened.comparison)
         if opened.repeated is not None:
             print_repeated(console, opened.repeated)

@@ -1,7 +1,6 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import math
-import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -25,6 +24,7 @@ from whygrad.cli.printing import (
     print_repeated,
     print_scores,
     printer,
+    show_next,
     written,
 )
 from whygrad.engines.xla import following
@@ -127,7 +127,7 @@ def train(
         _show_result(result, path, comparison)
         if repeated is not None:
             print_repeated(printer(), repeated)
-        _show_next(path, len(result.members) > 1)
+        show_next(path, len(result.members) > 1)
     return _exit_code(stopped)
 
 
@@ -177,7 +177,7 @@ def _train_folder(
         print_scores(
             printer(), found.scores, found.encoding.target, _what(found.scored_on == "test")
         )
-        _show_next(path, False)
+        show_next(path, False)
     return _exit_code(stopped)
 
 
@@ -281,20 +281,8 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0
+    console.print()
     print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
-
-
-def _show_next(path: Path, averaged: bool) -> None:
-    """Print what to ask of a run next: of networks that are averaged what the average is asked."""
-    console, name = printer(), shlex.quote(str(path))
-    why = (
-        ("Why it predicts what it does", "why prediction")
-        if averaged
-        else ("Why one of its weights would move", "why weight")
-    )
-    for said, command in (("\nHow it came to this", "show"), why):
-        line = Text.assemble(f"{said}:  ", (f"whygrad {command} {name}", "bold"))
-        console.print(line, soft_wrap=True)  # to be copied as it is
 
 
 def _what(test: bool) -> str:

@@ -83,7 +83,8 @@ def explain(
     Returns
     -------
     Model
-        The network: `.why` are the questions, `.predict`, `.check`, `.widget` and `.to_whygrad()` the rest.
+        The network: `Model.why` are the questions; `Model.predict`, `Model.check`, `Model.widget` and
+        `Model.to_whygrad` are there as well.
         Rows and labels are given as to the model itself.
 
     Raises

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from whygrad import handed
 from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets, check_fit, check_trace
 from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Gradients, Network, Parameters
@@ -42,6 +43,10 @@ class Trace:
     a: tuple[Any, ...]
     delta: Any = None
     masks: Sequence[Any] | None = field(default=None, repr=False)
+
+    def _repr_html_(self) -> str | None:
+        """Show activations and errors in a notebook."""
+        return handed.card(self) if handed.card else None
 
 
 def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None) -> Trace:

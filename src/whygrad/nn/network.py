@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad import handed
 from whygrad.errors import InputError, known_arguments, nearest
 from whygrad.nn.frozen_array import FrozenArray, freeze
 from whygrad.nn.functions import Activation, Array, Cost, check_pairing, find_activation, find_cost
@@ -317,6 +318,10 @@ class Network:
                 f"{output.f.name!r} of a single unit is always 1: use 'sigmoid', or a unit for each class"
             )
         check_pairing(output.f, self.C)
+
+    def _repr_html_(self) -> str | None:
+        """Show layers and a drawing in a notebook."""
+        return handed.card(self) if handed.card else None
 
     def __getstate__(self) -> dict[str, Any]:
         # What was looked up by name is looked up again by a copy, rather than copied.

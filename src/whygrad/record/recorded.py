@@ -71,6 +71,24 @@ class Recorded:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {str(self.path)!r}: {self.fitted!r}>"
 
+    def _repr_html_(self) -> str:
+        """Show how the training went in a notebook."""
+        from whygrad.answers.cards import card, run_answer  # which a run does not need to be read
+
+        plan, scores = self.plan, self.scores if self.on_table else None
+        layers = [f"{one.units} {one.f.name}" for one in self.net.layers]
+        rule = type(plan.optimizer).__name__
+        facts = [
+            ("network", " → ".join([f"{self.net.sizes[0]} inputs", *layers])),
+            ("training", f"{rule}, batches of {plan.batch_size}, seed {plan.seed}"),
+            ("steps", f"{self.step:,}"),
+        ]
+        if self.on_table:
+            facts.append(("predicts", self.target))
+        if scores is not None and scores.score is not None:
+            facts.append(("score", f"{scores.score:.4g}"))
+        return card(run_answer(self.path.name, self.net, self.history, facts))
+
     # ── what was trained ──
 
     @cached_property

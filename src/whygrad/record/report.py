@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.cards import cost_picture
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
@@ -238,21 +239,10 @@ def _curves(run: Run) -> list[Explanation]:
     epochs = run.history.epochs
     if len(epochs) < 2:
         return []
-    x = np.arange(1.0, len(epochs) + 1)
-    lines = [
-        Line(
-            f"training {run.plan.cost_name}", np.array([epoch.cost for epoch in epochs], np.float64)
-        )
-    ]
-    if epochs[0].validation_cost is not None:
-        held = [np.nan if e.validation_cost is None else e.validation_cost for e in epochs]
-        lines.append(Line("validation cost", np.array(held, np.float64), stroke=1))
-    picture = CurvePicture(
-        "The cost, epoch by epoch", "epoch", "cost", x, tuple(lines), scale="log"
-    )
+    picture = cost_picture(run.history, run.plan.cost_name)
     said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
     ended = f"{said}: {run.history.stopped}."
-    return [_section("How it learned", ended, pictures=(picture, *_metrics(run, x)))]
+    return [_section("How it learned", ended, pictures=(picture, *_metrics(run, picture.x)))]
 
 
 def _metrics(run: Run, x: Array) -> list[CurvePicture]:

@@ -116,6 +116,7 @@ def describe(
     target: str | None = None,
     types: Mapping[str, str] | None = None,
     na: tuple[str, ...] = (),
+    bins: Callable[[int, Target], Bins] | None = None,
 ) -> Encoding:
     """Decide about every column of a table, as for a training on all of its rows.
 
@@ -127,6 +128,8 @@ def describe(
         The column to predict; without it every column is an input.
     types, na
         As of `choose_target`.
+    bins : callable, optional
+        Given how many rows there are and the target, the bins of `learn`; by default no number has pieces.
 
     Returns
     -------
@@ -149,7 +152,8 @@ def describe(
         whole = table
         table, chosen = choose_target(whole, target, None, types, na)
         rows = np.flatnonzero(chosen.present(whole))
-    encoding = _learn_all(table, chosen, types or {})
+    pieces = 0 if bins is None else bins(table.num_rows, chosen)
+    encoding = _learn_all(table, chosen, types or {}, pieces)
     odd = Oddities(rows)
     encoding.encode(table, odd=odd)
     return encoding.noted(odd)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad import handed
 from whygrad.cores import one_thread
 from whygrad.engines import Engine, ProbeResult, Probes
 from whygrad.engines.reference import of_next_batch
@@ -108,6 +109,10 @@ class History:
     def __repr__(self) -> str:
         last = f"last cost {self.epochs[-1].cost:.4g}, " if self.epochs else ""
         return f"<History of {len(self.epochs)} epochs, {last}{self.stopped or 'not ended'}>"
+
+    def _repr_html_(self) -> str | None:
+        """Show the costs in a notebook."""
+        return handed.card(self) if handed.card else None
 
     @property
     def cost(self) -> list[float]:

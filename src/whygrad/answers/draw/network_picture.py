@@ -4,6 +4,8 @@ A connection is as wide as its number beside the largest of its layer; what is n
 runs backwards, so its connections end in arrows at the lower layer.
 """
 
+import numpy as np
+
 from whygrad.answers.draw.drawing import Drawing, Label, legend, line, tag
 from whygrad.answers.draw.network_elements import (
     NUMBER,
@@ -128,7 +130,8 @@ def keys(picture: NetworkPicture, all_: bool = False) -> list[tuple[str, str]]:
     if all_ or any((one < 0).any() for one in values):
         found.append((line(0, 0, 22, 0, "wg-on-negative wg-minus", 3), f"{meaning} below 0"))
     wedge = tag("path", {"d": "M0 0.5L22 3.5V-3.5L0 -0.5Z", "class": "wg-soft"})
-    found.append((wedge, "wider: larger within its layer"))
+    if all_ or any(np.isfinite(one).any() for one in values):
+        found.append((wedge, "wider: larger within its layer"))
     if picture.backwards:
         arrow = tag("path", {"d": "M0 0L9 4.5V1.2H22V-1.2H9V-4.5Z", "class": "wg-soft"})
         found.append((arrow, "from the cost back to the input"))

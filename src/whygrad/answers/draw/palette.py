@@ -24,6 +24,7 @@ PIXELS = {"input": "#8250f0", "positive": "#1f86c7", "negative": "#e0651a"}
 SERIES = 10  # colours for lines and areas
 DASHES = ("", "7 4", "2 3", "10 3 2 3", "4 2")  # lengths of dashes and gaps, by stroke
 FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
+MATH_FONT = '"STIX Two Math","Latin Modern Math","Cambria Math","DejaVu Math TeX Gyre",math'
 
 
 def style(page: bool = False) -> str:
@@ -74,4 +75,6 @@ def _within(lightness: str, theme: str) -> str:
 
 
 def _variables(theme: int) -> str:
-    return ";".join(f"--wg-{name}:{both[theme]}" for name, both in COLOURS.items())
+    """Return the colours of a theme, which an image within is told of by `color-scheme`."""
+    scheme = f"color-scheme:{('light', 'dark')[theme]};"
+    return scheme + ";".join(f"--wg-{name}:{both[theme]}" for name, both in COLOURS.items())

@@ -230,10 +230,15 @@ class Drawing {
     this.tip.hidden = !text;
     if (!text) return;
     write(this.tip, text);
-    const { width, height } = this.tip.getBoundingClientRect();
+    // What is fixed is so to the window, or to an element around it that is transformed or contained.
+    this.tip.style.transform = "none";
+    const origin = this.tip.getBoundingClientRect();
+    const { width, height } = origin;
+    const scale = width / this.tip.offsetWidth || 1;
     const left = Math.min(x + NEAR_TIP, document.documentElement.clientWidth - width - 6);
     const top = y - height - NEAR_TIP < 4 ? y + NEAR_TIP + 8 : y - height - NEAR_TIP;
-    this.tip.style.transform = `translate(${Math.max(6, left)}px,${top}px)`;
+    const across = (Math.max(6, left) - origin.left) / scale;
+    this.tip.style.transform = `translate(${across}px,${(top - origin.top) / scale}px)`;
   }
 
   // Say whether the room is that of a telephone, so that Python may lay out the network more closely.

@@ -8,7 +8,6 @@ from html import escape
 from typing import Any, Protocol
 
 from whygrad.answers.draw.palette import style
-from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Ref
 from whygrad.answers.pictures import NetworkPicture
@@ -16,6 +15,7 @@ from whygrad.answers.widget.view import read_gesture
 from whygrad.answers.widget.view_state import ViewState
 from whygrad.answers.widget.widget import NetworkWidget
 from whygrad.answers.write.html import to_fragment
+from whygrad.answers.write.still import picture_still
 from whygrad.errors import WhygradError
 
 AGAIN = "Click the same unit again for its blame: whose error it is."
@@ -76,7 +76,7 @@ class NotebookWidget(NetworkWidget):
         """Show the widget, and the picture where none runs."""
         bundle, about = super()._repr_mimebundle_(**options) or ({}, {})
         still = (
-            f"<div><style>{style(page=True)}</style>{picture_svg(self._picture, alone=False)}</div>"
+            f'<div class="wg"><style>{style(page=True)}</style>{picture_still(self._picture)}</div>'
         )
         return bundle | {"text/html": still, "text/plain": repr(self)}, about
 

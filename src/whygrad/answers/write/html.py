@@ -1,19 +1,24 @@
 """An answer as one page: question, answer, picture, equations, sum, tables; nothing is loaded.
 
-It is light or dark as its reader's system is, and needs no script. Within a notebook the same is a piece of
-a page, which carries its style sheet with it.
+It is light or dark as its reader's system is, and needs no script. Within a page of others the same is a
+piece that carries its style sheet with it. In a notebook pictures and equations are images (`still`), since
+one that nobody trusts yet is read without SVG, MathML and style sheets.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-from whygrad.answers.draw.palette import COLOURS, FONT, colour, style
+from whygrad.answers.draw.palette import COLOURS, FONT, MATH_FONT, colour, style
 from whygrad.answers.draw.svg import picture_svg
+from whygrad.answers.expression import Expression
 from whygrad.answers.formatting import cell, clean, is_number, number, typeset
 from whygrad.answers.parts import Answer, Table, Term
+from whygrad.answers.pictures import Picture
 from whygrad.answers.write.mathml import expression_mathml, to_mathml
 from whygrad.answers.write.outline import numeric_columns
+from whygrad.answers.write.still import equations_still, expression_html, picture_still
 
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
 MOST = 64  # characters of a row of an equation
@@ -27,10 +32,11 @@ max-width:760px;margin:0 auto;padding:14px;box-sizing:border-box;overflow-wrap:b
 .wg-answer h2{{font-size:1.12em;line-height:1.3;margin:1.2em 0 .3em}}
 .wg-answer p{{margin:.4em 0}}
 .wg-answer figure{{margin:1em 0;overflow-x:auto}}
-.wg-answer figure svg{{display:block;min-width:min(100%,330px)}}
+.wg-answer figure svg,.wg-answer figure img{{display:block;min-width:min(100%,330px);margin:0}}
+.wg-answer img{{max-width:100%;height:auto;background:none;filter:none;padding:0}}
+.wg-answer .wg-question{{font-size:1.15em;line-height:1.3;margin:0 0 .4em}}
 .wg-scroll{{overflow-x:auto;padding:2px 0}}
-.wg-answer math{{font-size:1.1em;font-family:"STIX Two Math","Latin Modern Math","Cambria Math",\
-"DejaVu Math TeX Gyre",math}}
+.wg-answer math{{font-size:1.1em;font-family:{MATH_FONT}}}
 .wg-answer mtable>mtr>mtd{{padding:.35em .2em}}
 .wg-answer table{{border-collapse:collapse;font-size:.88em;{colour("color", "ink")};\
 {colour("background", "surface")};margin:0}}
@@ -44,6 +50,28 @@ border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "lin
 .wg-note{{font-size:.88em}}
 .wg-answer summary{{display:list-item;cursor:pointer;font-weight:600;margin:.9em 0 .3em}}
 """.strip().replace("\n", "")
+
+
+@dataclass(frozen=True)
+class Form:
+    """How an answer writes what plain HTML cannot: pictures, equations of so many characters, symbols.
+
+    `headed` is whether the question is a heading, which in a notebook would be one of the notebook's own.
+    """
+
+    picture: Callable[[Picture], str]
+    equations: Callable[[Answer, int], str]
+    symbol: Callable[[Expression], str]
+    headed: bool
+
+
+LIVE = Form(
+    lambda picture: picture_svg(picture, alone=False),
+    lambda about, most: to_mathml(about, block=False, most=most),
+    expression_mathml,
+    headed=True,
+)
+STILL = Form(picture_still, equations_still, expression_html, headed=False)
 
 
 def to_html(about: Answer) -> str:
@@ -64,29 +92,31 @@ def to_page(sections: Sequence[Answer]) -> str:
     )
 
 
-def to_fragment(about: Answer, most: int = MOST) -> str:
+def to_fragment(about: Answer, most: int = MOST, form: Form = LIVE) -> str:
     """Write an answer as a piece of a page, with its style sheet.
 
     Rows of equations hold about `most` characters.
     """
-    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most)}</div>"
+    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most, form=form)}</div>"
 
 
-def _answer(about: Answer, most: int = MOST, level: int = 1) -> str:
+def _answer(about: Answer, most: int = MOST, level: int = 1, form: Form = LIVE) -> str:
     kind = "article" if level == 1 else "section"
-    content = "".join(_parts(about, most, level))
+    content = "".join(_parts(about, most, level, form))
     return f'<{kind} class="wg wg-answer">{content}</{kind}>'
 
 
-def _parts(about: Answer, most: int, level: int) -> Iterator[str]:
-    yield f"<h{level}>{_words(about.question)}</h{level}>"
+def _parts(about: Answer, most: int, level: int, form: Form) -> Iterator[str]:
+    question = _words(about.question)
+    strong = f'<p class="wg-question"><strong>{question}</strong></p>'
+    yield f"<h{level}>{question}</h{level}>" if form.headed else strong
     if about.answer:
         yield f"<p>{_words(about.answer)}</p>"
-    pictures = [f"<figure>{picture_svg(one, alone=False)}</figure>" for one in about.pictures]
+    pictures = [f"<figure>{form.picture(one)}</figure>" for one in about.pictures]
     yield from pictures[:1]
     if about.equations:
-        yield f'<div class="wg-scroll">{to_mathml(about, block=False, most=most)}</div>'
-    yield from _factors(about.terms)
+        yield f'<div class="wg-scroll">{form.equations(about, most)}</div>'
+    yield from _factors(about.terms, form)
     yield from _sum(about)
     yield from pictures[1:]
     for table in about.tables:
@@ -94,12 +124,12 @@ def _parts(about: Answer, most: int, level: int) -> Iterator[str]:
     yield from (f'<p class="wg-note">{_words(note)}</p>' for note in about.notes)
 
 
-def _factors(terms: Sequence[Term]) -> Iterator[str]:
+def _factors(terms: Sequence[Term], form: Form) -> Iterator[str]:
     """Write what each factor of a single product means."""
     if len(terms) == 1 and terms[0].factors:
         rows = [
             _row(
-                (expression_mathml(one.symbol), _cell(one.value), _words(one.meaning)),
+                (form.symbol(one.symbol), _cell(one.value), _words(one.meaning)),
                 (1,),
                 part=one.part,
             )

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from whygrad.errors import FileError
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.deploy.c_source import to_c
@@ -18,7 +20,7 @@ from whygrad.pipeline.deploy.tensors import to_tensors
 from whygrad.tables import quoted
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Exported:
     """A network that was exported.
 
@@ -35,6 +37,8 @@ class Exported:
         The rows that were compared, or that the file holds to compare.
     notes : tuple of str
         What is to be known of the columns that go in, and how a file proves itself.
+    relative : float or None
+        The same difference beside the largest of these values; None where that is 0.
     """
 
     path: Path
@@ -42,12 +46,16 @@ class Exported:
     difference: float | None
     rows: str
     notes: tuple[str, ...] = ()
+    relative: float | None = None
 
     def __str__(self) -> str:
         said = f"{self.path}: {self.size:,} bytes"
         if self.difference is None:
             return f"{said}, with {self.rows}" if self.rows else said
-        return f"{said}; at most {self.difference:.2g} from whygrad, on {self.rows}"
+        of = "" if self.relative is None else f" ({self.relative:.1g} of the largest value)"
+        return f"{said}; at most {self.difference:.2g}{of} from whygrad, on {self.rows}"
+
+    __repr__ = __str__  # so that a bare prompt shows it as well
 
 
 def check_place(path: Path, overwrite: bool) -> None:
@@ -103,7 +111,9 @@ def _onnx(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]
         if column.name != name
     ]
     rows = f"{len(proof):,} {proof.what}"
-    return content, Exported(path, len(content), difference, rows, (*given.notes, *renamed))
+    notes, largest = (*given.notes, *renamed), float(np.abs(proof.values).max(initial=0.0))
+    relative = difference / largest if largest else None
+    return content, Exported(path, len(content), difference, rows, notes, relative)
 
 
 def _c(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:

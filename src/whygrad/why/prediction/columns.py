@@ -5,12 +5,16 @@
 "sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
 """
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
 
+from whygrad.answers.formatting import Ordinal
 from whygrad.answers.names import Names
 from whygrad.nn import Array, Network
+
+YEAR = re.compile(r"(?<![^\W_])(year|yr)(?![^\W\d_])", re.IGNORECASE)  # within the name of a column
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +49,10 @@ class InputColumn:
         values = x[self.inputs]
         return self.categories[int(values.argmax())] if values.max() > 0 else "none of them"
 
+    def number(self, own: float) -> float:
+        """Return a number of its own units as it is written: a year without its thousands set apart."""
+        return Ordinal(own) if YEAR.search(self.name) and 1000 <= own < 3000 else own
+
     def shown(self, net: Network, names: Names, x: Array) -> str | float:
         """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing"."""
         if self.categories:
@@ -52,7 +60,7 @@ class InputColumn:
         if (x[list(self.missing)] == 1).any():  # a mean of rows has less
             return "is missing"
         if not self.dated:
-            return float(names.own(net, 0, self.inputs[0], x[self.inputs[0]]))
+            return self.number(float(names.own(net, 0, self.inputs[0], x[self.inputs[0]])))
         if self.day < 0:
             return ""
         days = float(names.own(net, 0, self.day, x[self.day]))

@@ -236,7 +236,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
             before, after = (
                 _plain(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x)
             )
-            ends = (before, after, after - before)
+            ends = (column.number(before), column.number(after), after - before)
         said = _said(answer, names, change)
         rows.append((column.name, *ends, said, "yes" if change.verified else "no"))
     return Table("What would change the answer, one column at a time", columns, tuple(rows))
