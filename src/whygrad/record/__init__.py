@@ -21,11 +21,12 @@ compute again from a state.
     rows           runs on tables: recorded, applied to rows, scored
     members        runs of ensembles, whose members are runs within the folder
     report         a run as one page that a colleague can read
+    listing        the runs of a folder as rows of a list; renamed, put aside, put back
     why            a run → `Why`;  trajectory  a run → the questions about its training
 
 Doors beside this one: `rows`, `members`, `forking`, `replay`, `recorded`, `so_far`, `source`, `why`,
-`report`. It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the CLI and
-the studio.
+`report`, `listing`. It stands above `pipeline`, `why` and `training`, and below `train`, the estimators,
+the CLI and the studio.
 """
 
 from whygrad.record.files.location import free_name

@@ -1,5 +1,6 @@
 """The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from nicegui import events, ui
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
+from whygrad.record.listing import TRASH, in_trash
+from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
 from whygrad.studio.page.uploads import UPLOADED, keep_table
 from whygrad.studio.server.guard import LIMIT
+from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -197,33 +201,125 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)[:40]
 
 
-MOST = 200  # that are listed
+MOST = 200  # columns that are listed
 
 
 def build_runs(page: Page) -> None:
-    """Lay out the list of runs."""
+    """Lay out the table of runs: opened, compared, renamed, deleted, and put back."""
     ui.label("Runs in this folder").classes("wg-heading")
+    known = RunTable(page.session)
     none = ui.label("None yet: Start writes one.").classes("wg-note")
-    listed = ui.column().classes("wg-runs")
-    state: dict[str, Any] = {"seen": None}
+    chosen: list[str] = []
+    with ui.row().classes("wg-line") as bar:
+        open_ = ui.button("Open", on_click=lambda: _open(page, chosen[0]))
+        beside = ui.button("Compare curves", on_click=lambda: _compare(page, chosen))
+        rename = ui.button("Rename", on_click=lambda: _ask_name(page, chosen[0], forget))
+        delete = ui.button("Delete", on_click=lambda: _delete(page, list(chosen), forget))
+        back = ui.button("Put the last deleted back", on_click=lambda: _put_back(page))
+        for button in (open_, beside, rename, delete, back):
+            button.props("no-caps dense flat")
+    columns = [
+        {"name": name, "label": label, "field": name, "align": "left", "sortable": True}
+        for name, label in HEADS.items()
+    ]
+    table = ui.table(columns=columns, rows=[], row_key="name", selection="multiple", pagination=50)
+    table.props('dense flat bordered binary-state-sort aria-label="Runs"').classes("wg-table")
+    for name, text in (("score", "props.row.score_text"), ("size", "props.row.size_text")):
+        table.add_slot(
+            f"body-cell-{name}", f'<q-td :props="props">{{{{ {text} }}}}</q-td>'
+        )  # sorted by the number, shown as it is written
+    table.on_select(lambda _: choose([row["name"] for row in table.selected]))
+    table.on("rowClick", lambda e: _open(page, e.args), js_handler="(e, row) => emit(row.name)")
+    state: dict[str, Any] = {"reading": False}
+
+    def choose(names: list[str]) -> None:
+        chosen[:] = names
+        for button, on in (
+            (open_, len(names) == 1),
+            (rename, len(names) == 1),
+            (beside, bool(names) and page.session.opened_run is not None),
+            (delete, bool(names)),
+        ):
+            button.set_enabled(on)
+
+    def forget() -> None:
+        """Read the table anew, with nothing chosen."""
+        with page.client:
+            table.selected = []
+            choose([])
+        page.later(read)
+
+    async def read() -> None:
+        if state["reading"]:
+            return
+        state["reading"] = True
+        try:
+            rows = await page.in_thread(known.rows, "runs")
+        finally:
+            state["reading"] = False
+        if rows is None or page.client.is_deleted:
+            return
+        with page.client:
+            none.set_visibility(not rows)
+            table.set_visibility(bool(rows))
+            back.set_visibility(bool(in_trash(page.session.folder)))
+            bar.set_visibility(bool(rows) or back.visible)
+            if rows != table.rows:
+                table.rows[:] = rows
+                table.update()
 
     def update() -> None:
-        if page.look.tab != "runs":
-            return
-        opened_run = page.session.opened_run
-        now = None if opened_run is None else opened_run.path
-        paths = list(page.session.runs().values())[:MOST]
-        none.set_visibility(not paths)
-        if (seen := (tuple(paths), now)) == state["seen"]:
-            return
-        state["seen"] = seen
-        listed.clear()
-        with listed:
-            for path in paths:
-                button = ui.button(path.name, on_click=partial(show, path))
-                button.props("no-caps dense flat align=left").set_enabled(path != now)
+        if page.look.tab == "runs":
+            page.later(read)
 
-    def show(path: Any) -> None:
-        page.do(lambda: page.session.open(path))
-
+    choose([])
     page.panels.append(update)
+
+
+def _open(page: Page, name: str) -> None:
+    page.do(lambda: page.session.open(page.session.folder / name))
+
+
+def _compare(page: Page, names: list[str]) -> None:
+    """Draw the curves of the chosen runs beside those of the run that is shown."""
+    opened_run = page.session.opened_run
+    others = [Path(name) for name in names if opened_run is None or name != opened_run.path.name]
+    page.do(partial(page.session.compare, *others[:BESIDE]))
+    page.show(tab="curves")
+
+
+def _ask_name(page: Page, name: str, done: Callable[[], None]) -> None:
+    with ui.dialog() as dialog, ui.card():
+        ui.label(f"A new name for {name}").classes("wg-strong")
+        given = ui.input("Name", value=name.removesuffix(".run")).props("dense outlined autofocus")
+        with ui.row():
+            ui.button("Rename", on_click=lambda: go()).props("no-caps unelevated")
+            ui.button("Cancel", on_click=dialog.close).props("no-caps flat")
+
+    def go() -> None:
+        def work() -> None:
+            renamed(page.session, name, given.value)
+            done()
+
+        dialog.close()
+        page.do(work)
+
+    dialog.open()
+
+
+def _delete(page: Page, names: list[str], done: Callable[[], None]) -> None:
+    """Put runs into the trash, from which the button beside takes them back."""
+
+    def work() -> None:
+        deleted(page.session, names)
+        done()
+        with page.client:
+            ui.notify(
+                f"In the trash, {TRASH}, from which it can be put back: {', '.join(names):.200}"
+            )
+
+    page.do(work)
+
+
+def _put_back(page: Page) -> None:
+    page.do(lambda: restored(page.session))
