@@ -22,7 +22,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.files.location import only_writer
 from whygrad.record.rows import record_table
-from whygrad.studio.page.uploads import keep, keep_table
+from whygrad.studio.page.uploads import keep, keep_model, keep_table
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
 from whygrad.studio.session import runs as runs_of
@@ -687,6 +687,35 @@ def test_an_upload_that_is_no_table_leaves_no_file_behind_unless_it_was_there(tm
     assert [path.name for path in tmp_path.iterdir()] == ["ragged.csv"]
     path, table = keep_table(tmp_path, "good.csv", b"a,b\n1,2\n")
     assert (path.name, table.num_rows) == ("good.csv", 1)
+
+
+def test_a_network_that_is_dropped_is_shown_and_what_is_none_is_not_left_behind(session, tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(2, "softmax")])
+    given = tmp_path / "given"
+    given.mkdir()
+    wg.Fitted(net, net.init(0)).save(given / "net.safetensors")
+    content = (given / "net.safetensors").read_bytes()
+    path, model = keep_model(tmp_path, "../../net.safetensors", content)
+    assert path == tmp_path / "net.safetensors"
+    session.look_at(model)
+    subject = session.subject()
+    assert subject.net.sizes == (2, 3, 2)
+    assert session.opened_run is None
+    assert session.config is None
+    before = set(tmp_path.iterdir())
+    for name in ("bad.safetensors", "bad.onnx", "bad.pkl", "bad.skops"):
+        with pytest.raises((FileError, InputError), match="bad"):
+            keep_model(tmp_path, name, b"no network")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_column_can_be_given_another_type(session):
+    assert session.config.settings.types == ()
+    name = session.config.ready.encoding.facts[0].name
+    session.set(types={name: "leave-out"})
+    assert name not in session.config.ready.encoding.names
+    session.set(types={})
+    assert name in session.config.ready.encoding.names
 
 
 def test_lbfgs_is_not_for_tables_and_nobody_is_asked_whether_it_was_meant():

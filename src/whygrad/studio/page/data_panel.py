@@ -13,7 +13,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record.listing import TRASH, in_trash
 from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
-from whygrad.studio.page.uploads import UPLOADED, keep_table
+from whygrad.studio.page.uploads import UPLOADED, is_model, keep_model, keep_table
 from whygrad.studio.server.guard import LIMIT
 from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
 
@@ -37,6 +37,14 @@ QUALITY = {
     "default": "networks by the recipe, averaged",
     "best": "networks by the recipe, eight of any table",
 }
+# Types that a column can be given: settings' types, "" for the one that is found.
+KINDS = {
+    "number": "number",
+    "category": "category",
+    "date": "date",
+    "leave-out": "leave out",
+    "": "as found",
+}
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
@@ -50,7 +58,7 @@ def build(page: Page) -> None:
                 "no-caps dense outline"
             )
             button.tooltip(ABOUT[name])
-    ui.label("Your own table").classes("wg-heading")
+    ui.label("Your own table, or a trained network").classes("wg-heading")
     chosen: list[ui.column] = []
 
     async def taken(event: events.UploadEventArguments) -> None:
@@ -58,13 +66,15 @@ def build(page: Page) -> None:
         await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
-        label=f"CSV, Excel, Parquet …, up to {LIMIT // 1_000_000} MB",
+        label=f"CSV, Parquet …; ONNX, Keras, safetensors, skops; up to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
         on_upload=taken,
     )
-    upload.props(f'flat bordered accept="{",".join(UPLOADED)}" aria-label="Choose a table"')
+    upload.props(
+        f'flat bordered accept="{",".join(UPLOADED)}" aria-label="Choose a table or a network"'
+    )
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     chosen.append(ui.column().classes("wg-chosen"))
@@ -95,7 +105,7 @@ def build(page: Page) -> None:
             if config is None:
                 ui.label(session.no_config)
             else:
-                _preview(config)
+                _preview(page, config)
 
     page.panels.append(update)
 
@@ -110,7 +120,7 @@ def _refusal(why: str, name: str) -> str:
     if why == "accept":
         others = ", ".join(UPLOADED)
         return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
-    return f"{name}: one table at a time"
+    return f"{name}: one file at a time"
 
 
 def _load(page: Page, name: str) -> None:
@@ -123,6 +133,13 @@ async def _uploaded(page: Page, event: events.UploadEventArguments, into: ui.col
     into.clear()
     content = await event.file.read()
     name = event.file.name
+    if is_model(name):
+
+        def look() -> None:
+            page.session.look_at(keep_model(page.session.folder, name, content)[1])
+
+        page.do(look)
+        return
     found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
         with into:
@@ -165,7 +182,7 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
     ui.button("Use this table", on_click=use).props("no-caps unelevated")
 
 
-def _preview(config: Any) -> None:
+def _preview(page: Page, config: Any) -> None:
     ready = config.ready
     parts, encoding = ready.parts, ready.encoding
     counts = {part: len(rows) for part, rows in vars(parts).items()}
@@ -178,6 +195,7 @@ def _preview(config: Any) -> None:
     if encoding.facts:
         with ui.expansion(f"What its {len(encoding.facts)} columns are").classes("wg-wide"):
             _table_of_columns(encoding.facts)
+            _ask_type(page, config)
 
 
 def _table_of_columns(facts: Any) -> None:
@@ -187,6 +205,31 @@ def _table_of_columns(facts: Any) -> None:
     rows = [vars(one) | {"examples": ", ".join(one.examples)} for one in facts[:MOST]]
     table = ui.table(columns=columns, rows=rows, row_key="name", pagination=20)
     table.props("dense flat bordered").classes("wg-table")
+
+
+def _ask_type(page: Page, config: Any) -> None:
+    """Lay out the choice of another type for a column; one click, and it is trained anew with that."""
+    target, types = config.ready.encoding.target.name, dict(config.settings.types)
+    names = [one.name for one in config.ready.encoding.facts if one.name != target]
+    with ui.row().classes("wg-line"):
+        column = ui.select(names, value=names[0], label="Another type for").classes("wg-wide")
+        column.props("dense outlined options-dense")
+        for kind, said in KINDS.items():
+            ui.button(said, on_click=partial(_take_as, page, types, column, kind)).props(
+                "no-caps dense outline"
+            )
+
+
+def _take_as(page: Page, types: dict[str, str], column: ui.select, kind: str) -> None:
+    chosen, trained = str(column.value), page.session.opened_run is not None
+    others = {name: one for name, one in types.items() if name != chosen}
+
+    def work() -> None:
+        page.session.set(types=others | ({chosen: kind} if kind else {}))
+        if trained:
+            page.session.go()
+
+    page.do(work)
 
 
 def _table(table: Any) -> None:

@@ -133,6 +133,13 @@ class Session:
             before = self._show(SessionState(config))
         self._end(before)
 
+    def look_at(self, network: Model) -> None:
+        """Show a trained network from elsewhere; what was shown goes away."""
+        with self._changing:
+            self.network = network
+            before = self._show(SessionState())
+        self._end(before)
+
     def set(self, **changes: Any) -> None:
         """Change settings of a training that has not begun, or of the one that follows the present."""
         with self._changing:
