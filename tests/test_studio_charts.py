@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+import subprocess
 from dataclasses import replace
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -20,7 +22,7 @@ from whygrad.engines import Statistics
 from whygrad.engines.probes import STATISTICS
 from whygrad.pipeline.datasets import load
 from whygrad.studio.page import charts
-from whygrad.studio.page.charting import BEHIND, MOST, chart
+from whygrad.studio.page.charting import BEHIND, MOST, NUMBER, chart
 from whygrad.training.epochs import Epoch
 
 
@@ -55,7 +57,7 @@ def check(option):
     while open_:
         one = open_.pop()
         if isinstance(one, dict):
-            keys += one
+            keys += (key for key, value in one.items() if value is not NUMBER)
             open_ += one.values()
         elif isinstance(one, list):
             open_ += one
@@ -113,7 +115,7 @@ def test_the_present_step_is_marked_in_every_chart(runs):
 
 def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
     run, fork = runs
-    made = charts.options(charts.seen(run), 45, charts.seen(fork))
+    made = charts.options(charts.seen(run), 45, [charts.seen(fork)])
     for name, option in made.items():
         check(option)
         assert "dashed: second.run" in option["legend"]["data"]
@@ -131,6 +133,46 @@ def test_another_run_is_dashed_and_starts_where_it_was_forked(runs):
     validation = drawn(lines(made["cost"])["validation, second.run"])
     np.testing.assert_array_equal(validation[:, 0], [60, 80, 100, 120, 140, 160])
     np.testing.assert_allclose(validation[:, 1], fork.history.validation_cost, rtol=1e-3)
+
+
+def test_of_many_runs_each_has_a_colour_and_is_named(runs):
+    run, fork = runs
+    others = [charts.seen(fork, name="one"), charts.seen(fork, name="two")]
+    made = charts.options(charts.seen(run), 45, others)
+    drawn_lines = lines(made["cost"])
+    colours = {
+        name: {one["color"] for key, one in drawn_lines.items() if key.endswith(f", {name}")}
+        for name in ("first.run", "one", "two")
+    }
+    assert len(set.union(*colours.values())) == 3
+    assert all(len(one) == 1 for one in colours.values())
+    assert {"validation, one", "validation, two"} <= set(made["cost"]["legend"]["data"])
+    for option in made.values():
+        check(option)
+
+
+def test_smoothing_is_a_moving_average_with_the_numbers_behind_it(runs):
+    seen = charts.seen(runs[0])
+    plain, smooth = (charts.options(seen, smoothing=by)["cost"] for by in (0, 0.5))
+    of = [one for one in smooth["series"] if one["name"] == "training"]
+    raw, found = (drawn(one)[:, 1] for one in of)
+    expected = drawn(lines(plain)["training"])[:, 1]
+    np.testing.assert_array_equal(raw, expected)
+    w = 0.5 ** np.arange(len(expected))
+    means = [(w[: t + 1][::-1] @ expected[: t + 1]) / w[: t + 1].sum() for t in range(len(w))]
+    np.testing.assert_allclose(found, means, rtol=1e-3)
+    assert of[0]["lineStyle"]["width"] < of[1]["lineStyle"]["width"]
+
+
+def test_numbers_of_axes_are_short_in_the_browser_too():
+    if shutil.which("node") is None:
+        pytest.skip("node is not installed")
+    given = [1e20, 2.5e-7, -1e-9, 123456, 0.5, 0, 98.76543, None]
+    script = f"console.log(JSON.stringify({json.dumps(given)}.map({NUMBER})))"
+    done = subprocess.run(["node", "-e", script], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout) == [
+        "10²⁰", "2.5×10⁻⁷", "−10⁻⁹", "123,456", "0.5", "0", "98.77", "–",
+    ]  # fmt: skip
 
 
 def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
@@ -299,14 +341,14 @@ def test_every_picture_of_curves_that_answers_give_can_be_a_chart():
 
 def test_the_charts_of_a_run_are_drawn_as_svg_as_well(runs):
     run, fork = runs
-    for other in (None, charts.seen(fork)):
-        for name, picture in charts.pictures(charts.seen(run), 45, other).items():
+    for others in ((), (charts.seen(fork),)):
+        for name, picture in charts.pictures(charts.seen(run), 45, others).items():
             svg = picture_svg(picture)
             ElementTree.fromstring(svg)
             titles = [line.name for line in picture.lines]
             assert all(f"<title>{title}</title>" in svg for title in titles), name
             assert ">step 45</text>" in svg
-            assert ("dashed: second.run" in svg) == (other is not None)
+            assert ("dashed: second.run" in svg) == bool(others)
             assert (", %" in svg) == (picture.scale == "percent")
 
 

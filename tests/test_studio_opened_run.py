@@ -14,6 +14,7 @@ from scipy.sparse import csr_array
 
 import whygrad as wg
 from houses import QUICK, houses
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Ref
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
@@ -640,7 +641,9 @@ def test_a_training_that_ended_says_how_well_it_predicts(folder):
     )
     right = f"{iris.scores.accuracy:.1%} of the 30 test rows are right; always saying "
     assert scoring.words_of(iris).startswith(right)
-    assert scoring.words_of(houses).startswith(f"R² {houses.scores.r2:.3f}; on average ")
+    assert scoring.words_of(houses).startswith(
+        f"R² {houses.scores.r2:.3f}; off by {number(houses.scores.absolute_error)} on average, "
+    )
     assert scoring.words_of(arrays) == ""
 
 

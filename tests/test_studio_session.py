@@ -20,10 +20,12 @@ from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find, find_again, prepare_training, ready, tabulate
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
+from whygrad.record.files.location import only_writer
 from whygrad.record.rows import record_table
-from whygrad.studio.page.uploads import keep, keep_table
+from whygrad.studio.page.uploads import keep, keep_model, keep_table
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
+from whygrad.studio.session import runs as runs_of
 from whygrad.studio.session import session as sessions
 from whygrad.studio.session.model_config import ModelConfig, subject_of
 from whygrad.studio.session.opened_run import OpenedRun
@@ -460,11 +462,11 @@ def test_a_comparison_leaves_every_tab_where_it_looks(session, tmp_path):
     record_table(tmp_path / "other.run", find("iris", seed=3), QUICK)
     version, before = session.version, session.now
     session.compare(tmp_path / "other.run")
-    assert session.other.path == tmp_path / "other.run"
+    assert [one.path for one in session.others] == [tmp_path / "other.run"]
     assert session.version == version
     assert session.now is not before
-    session.compare(None)
-    assert session.other is None
+    session.compare()
+    assert session.others == ()
 
 
 def test_the_runs_of_the_folder_are_given_newest_first(session, tmp_path):
@@ -476,6 +478,57 @@ def test_the_runs_of_the_folder_are_given_newest_first(session, tmp_path):
     assert list(session.runs().items()) == [
         (name, tmp_path / name) for name in ("b.run", "c.run", "a.run")
     ]
+
+
+@pytest.fixture
+def two_runs(session, tmp_path):
+    """The studio with two runs of the folder, the second of which is better and shown."""
+    for name, epochs in (("worse", 1), ("better", 40)):
+        record_table(tmp_path / f"{name}.run", find("iris"), replace(QUICK, epochs=epochs))
+    session.open(tmp_path / "better.run")
+    return session
+
+
+def test_runs_are_a_table_with_the_best_first_renamed_deleted_and_put_back(two_runs, tmp_path):
+    table = runs_of.RunTable(two_runs)
+    (tmp_path / "broken.run").mkdir()
+    (tmp_path / "broken.run" / "manifest.json").write_text("{")
+    rows = table.rows()
+    assert [row["name"] for row in rows] == ["better.run", "worse.run", "broken.run"]
+    assert rows[0]["score"] == open_run(tmp_path / "better.run").scores.accuracy
+    assert rows[0]["network"].startswith("4-")
+    assert rows[0]["epochs"] == 40
+    assert "manifest" in rows[2]["settings"]  # why it cannot be opened
+    runs_of.renamed(two_runs, "better.run", "Best one")
+    assert two_runs.opened_run.path == tmp_path / "Best one.run"
+    two_runs.subject()
+    two_runs.compare(tmp_path / "worse.run")
+    put = runs_of.deleted(two_runs, ["worse.run", "Best one.run"])
+    assert two_runs.opened_run is None
+    assert two_runs.others == ()
+    assert [row["name"] for row in table.rows()] == ["broken.run"]
+    assert {path.name for path in runs_of.restored(two_runs, put)} == {"worse.run", "Best one.run"}
+    assert len(table.rows()) == 3
+    assert not (tmp_path / ".trash").exists()
+
+
+def test_no_run_that_is_written_taken_or_elsewhere_is_moved(two_runs, tmp_path):
+    def refused(words, work, *args):
+        with pytest.raises((FileError, InputError), match=words):
+            work(two_runs, *args)
+
+    with only_writer(tmp_path / "better.run"):
+        refused("being written", runs_of.deleted, ["better.run"])
+        refused("being written", runs_of.renamed, "better.run", "other")
+    two_runs.now = replace(two_runs.now, worker=Slow(tmp_path / "worse.run"))
+    refused("is being trained", runs_of.deleted, ["worse.run"])
+    two_runs.now = replace(two_runs.now, worker=None)
+    refused("exists already", runs_of.renamed, "worse.run", "better")
+    for name in ("", "../out", ".hidden", "a/b", "a" * 200, "a\nb"):
+        refused("no name for a run", runs_of.renamed, "worse.run", name)
+    refused("not in the folder", runs_of.deleted, ["../elsewhere.run"])
+    refused("not a run of this folder", runs_of.deleted, ["better.run/members"])
+    assert {path.name for path in two_runs.runs().values()} == {"better.run", "worse.run"}
 
 
 def test_a_run_that_is_opened_while_it_is_trained_goes_on(session, tmp_path):
@@ -521,7 +574,7 @@ def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alon
     assert "not in the folder that the studio was started in" in subject.notice
     assert session.config is None
     session.compare(folder / "h.run")
-    assert session.other.rows() == {}
+    assert session.others[0].rows() == {}
 
 
 def test_the_data_of_the_run_that_the_user_named_are_read_from_wherever_they_are(apart):
@@ -541,7 +594,7 @@ def test_no_run_outside_of_the_folder_is_opened(apart):
             with pytest.raises(FileError, match="not in the folder"):
                 read(path)
     assert session.opened_run is None
-    assert session.other is None
+    assert session.others == ()
 
 
 def test_a_run_whose_files_are_links_that_lead_out_is_not_opened(apart):
@@ -634,6 +687,35 @@ def test_an_upload_that_is_no_table_leaves_no_file_behind_unless_it_was_there(tm
     assert [path.name for path in tmp_path.iterdir()] == ["ragged.csv"]
     path, table = keep_table(tmp_path, "good.csv", b"a,b\n1,2\n")
     assert (path.name, table.num_rows) == ("good.csv", 1)
+
+
+def test_a_network_that_is_dropped_is_shown_and_what_is_none_is_not_left_behind(session, tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(2, "softmax")])
+    given = tmp_path / "given"
+    given.mkdir()
+    wg.Fitted(net, net.init(0)).save(given / "net.safetensors")
+    content = (given / "net.safetensors").read_bytes()
+    path, model = keep_model(tmp_path, "../../net.safetensors", content)
+    assert path == tmp_path / "net.safetensors"
+    session.look_at(model)
+    subject = session.subject()
+    assert subject.net.sizes == (2, 3, 2)
+    assert session.opened_run is None
+    assert session.config is None
+    before = set(tmp_path.iterdir())
+    for name in ("bad.safetensors", "bad.onnx", "bad.pkl", "bad.skops"):
+        with pytest.raises((FileError, InputError), match="bad"):
+            keep_model(tmp_path, name, b"no network")
+    assert set(tmp_path.iterdir()) == before
+
+
+def test_a_column_can_be_given_another_type(session):
+    assert session.config.settings.types == ()
+    name = session.config.ready.encoding.facts[0].name
+    session.set(types={name: "leave-out"})
+    assert name not in session.config.ready.encoding.names
+    session.set(types={})
+    assert name in session.config.ready.encoding.names
 
 
 def test_lbfgs_is_not_for_tables_and_nobody_is_asked_whether_it_was_meant():

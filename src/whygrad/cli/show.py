@@ -20,11 +20,12 @@ from whygrad.cli.printing import (
     print_scores,
     printer,
 )
-from whygrad.errors import FileError, WhygradError
+from whygrad.errors import FileError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.scores import RegressionScores, Scores, written_r2, written_share
 from whygrad.record import Run, open_run
+from whygrad.record.listing import Listed, layers_of, listed, settings_of
 from whygrad.record.report import report as sections_of
 from whygrad.record.rows import measure
 
@@ -177,19 +178,19 @@ def runs(
     except (OSError, ValueError) as error:  # a name with a zero byte is no name
         reason = getattr(error, "strerror", None) or error
         raise FileError(f"{folder}: cannot be listed ({reason})") from None
-    found = [(path, *_looked_at(path)) for path in paths]
+    found = [listed(path) for path in paths]
     if json:
-        print_json([listed for _, _, listed in found])
+        print_json([_as_data(one) for one in found])
         return 0
     console = printer()
     if not found:
         console.print(f"no runs in {folder.resolve()}: `whygrad train` makes one")
         return 0
-    rows = [_row(path, run, listed) for path, run, listed in found if run is not None]
+    rows = [_row(one.path, one.run) for one in found if one.run is not None]
     console.print(_table_of_runs(rows, console.width))
-    for _, run, listed in found:
-        if run is None:
-            note(listed["error"])
+    for one in found:
+        if one.error:
+            note(one.error)
     return 0
 
 
@@ -199,14 +200,14 @@ LEAST = 8  # columns that a target's name is left, whatever the run is called
 DAY = 10  # characters of a time without its hour
 
 
-def _row(path: Path, run: Run, listed: dict[str, Any]) -> list[str]:
+def _row(path: Path, run: Run) -> list[str]:
     return [
         clean(path.name),
-        clean(listed["target"] or "–"),
+        clean(run.target if run.on_table else "–"),
         *_score(run.scores),
-        f"{sum(listed['rows'].values()):,}",
-        f"{listed['epochs']:,}",
-        clean(listed["created"].replace("T", " ")[:16]),
+        f"{sum(run.manifest['data']['rows'].values()):,}",
+        f"{len(run.history.epochs):,}",
+        clean(run.manifest["created"].replace("T", " ")[:16]),
     ]
 
 
@@ -227,24 +228,25 @@ def _table_of_runs(rows: list[list[str]], width: int) -> Table:
     return table
 
 
-def _looked_at(path: Path) -> tuple[Run | None, dict[str, Any]]:
-    """Open a run and say what the list has of it, or why it cannot be opened: no run hides the others."""
-    try:
-        run = open_run(path)
-        scores, history = run.scores, run.history
-        return run, {
-            "run": str(path),
-            "target": run.target if run.on_table else None,
-            "task": run.encoding.task if run.on_table else None,
-            "created": run.manifest["created"],
-            "stopped": history.stopped,
-            "score": None if scores is None else scores.score,
-            "baseline": None if scores is None else scores.baseline,
-            "rows": run.manifest["data"]["rows"],
-            "epochs": len(history.epochs),
-        }
-    except (WhygradError, OSError) as error:
-        return None, {"run": str(path), "error": str(error)}
+def _as_data(one: Listed) -> dict[str, Any]:
+    """Return what the list has of a run as data, or why it cannot be opened."""
+    run, scores = one.run, one.scores
+    if run is None:
+        return {"run": str(one.path), "error": one.error}
+    return {
+        "run": str(one.path),
+        "target": run.target if run.on_table else None,
+        "task": run.encoding.task if run.on_table else None,
+        "created": run.manifest["created"],
+        "stopped": run.history.stopped,
+        "score": None if scores is None else scores.score,
+        "baseline": None if scores is None else scores.baseline,
+        "rows": run.manifest["data"]["rows"],
+        "epochs": len(run.history.epochs),
+        "network": layers_of(run),
+        "settings": settings_of(run),
+        "bytes": one.bytes,
+    }
 
 
 def _score(scores: Scores | None) -> tuple[str, str]:

@@ -22,11 +22,12 @@ compute again from a state.
     folders        trainings on folders of Parquet files
     members        runs of ensembles, whose members are runs within the folder
     report         a run as one page that a colleague can read
+    listing        the runs of a folder as rows of a list; renamed, put aside, put back
     why            a run → `Why`;  trajectory  a run → the questions about its training
 
 Doors beside this one: `rows`, `folders`, `members`, `forking`, `replay`, `recorded`, `so_far`, `source`,
-`why`, `report`. It stands above `pipeline`, `why` and `training`, and below `train`, the estimators, the
-CLI and the studio.
+`why`, `report`, `listing`. It stands above `pipeline`, `why` and `training`, and below `train`, the
+estimators, the CLI and the studio.
 """
 
 from whygrad.record.files.location import free_name

@@ -1,7 +1,7 @@
 """A chart as an ECharts option: a `CurvePicture` in the colours and with the numbers of its SVG.
 
 A line has at most `MOST` points: of longer ones the least and the largest of each stretch. Nothing in an
-option is code, and what the user named is never a key.
+option is code but `NUMBER`, which is always the same, and what the user named is never a key.
 """
 
 import math
@@ -23,7 +23,46 @@ MOST = 1000  # points of a line
 BEHIND = 500  # of a thin one
 FLAT = 1e-6  # numbers that differ by a smaller share are drawn as a level line
 NAME = 40  # columns of a name in a legend
+# How a browser writes the numbers of axes and of what is under the mouse: as `formatting.number` does.
+NUMBER = """(y) => {
+  if (y === null || y === undefined || y === '' || !isFinite(y)) return '–';
+  const size = Math.abs(y);
+  if (y != 0 && (size < 1e-4 || size >= 1e6)) {
+    const [digits, power] = Number(Number(y).toPrecision(4)).toExponential().split('e');
+    const raised = [...power.replace('+', '')].map((c) => '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'['-0123456789'.indexOf(c)]);
+    const before = {'1': '', '-1': '−'}[digits] ?? digits.replace('-', '−') + '×';
+    return `${before}10${raised.join('')}`;
+  }
+  const digits = {maximumSignificantDigits: size >= 1000 ? Math.ceil(Math.log10(size + 1)) : 4};
+  return Number(y).toLocaleString('en-US', digits).replace('-', '−');
+}"""
 STROKES = ["solid", *([int(n) for n in dashes.split()] for dashes in DASHES[1:])]
+
+
+def zoomed(option: Option) -> Option:
+    """Return a chart with zoom: drag over a part of it, or turn the wheel with Ctrl held.
+
+    How far it is zoomed is not said, so that it stays so while the chart is drawn anew.
+    """
+    soft = option["textStyle"]["color"]
+    titles = {"zoom": "zoom: drag over a part", "back": "back by one zoom"}
+    return option | {
+        "dataZoom": [
+            {
+                "type": "inside",
+                "filterMode": "none",
+                "zoomOnMouseWheel": "ctrl",
+                "moveOnMouseMove": False,
+            }
+        ],
+        "toolbox": {
+            "right": 8,
+            "top": 0,
+            "itemSize": 14,
+            "iconStyle": {"borderColor": soft},
+            "feature": {"dataZoom": {"yAxisIndex": False, "title": titles}},
+        },
+    }
 
 
 def chart(picture: CurvePicture, dark: bool = False) -> Option:
@@ -83,6 +122,8 @@ def chart(picture: CurvePicture, dark: bool = False) -> Option:
             "borderColor": paint("line"),
             "textStyle": {"color": paint("ink"), "fontSize": 12},
             "axisPointer": {"lineStyle": {"color": paint("soft")}},
+            "order": "valueDesc",
+            ":valueFormatter": NUMBER,
         },
         "xAxis": _x_axis(picture.x_label, x_range, paint),
         "yAxis": _y_axis(y_name, scale, y_range, paint),
@@ -241,8 +282,13 @@ def _y_axis(name: str, scale: Scale, ends: tuple[float, float], paint: _Paint) -
         "splitNumber": 4,
     }
     if scale == "percent":
-        label = option["axisLabel"] | {"formatter": "{value} %"}
-        option |= {"axisLabel": label, "min": 0, "max": 100, "interval": 25}
+        label = {key: v for key, v in option["axisLabel"].items() if key != ":formatter"}
+        option |= {
+            "axisLabel": label | {"formatter": "{value} %"},
+            "min": 0,
+            "max": 100,
+            "interval": 25,
+        }
     elif scale == "linear" and high - low <= FLAT * max(abs(low), abs(high)):
         pad = abs(high) / 10 or 1.0
         option |= {"min": float(f"{low - pad:.2g}"), "max": float(f"{high + pad:.2g}")}
@@ -257,7 +303,7 @@ def _axis(paint: _Paint) -> Option:
             "color": paint("soft"),
             "hideOverlap": True,
             "fontSize": 11,
-            "formatter": None,
+            ":formatter": NUMBER,
             "showMinLabel": None,
             "showMaxLabel": None,
         },

@@ -4,11 +4,12 @@ Cost and score, gradients and updates of every layer, and units that no longer r
 
     ‖∂C/∂θˡ‖   and   ‖Δθˡ‖ / ‖θˡ‖   of every layer, on logarithmic axes
 
-Another run beside it is dashed. The line upwards is the step that the page shows.
+Another run beside it is dashed; of several each has a colour. The line upwards is the step that the page
+shows.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import itemgetter
 from typing import Any
@@ -20,7 +21,7 @@ from whygrad.engines import Statistics
 from whygrad.engines.probes import BOUNDED, ONE_SIDED
 from whygrad.nn import Array, Network
 from whygrad.record.so_far import SoFar
-from whygrad.studio.page.charting import Option, chart
+from whygrad.studio.page.charting import Option, chart, zoomed
 from whygrad.training.epochs import Epoch, History
 from whygrad.training.metrics import by_rows
 
@@ -126,21 +127,57 @@ def _points_of(points: Iterable[Any]) -> dict[str, Points]:
 
 
 def options(
-    one: Seen, step: int | None = None, other: Seen | None = None, *, dark: bool = False
+    one: Seen,
+    step: int | None = None,
+    others: Sequence[Seen] = (),
+    *,
+    dark: bool = False,
+    smoothing: float = 0.0,
 ) -> dict[str, Option]:
     """Return the charts of a run as ECharts options, by name."""
-    made = pictures(one, step, other)
-    return {name: chart(picture, dark) for name, picture in made.items()}
+    made = pictures(one, step, others)
+    return {n: zoomed(chart(smoothed(picture, smoothing), dark)) for n, picture in made.items()}
+
+
+def smoothed(picture: CurvePicture, weight: float) -> CurvePicture:
+    """Return a chart whose lines are moving averages, sₜ = w sₜ₋₁ + (1 − w) yₜ, with yₜ thin behind them.
+
+    What the start at zero takes away is given back, sₜ / (1 − wᵗ); gaps stay gaps.
+    """
+    if not weight:
+        return picture
+    lines: list[Line] = []
+    for i, one in enumerate(picture.lines):
+        colour = i if one.colour is None else one.colour
+        lines.append(replace(one, thin=True, listed=False, colour=colour))
+        lines.append(replace(one, y=averaged(one.y, weight), colour=colour, thin=False))
+    return replace(picture, lines=tuple(lines))
+
+
+def averaged(y: Array, weight: float) -> Array:
+    """Return the moving average of numbers, (m,), over those that are finite.
+
+    >>> averaged(np.array([1.0, np.nan, 3.0]), 0.5).round(3).tolist()
+    [1.0, nan, 2.333]
+    """
+    found, known = np.full(len(y), np.nan), np.isfinite(y)
+    total = seen = 0.0
+    means = []
+    for value in np.asarray(y, float)[known].tolist():
+        total, seen = weight * total + (1 - weight) * value, weight * seen + (1 - weight)
+        means.append(total / seen)
+    found[known] = means
+    return found
 
 
 def pictures(
-    one: Seen, step: int | None = None, other: Seen | None = None
+    one: Seen, step: int | None = None, others: Sequence[Seen] = ()
 ) -> dict[str, CurvePicture]:
     """Return the charts of a run that are not empty, by name: those of `NAMES`, "metric f1" and so on.
 
-    `step` is where the page stands; `other` is a run to compare with, such as the one it was forked from.
+    `step` is where the page stands; `others` are runs to compare with, such as the one it was forked from.
     """
-    about = _About(one, step, other)
+    about = _About(one, step, tuple(others))
     made = {
         "cost": _cost(about),
         "score": _score(about),
@@ -153,18 +190,45 @@ def pictures(
 
 
 @dataclass(frozen=True, eq=False)
+class _Run:
+    """A run among those that are drawn: its place, 0 for the one that the page shows, and of how many."""
+
+    seen: Seen
+    place: int
+    of: int
+
+    @property
+    def called(self) -> str:
+        """What is added to the names of its lines."""
+        return f", {self.seen.name}" if self.place or self.of > 2 else ""
+
+    def line(self, name: str, steps: Array, values: Array, colour: int, stroke: int = 0) -> Line:
+        """Return a line of it, with the colour and the strokes that it has where it is alone.
+
+        Of two runs the other is dashed and not listed; of more each has a colour, and strokes tell parts
+        and layers apart.
+        """
+        name += self.called
+        if self.of > 2:
+            return Line(name, values, x=steps, colour=self.place, stroke=stroke or colour)
+        if self.of == 2:
+            stroke = self.place
+        return Line(name, values, x=steps, colour=colour, stroke=stroke, listed=not self.place)
+
+
+@dataclass(frozen=True, eq=False)
 class _About:
-    """A run, another to compare it with, and where the page stands."""
+    """A run, others to compare it with, and where the page stands."""
 
     one: Seen
     step: int | None
-    other: Seen | None
+    others: tuple[Seen, ...]
 
-    def runs(self) -> Iterator[tuple[Seen, str, bool]]:
-        """Return each run, what is added to the names of its lines, and whether it is the other one."""
-        yield self.one, "", False
-        if self.other is not None:
-            yield self.other, f", {self.other.name}", True
+    @property
+    def runs(self) -> Iterator[_Run]:
+        """Each run in its place."""
+        every = (self.one, *self.others)
+        return (_Run(one, place, len(every)) for place, one in enumerate(every))
 
     def drawn(
         self, title: str, y_label: str, lines: Sequence[Line], scale: Scale = "linear"
@@ -172,7 +236,7 @@ class _About:
         """Return the chart, or None without any point."""
         if not any(np.isfinite(one.y).any() for one in lines):
             return None
-        runs = [run for run, _, _ in self.runs()]
+        runs = (self.one, *self.others)
         return CurvePicture(
             title,
             "step",
@@ -183,7 +247,7 @@ class _About:
             at=None if self.step is None else float(self.step),
             at_name="" if self.step is None else f"step {self.step:,}",
             x_range=(float(min(run.first for run in runs)), float(max(run.last for run in runs))),
-            stroke_name="" if self.other is None else f"dashed: {self.other.name}",
+            stroke_name=f"dashed: {self.others[0].name}" if len(runs) == 2 else "",
         )
 
 
@@ -193,10 +257,8 @@ def _cost(about: _About) -> CurvePicture | None:
     steps = one.first + 1.0 + np.arange(len(one.costs))
     penalties = one.cost_name.removeprefix("cost")
     lines = [Line(f"each step{penalties}", one.costs, x=steps, colour="c7", thin=True)]
-    for run, called, beside in about.runs():
-        lines += _parts(
-            run, called, beside, "cost", {"training": "cost", "validation": "validation_cost"}
-        )
+    for run in about.runs:
+        lines += _parts(run, "cost", {"training": "cost", "validation": "validation_cost"})
     known = np.concatenate([one.y[np.isfinite(one.y)] for one in lines])
     wide = bool(len(known)) and known.min() > 0 and known.max() > WIDE * known.min()
     return about.drawn("Cost", "cost", lines, "log" if wide else "linear")
@@ -205,8 +267,9 @@ def _cost(about: _About) -> CurvePicture | None:
 def _score(about: _About) -> CurvePicture | None:
     """Draw the accuracy, or R² of a regression, of the training and validation rows."""
     lines: list[Line] = []
-    for run, called, beside in about.runs():
-        lines += _parts(run, called, beside, "score", {"validation": "validation_score"})
+    for run in about.runs:
+        if run.seen.accuracy == about.one.accuracy:  # one axis has no room for both
+            lines += _parts(run, "score", {"validation": "validation_score"})
     if about.one.accuracy:
         return about.drawn("Accuracy", "right answers", lines, "percent")
     return about.drawn("R²", "R²: 1 is perfect", lines)
@@ -215,29 +278,22 @@ def _score(about: _About) -> CurvePicture | None:
 def _metric(about: _About, what: str) -> CurvePicture | None:
     """Draw a metric that the epochs measured."""
     lines: list[Line] = []
-    for run, called, beside in about.runs():
-        for part, name in by_rows(run.metrics).get(what, {}).items():
-            lines.append(_line(part + called, run.ends, run.metrics[name], PARTS[part], beside))
+    for run in about.runs:
+        for part, name in by_rows(run.seen.metrics).get(what, {}).items():
+            lines.append(run.line(part, run.seen.ends, run.seen.metrics[name], PARTS[part]))
     return about.drawn(what, what, lines)
 
 
-def _parts(
-    run: Seen, called: str, beside: bool, what: str, of_epochs: Mapping[str, str]
-) -> list[Line]:
+def _parts(run: _Run, what: str, of_epochs: Mapping[str, str]) -> list[Line]:
     """Return a line for each part of the rows: as measured, or as the epochs had it."""
-    lines = []
+    lines, shown = [], run.seen
     for part, colour in PARTS.items():
-        if part in run.points:
-            found = run.points[part]
-            lines.append(_line(part + called, found.steps, getattr(found, what), colour, beside))
-        elif part in of_epochs and np.isfinite(values := run.of_epochs(of_epochs[part])).any():
-            lines.append(_line(part + called, run.ends, values, colour, beside))
+        if part in shown.points:
+            found = shown.points[part]
+            lines.append(run.line(part, found.steps, getattr(found, what), colour))
+        elif part in of_epochs and np.isfinite(values := shown.of_epochs(of_epochs[part])).any():
+            lines.append(run.line(part, shown.ends, values, colour))
     return lines
-
-
-def _line(name: str, steps: Array, values: Array, colour: int, beside: bool) -> Line:
-    """Return a line of one part of the rows; dashed and not listed where it is another run's."""
-    return Line(name, values, x=steps, colour=colour, stroke=int(beside), listed=not beside)
 
 
 def _update(statistics: Statistics) -> Array:
@@ -248,10 +304,9 @@ def _update(statistics: Statistics) -> Array:
 def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture | None:
     """Draw a number of every layer, on a logarithmic axis."""
     lines = [
-        one
-        for run, called, beside in about.runs()
-        for l in range(1, run.net.L + 1)
-        for one in [_layer(about, run, l, f"layer {l}{called}", of(run.statistics), beside)]
+        _layer(run, l, f"layer {l}", of(run.seen.statistics))
+        for run in about.runs
+        for l in range(1, run.seen.net.L + 1)
     ]
     return about.drawn(title, y_name, lines, "log")
 
@@ -259,18 +314,16 @@ def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture |
 def _quiet(about: _About) -> CurvePicture | None:
     """Draw the share of units that are dead, where activations end on one side, or saturated."""
     lines = [
-        _layer(about, run, l, f"{kind}, layer {l}{called}", run.statistics[kind], beside)
-        for run, called, beside in about.runs()
-        for l, kind in _kinds(run.net)
+        _layer(run, l, f"{kind}, layer {l}", run.seen.statistics[kind])
+        for run in about.runs
+        for l, kind in _kinds(run.seen.net)
     ]
     return about.drawn("Dead and saturated units", "share of the layer", lines, "percent")
 
 
-def _layer(about: _About, run: Seen, l: int, name: str, values: Array, beside: bool) -> Line:
-    """Return the line of a layer with its own strokes; beside another run they tell the runs apart."""
-    stroke = l - 1 if about.other is None else int(beside)
-    y, steps = values[:, l - 1], run.statistics.steps
-    return Line(name, y, x=steps, colour=l - 1, stroke=stroke, listed=not beside)
+def _layer(run: _Run, l: int, name: str, values: Array) -> Line:
+    """Return the line of a layer, which has its own colour and strokes where its run is alone."""
+    return run.line(name, run.seen.statistics.steps, values[:, l - 1], l - 1, l - 1)
 
 
 def _kinds(net: Network) -> list[tuple[int, str]]:

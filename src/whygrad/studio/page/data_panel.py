@@ -1,5 +1,6 @@
 """The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
 
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,9 +10,12 @@ from nicegui import events, ui
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
+from whygrad.record.listing import TRASH, in_trash
+from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
-from whygrad.studio.page.uploads import UPLOADED, keep_table
+from whygrad.studio.page.uploads import UPLOADED, is_model, keep_model, keep_table
 from whygrad.studio.server.guard import LIMIT
+from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -33,6 +37,14 @@ QUALITY = {
     "default": "networks by the recipe, averaged",
     "best": "networks by the recipe, eight of any table",
 }
+# Types that a column can be given: settings' types, "" for the one that is found.
+KINDS = {
+    "number": "number",
+    "category": "category",
+    "date": "date",
+    "leave-out": "leave out",
+    "": "as found",
+}
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 
@@ -46,7 +58,7 @@ def build(page: Page) -> None:
                 "no-caps dense outline"
             )
             button.tooltip(ABOUT[name])
-    ui.label("Your own table").classes("wg-heading")
+    ui.label("Your own table, or a trained network").classes("wg-heading")
     chosen: list[ui.column] = []
 
     async def taken(event: events.UploadEventArguments) -> None:
@@ -54,13 +66,15 @@ def build(page: Page) -> None:
         await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
-        label=f"CSV, Excel, Parquet …, up to {LIMIT // 1_000_000} MB",
+        label=f"CSV, Parquet …; ONNX, Keras, safetensors, skops; up to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
         on_upload=taken,
     )
-    upload.props(f'flat bordered accept="{",".join(UPLOADED)}" aria-label="Choose a table"')
+    upload.props(
+        f'flat bordered accept="{",".join(UPLOADED)}" aria-label="Choose a table or a network"'
+    )
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     chosen.append(ui.column().classes("wg-chosen"))
@@ -91,7 +105,7 @@ def build(page: Page) -> None:
             if config is None:
                 ui.label(session.no_config)
             else:
-                _preview(config)
+                _preview(page, config)
 
     page.panels.append(update)
 
@@ -106,7 +120,7 @@ def _refusal(why: str, name: str) -> str:
     if why == "accept":
         others = ", ".join(UPLOADED)
         return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
-    return f"{name}: one table at a time"
+    return f"{name}: one file at a time"
 
 
 def _load(page: Page, name: str) -> None:
@@ -119,6 +133,13 @@ async def _uploaded(page: Page, event: events.UploadEventArguments, into: ui.col
     into.clear()
     content = await event.file.read()
     name = event.file.name
+    if is_model(name):
+
+        def look() -> None:
+            page.session.look_at(keep_model(page.session.folder, name, content)[1])
+
+        page.do(look)
+        return
     found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
         with into:
@@ -161,7 +182,7 @@ def _ask_target(page: Page, path: Path, table: Any) -> None:
     ui.button("Use this table", on_click=use).props("no-caps unelevated")
 
 
-def _preview(config: Any) -> None:
+def _preview(page: Page, config: Any) -> None:
     ready = config.ready
     parts, encoding = ready.parts, ready.encoding
     counts = {part: len(rows) for part, rows in vars(parts).items()}
@@ -174,6 +195,7 @@ def _preview(config: Any) -> None:
     if encoding.facts:
         with ui.expansion(f"What its {len(encoding.facts)} columns are").classes("wg-wide"):
             _table_of_columns(encoding.facts)
+            _ask_type(page, config)
 
 
 def _table_of_columns(facts: Any) -> None:
@@ -183,6 +205,31 @@ def _table_of_columns(facts: Any) -> None:
     rows = [vars(one) | {"examples": ", ".join(one.examples)} for one in facts[:MOST]]
     table = ui.table(columns=columns, rows=rows, row_key="name", pagination=20)
     table.props("dense flat bordered").classes("wg-table")
+
+
+def _ask_type(page: Page, config: Any) -> None:
+    """Lay out the choice of another type for a column; one click, and it is trained anew with that."""
+    target, types = config.ready.encoding.target.name, dict(config.settings.types)
+    names = [one.name for one in config.ready.encoding.facts if one.name != target]
+    with ui.row().classes("wg-line"):
+        column = ui.select(names, value=names[0], label="Another type for").classes("wg-wide")
+        column.props("dense outlined options-dense")
+        for kind, said in KINDS.items():
+            ui.button(said, on_click=partial(_take_as, page, types, column, kind)).props(
+                "no-caps dense outline"
+            )
+
+
+def _take_as(page: Page, types: dict[str, str], column: ui.select, kind: str) -> None:
+    chosen, trained = str(column.value), page.session.opened_run is not None
+    others = {name: one for name, one in types.items() if name != chosen}
+
+    def work() -> None:
+        page.session.set(types=others | ({chosen: kind} if kind else {}))
+        if trained:
+            page.session.go()
+
+    page.do(work)
 
 
 def _table(table: Any) -> None:
@@ -197,33 +244,125 @@ def _shown(value: Any) -> str:
     return f"{value:.6g}" if isinstance(value, float) else "" if value is None else str(value)[:40]
 
 
-MOST = 200  # that are listed
+MOST = 200  # columns that are listed
 
 
 def build_runs(page: Page) -> None:
-    """Lay out the list of runs."""
+    """Lay out the table of runs: opened, compared, renamed, deleted, and put back."""
     ui.label("Runs in this folder").classes("wg-heading")
+    known = RunTable(page.session)
     none = ui.label("None yet: Start writes one.").classes("wg-note")
-    listed = ui.column().classes("wg-runs")
-    state: dict[str, Any] = {"seen": None}
+    chosen: list[str] = []
+    with ui.row().classes("wg-line") as bar:
+        open_ = ui.button("Open", on_click=lambda: _open(page, chosen[0]))
+        beside = ui.button("Compare curves", on_click=lambda: _compare(page, chosen))
+        rename = ui.button("Rename", on_click=lambda: _ask_name(page, chosen[0], forget))
+        delete = ui.button("Delete", on_click=lambda: _delete(page, list(chosen), forget))
+        back = ui.button("Put the last deleted back", on_click=lambda: _put_back(page))
+        for button in (open_, beside, rename, delete, back):
+            button.props("no-caps dense flat")
+    columns = [
+        {"name": name, "label": label, "field": name, "align": "left", "sortable": True}
+        for name, label in HEADS.items()
+    ]
+    table = ui.table(columns=columns, rows=[], row_key="name", selection="multiple", pagination=50)
+    table.props('dense flat bordered binary-state-sort aria-label="Runs"').classes("wg-table")
+    for name, text in (("score", "props.row.score_text"), ("size", "props.row.size_text")):
+        table.add_slot(
+            f"body-cell-{name}", f'<q-td :props="props">{{{{ {text} }}}}</q-td>'
+        )  # sorted by the number, shown as it is written
+    table.on_select(lambda _: choose([row["name"] for row in table.selected]))
+    table.on("rowClick", lambda e: _open(page, e.args), js_handler="(e, row) => emit(row.name)")
+    state: dict[str, Any] = {"reading": False}
+
+    def choose(names: list[str]) -> None:
+        chosen[:] = names
+        for button, on in (
+            (open_, len(names) == 1),
+            (rename, len(names) == 1),
+            (beside, bool(names) and page.session.opened_run is not None),
+            (delete, bool(names)),
+        ):
+            button.set_enabled(on)
+
+    def forget() -> None:
+        """Read the table anew, with nothing chosen."""
+        with page.client:
+            table.selected = []
+            choose([])
+        page.later(read)
+
+    async def read() -> None:
+        if state["reading"]:
+            return
+        state["reading"] = True
+        try:
+            rows = await page.in_thread(known.rows, "runs")
+        finally:
+            state["reading"] = False
+        if rows is None or page.client.is_deleted:
+            return
+        with page.client:
+            none.set_visibility(not rows)
+            table.set_visibility(bool(rows))
+            back.set_visibility(bool(in_trash(page.session.folder)))
+            bar.set_visibility(bool(rows) or back.visible)
+            if rows != table.rows:
+                table.rows[:] = rows
+                table.update()
 
     def update() -> None:
-        if page.look.tab != "runs":
-            return
-        opened_run = page.session.opened_run
-        now = None if opened_run is None else opened_run.path
-        paths = list(page.session.runs().values())[:MOST]
-        none.set_visibility(not paths)
-        if (seen := (tuple(paths), now)) == state["seen"]:
-            return
-        state["seen"] = seen
-        listed.clear()
-        with listed:
-            for path in paths:
-                button = ui.button(path.name, on_click=partial(show, path))
-                button.props("no-caps dense flat align=left").set_enabled(path != now)
+        if page.look.tab == "runs":
+            page.later(read)
 
-    def show(path: Any) -> None:
-        page.do(lambda: page.session.open(path))
-
+    choose([])
     page.panels.append(update)
+
+
+def _open(page: Page, name: str) -> None:
+    page.do(lambda: page.session.open(page.session.folder / name))
+
+
+def _compare(page: Page, names: list[str]) -> None:
+    """Draw the curves of the chosen runs beside those of the run that is shown."""
+    opened_run = page.session.opened_run
+    others = [Path(name) for name in names if opened_run is None or name != opened_run.path.name]
+    page.do(partial(page.session.compare, *others[:BESIDE]))
+    page.show(tab="curves")
+
+
+def _ask_name(page: Page, name: str, done: Callable[[], None]) -> None:
+    with ui.dialog() as dialog, ui.card():
+        ui.label(f"A new name for {name}").classes("wg-strong")
+        given = ui.input("Name", value=name.removesuffix(".run")).props("dense outlined autofocus")
+        with ui.row():
+            ui.button("Rename", on_click=lambda: go()).props("no-caps unelevated")
+            ui.button("Cancel", on_click=dialog.close).props("no-caps flat")
+
+    def go() -> None:
+        def work() -> None:
+            renamed(page.session, name, given.value)
+            done()
+
+        dialog.close()
+        page.do(work)
+
+    dialog.open()
+
+
+def _delete(page: Page, names: list[str], done: Callable[[], None]) -> None:
+    """Put runs into the trash, from which the button beside takes them back."""
+
+    def work() -> None:
+        deleted(page.session, names)
+        done()
+        with page.client:
+            ui.notify(
+                f"In the trash, {TRASH}, from which it can be put back: {', '.join(names):.200}"
+            )
+
+    page.do(work)
+
+
+def _put_back(page: Page) -> None:
+    page.do(lambda: restored(page.session))

@@ -266,7 +266,7 @@ def _save_json(page: Page) -> None:
     """Save the answer as data."""
     if page.answer is not None:
         text = json.dumps(page.answer.to_dict(), indent=1, ensure_ascii=False)
-        ui.download.content(text, f"{page.answer.kind}.json")
+        ui.download.content(text, f"{_stem(page, page.answer.kind)}.json")
 
 
 def _save_svg(page: Page) -> None:
@@ -285,9 +285,15 @@ def _pictures(page: Page) -> list[tuple[str, str]]:
     """Return names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
     if page.answer is None:
         return []
-    kind, pictures = page.answer.kind, page.answer.pictures or (page.overview,)
+    kind, pictures = _stem(page, page.answer.kind), page.answer.pictures or (page.overview,)
     names = [kind, *(f"{kind}-{i}" for i in range(2, len(pictures) + 1))]
     return [(name, picture_svg(one)) for name, one in zip(names, pictures, strict=True)]
+
+
+def _stem(page: Page, kind: str) -> str:
+    """Return how a saved file's name begins: "iris-step-120-weight"."""
+    run = page.now.run
+    return kind if run is None else f"{run.path.stem}-step-{page.now.step}-{kind}"
 
 
 PNG = """(svg, name) => {

@@ -12,7 +12,7 @@ from weakref import ref
 
 import numpy as np
 
-from whygrad.answers.formatting import share
+from whygrad.answers.formatting import number, share
 from whygrad.engines import Probes
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
@@ -159,8 +159,8 @@ def words_of(run: Run) -> str:
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
-        f"{by}{r2}on average {found.absolute_error:.4g} beside the {found.rows:,} {part} rows; always "
-        f"saying the mean of the training rows is {found.baseline_absolute_error:.4g} beside."
+        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {part} rows; "
+        f"always saying the mean of the training rows by {number(found.baseline_absolute_error)}."
     )
 
 

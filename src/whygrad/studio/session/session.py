@@ -47,14 +47,14 @@ class SessionState:
     ----------
     config : the network that is to be trained, or None, and `no_config` says why.
     opened_run : the run that is looked at.
-    other : the run whose curves are drawn beside.
+    others : the runs whose curves are drawn beside.
     worker : the training process, running or over.
     version : goes up when another run or another configuration is shown.
     """
 
     config: ModelConfig | None = None
     opened_run: OpenedRun | None = None
-    other: OpenedRun | None = None
+    others: tuple[OpenedRun, ...] = ()
     worker: Worker | None = None
     no_config: str = NO_CONFIG
     version: int = 0
@@ -103,9 +103,9 @@ class Session:
         return self.now.opened_run
 
     @property
-    def other(self) -> OpenedRun | None:
-        """The run whose curves are drawn beside."""
-        return self.now.other
+    def others(self) -> tuple[OpenedRun, ...]:
+        """The runs whose curves are drawn beside."""
+        return self.now.others
 
     @property
     def worker(self) -> Worker | None:
@@ -131,6 +131,13 @@ class Session:
             config = checked(ModelConfig(source, settings or fitting(given)))
             self.speed = SLOWLY if given in datasets.DRAWN else None
             before = self._show(SessionState(config))
+        self._end(before)
+
+    def look_at(self, network: Model) -> None:
+        """Show a trained network from elsewhere; what was shown goes away."""
+        with self._changing:
+            self.network = network
+            before = self._show(SessionState())
         self._end(before)
 
     def set(self, **changes: Any) -> None:
@@ -334,7 +341,7 @@ class Session:
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
                 lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
-                other=parent,
+                others=(parent,),
             )
 
     def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
@@ -385,12 +392,21 @@ class Session:
                 why = f"This run is shown as it is, no other network is built from it here: {error}"
         return self._show(SessionState(config, opened_run, no_config=why))
 
-    def compare(self, path: Path | None) -> None:
-        """Draw the curves of another run beside."""
+    def compare(self, *paths: Path) -> None:
+        """Draw the curves of other runs beside, of none without any."""
         with self._changing:
-            other = None if path is None else self._found(path)
+            known = {one.path: one for one in self.now.others}
+            found = [confined(path, self.folder) for path in paths]
+            others = tuple(known.get(path) or self._found(path) for path in found)
             with self._swapping:
-                self.now = replace(self.now, other=other)
+                self.now = replace(self.now, others=others)
+
+    def forget(self) -> None:
+        """Show no run: the network that is to be trained, or where there is none the first data set."""
+        if self.now.config is None:
+            self.load("spirals")
+        else:
+            self.reset()
 
     def subject(self, step: int | None = None) -> Subject:
         """Return the network at a step, or at the last one that is at hand."""

@@ -317,9 +317,7 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
         notes += _notes_on_changes(unseen, limits is not None, training is not None)
     return Explanation(
         kind="prediction",
-        question=f"Why is {about.at} of {about.name} {shown(about.here)} in this example?"
-        if about.scale == AS_IT_IS
-        else f"Why is {about.name} {in_units(net, names, net.L, m, about.here)} in this example?",
+        question=_asked(about),
         answer=told,
         value=about.value,
         terms=tuple(about.terms),
@@ -331,6 +329,20 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
         notes=tuple(notes),
         part=Ref(net.L, m).part,
     )
+
+
+def _asked(about: _Attribution) -> str:
+    """Return the question: of classes why this one and not the next, of numbers why so much."""
+    net, names, m = about.net, about.names, about.m
+    if classifies(net):
+        called, one_hot = class_names(net, names), net.sizes[-1] > 1
+        said = int(classes(about.a[None])[0])
+        by_output = [int(c) for c in np.argsort(-about.a, kind="stable")] if one_hot else [0, 1]
+        other = m if one_hot and m != said else next(c for c in by_output if c != said)
+        return f'Why "{called[said]}" and not "{called[other]}" in this example?'
+    if about.scale == AS_IT_IS:
+        return f"Why is {about.at} of {about.name} {shown(about.here)} in this example?"
+    return f"Why is {about.name} {in_units(net, names, net.L, m, about.here)} in this example?"
 
 
 def _parts_said(about: _Attribution) -> str:
