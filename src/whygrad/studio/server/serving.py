@@ -14,7 +14,7 @@ import threading
 import webbrowser
 from asyncio import get_running_loop
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Protocol
 
@@ -25,6 +25,8 @@ from nicegui import core, ui
 
 from whygrad.errors import InputError
 from whygrad.escaping import note, write
+from whygrad.studio.server.connections import Prompt
+from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import EVERYWHERE, LOCAL, Guard, known_names
 
 PORTS = 100  # that are tried, from the one asked for
@@ -91,15 +93,18 @@ def serve(
                 note(f"port {port} is in use, so it is port {taken}")
             if host not in LOCAL:
                 note(
-                    f"everyone who reaches {host} can see and use this studio: it asks for no password"
+                    f"what a browser and {host} say to each other can be read on the way, the token too: "
+                    "use a network that you trust"
                 )
             names, numeric = known_names(host)
-            server = _server(Guard(_application(session, build), taken, names, numeric))
-            address = f"http://{_in_address(host)}:{taken}/"
-            with _stopped_by_signals(server):
+            entry = Entry(taken)
+            server = _server(Guard(_application(session, build), entry, names, numeric))
+            address = entry.address(f"http://{_in_address(host)}:{taken}/")
+            with _stopped_by_signals(server), ExitStack() as stack:
                 say(f"The studio is at {address} (Ctrl-C ends it)")
                 if show and _has_browser():
-                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                    door = stack.enter_context(doorway(address))
+                    threading.Thread(target=webbrowser.open, args=(door,), daemon=True).start()
                 _run(server, listener)
     finally:
         session.close()
@@ -213,10 +218,11 @@ def _server(guard: Guard) -> uvicorn.Server:
     config = uvicorn.Config(
         guard,
         lifespan="on",
+        http=Prompt,
         ws="wsproto",
         ws_max_size=MESSAGE,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what a client sends that is no HTTP is for the client to be told
         access_log=False,
         server_header=False,
         proxy_headers=False,
