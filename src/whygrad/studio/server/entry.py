@@ -1,7 +1,7 @@
 """Who has the studio's token: it stands in the address that is printed, and nowhere afterwards.
 
 Other users of a machine reach its ports as well as its owner does, so an address alone lets nobody in.
-The token is exchanged once for a cookie that no script can read (`HttpOnly`) and no page of another site can
+The token is exchanged once for a cookie that no script can read (`HttpOnly`) and no other site can
 use (`SameSite=Strict`), and the page goes on to an address without it: no link, film or log has it.
 """
 

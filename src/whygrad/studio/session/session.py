@@ -5,7 +5,7 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -322,8 +322,11 @@ class Session:
             self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
-    def fork(self, step: int, **changes: Any) -> None:
-        """Go on from a step with other settings, as a new run beside the one it comes from."""
+    def fork(self, step: int, edits: Mapping[int, float] | None = None, **changes: Any) -> None:
+        """Go on from a step with other settings, or parameters set by hand, as a new run beside its origin.
+
+        A training that runs is ended first; its run can be resumed.
+        """
         with self._changing:
             parent = self.now.opened_run
             if parent is None:
@@ -333,7 +336,9 @@ class Session:
             self.stop()
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
-                lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
+                lambda speed: Worker.fork(
+                    parent.path, step, path, changes, edits=edits, speed=speed
+                ),
                 other=parent,
             )
 
