@@ -9,7 +9,7 @@ export function chapterOf(state, recording) {
   if (state.view === "motion") return "motion";
   if (state.part) return "ask";
   if (state.playing) return "watch";
-  if (state.step >= recording.header.steps.length - 1) return "end";
+  if (state.step >= recording.header.steps.length - 1 && !recording.header.live) return "end";
   return state.step === 0 ? "start" : "choose";
 }
 
@@ -37,11 +37,13 @@ const CHAPTERS = {
 
 function progressOf(header, state) {
   const { curves, steps } = header, step = steps[state.step];
-  const score = standingAt(curves.at, curves.validation_score ?? [], step, true) ?? standingAt(curves.at, curves.score ?? [], step, true);
+  const held = standingAt(curves.at, curves.validation_score ?? [], step, true);
+  const score = held ?? standingAt(curves.at, curves.score ?? [], step, true);
   const cost = standingAt(curves.at, curves.cost ?? [], step, false);
-  if (score && curves.score_name === "accuracy") return `Step ${said(step, 12)}: ${scoreWritten("accuracy", score.now)} right.`;
-  if (score) return `Step ${said(step, 12)}: ${curves.score_name} is ${said(score.now)}.`;
-  return cost ? `Step ${said(step, 12)}: the cost is ${said(cost.now)}.` : `Step ${said(step, 12)}.`;
+  const begin = `Step ${said(step, 12)}`, whose = `${held ? "validation" : "training"} examples`;
+  if (score && curves.score_name === "accuracy") return `${begin}: right about ${scoreWritten("accuracy", score.now)} of the ${whose}.`;
+  if (score) return `${begin}: ${curves.score_name} of the ${whose} is ${said(score.now)}.`;
+  return cost ? `${begin}: the cost is ${said(cost.now)}.` : `${begin}.`;
 }
 
 // The weight with the largest gradient on this example: what to click first.

@@ -3,7 +3,7 @@
 
 const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
-const WIDE = 760; // px from which the big unit stands beside the network, not beneath it
+export const WIDE = 760; // px from which the big unit stands beside the network, not beneath it
 
 // The units of a layer that tell most: those that most flows through, in their own order.
 export function tellingUnits(model, theta, l, most, page = 0) {
@@ -22,8 +22,10 @@ export function tellingUnits(model, theta, l, most, page = 0) {
   return ranked.slice(start, start + most).sort((i, j) => i - j);
 }
 
-export function rowsThatFit(height, narrow) {
-  return Math.max(3, Math.floor((height - HEAD) / (narrow ? 27 : 46)) - 2);
+// How many units of a layer are drawn: all where that is possible, else so many that their maps stay legible.
+export function rowsThatFit(count, height, narrow) {
+  const closely = Math.max(4, Math.floor((height - HEAD) / (narrow ? 22 : 36)) - 1);
+  return count <= closely ? count : Math.max(3, Math.floor((height - HEAD) / (narrow ? 27 : 58)) - 2);
 }
 
 // sizes: units per layer; shown: indices drawn per layer; room: {left, right} px beside for names;
@@ -31,20 +33,19 @@ export function rowsThatFit(height, narrow) {
 export function layoutOf({ sizes, shown, width, height, room, image }) {
   const narrow = width < WIDE;
   const L = sizes.length - 1;
-  const gap = narrow ? 8 : 28;
-  const titles = narrow ? 40 : 52, axis = 24;
+  const titles = narrow ? 44 : 52, axis = 24;
   let big, net;
   if (narrow) {
     const tall = Math.round(height * (L > 3 ? 0.5 : 0.48));
-    const side = Math.min(width - 40, height - tall - titles - axis);
+    const side = Math.max(80, Math.min(width - 40, height - tall - titles - axis));
     big = { x: (width - side) / 2, y: tall + titles, width: side, height: side };
     net = { x: 0, y: 0, width, height: tall };
   } else {
-    const side = Math.min(height - titles - axis - 6, width * (L > 4 ? 0.32 : 0.38));
+    const side = Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
     big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }
-  const rows = shown.map((some, l) => some.length + (l < L ? 1 : 0) + (some.length < sizes[l] ? 0.6 : 0));
+  const rows = shown.map((some, l) => some.length + (l < L ? (narrow ? 0.75 : 0.45) : 0) + (some.length < sizes[l] ? 0.5 : 0));
   if (image) rows[0] = 3;
   const most = Math.max(...rows);
   const free = net.height - HEAD - 4;
@@ -52,8 +53,8 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
   const left = net.x + (image ? side / 2 + 14 : room.left), right = net.x + net.width - room.right;
   // The half tile at either end belongs to the columns' width.
   const across = (tile) => (right - left - tile) / Math.max(L, 1);
-  let tile = Math.min(124, free / most - UNDER - (narrow ? 3 : 8));
-  tile = Math.max(narrow ? 12 : 20, Math.min(tile, (right - left) / (L + 1) / (narrow ? 1.5 : 1.75)));
+  let tile = Math.min(124, free / most - (narrow ? 4 : UNDER + 8));
+  tile = Math.max(narrow ? 12 : 20, Math.min(tile, (right - left) / (L + 1) / (narrow ? 1.6 : 1.75)));
   const columns = shown.map((some, l) => {
     const x = left + tile / 2 + l * across(tile);
     const pitch = Math.min(free / rows[l], (tile + UNDER) * 1.7);
@@ -61,7 +62,7 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
     return { x, pitch, top, units: some, y: (at) => top + at * pitch };
   });
   const picture = image && { x: columns[0].x - side / 2, y: HEAD + (free - side) / 2 - 10, width: side, height: side };
-  return { narrow, net, big, tile, columns, picture, gap, head: HEAD, width, height, sizes,
+  return { narrow, net, big, tile, columns, picture, width, height, sizes,
     places: shown.map((some) => new Map(some.map((j, at) => [j, at]))) };
 }
 

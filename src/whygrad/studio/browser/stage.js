@@ -3,18 +3,19 @@
 
 import { captionOf, upper } from "./captions.js";
 import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
-import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace } from "./layout.js";
+import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, WIDE } from "./layout.js";
 import { sceneOf } from "./scene.js";
 import { mountStrip } from "./strip.js";
-import { openBig, sentencesOf } from "./surface.js";
+import { openBig, saysShares, sentencesOf } from "./surface.js";
 import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
-import { inOwnUnits, nameOfUnit, partOf, said, signed } from "./words.js";
+import { inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const MOST_EDGES = 1500; // drawn at once: the strongest
 const WIDTHS = 8; // how many thicknesses of line there are
 const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 1.2e6; // multiplications for the units' maps of one frame
+const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
 const SETTINGS = { step: 0, example: 0, point: null, part: "", view: "stage", edges: "weight", width: "layer", speed: 1,
   counted: 0, edits: {}, painted: [], hand: "" };
 
@@ -63,8 +64,9 @@ class Stage {
       h("div", { class: "st-choose", role: "group", "aria-label": "example" },
         h("button", { type: "button", "aria-label": "previous example", onclick: to(-1) }, "‹"),
         h("button", { type: "button", "aria-label": "next example", onclick: to(1) }, "›")));
+    this.more = h("div", { class: "st-more" });
     this.tip = h("div", { class: "st-tip", "aria-hidden": "true", hidden: true });
-    this.picture = h("div", { class: "st-picture" }, this.canvas, this.bigCanvas, this.bigHead, this.proxies);
+    this.picture = h("div", { class: "st-picture" }, this.canvas, this.bigCanvas, this.bigHead, this.proxies, this.more);
     const toggle = (key, values) => h("button", { type: "button", class: "st-toggle", "data-key": key, onclick: () => {
       const at = values.indexOf(this.store.get()[key]);
       this.store.set({ [key]: values[(at + 1) % values.length] });
@@ -92,12 +94,12 @@ class Stage {
     this.width = this.picture.clientWidth;
     this.height = this.picture.clientHeight;
     if (!this.width || !this.height) return;
-    const { sizes, L } = this.model, narrow = this.width < 760;
+    const { sizes, L } = this.model, narrow = this.width < WIDE;
     const theta = this.newestState();
-    const most = rowsThatFit(narrow ? this.height * 0.5 : this.height, narrow);
+    const most = sizes.map((count) => rowsThatFit(count, narrow ? this.height * 0.5 : this.height, narrow));
     const image = Boolean(this.header.shape);
     const shown = sizes.map((count, l) => (image && l === 0 ? Array.from({ length: count }, (_, k) => k)
-      : tellingUnits(this.model, theta, l, most, this.pages[l])));
+      : tellingUnits(this.model, theta, l, most[l], this.pages[l])));
     const ctx = this.canvas.getContext("2d");
     ctx.font = `13px ${FACE}`;
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
@@ -106,8 +108,10 @@ class Stage {
     this.layout = layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
     this.room = room;
     this.placeProxies();
+    this.placeMore();
     const { big } = this.layout;
-    Object.assign(this.bigHead.style, { left: `${big.x}px`, width: `${big.width}px`, bottom: `${this.height - big.y + 6}px` });
+    const inset = this.layout.narrow ? 4 : big.x;
+    Object.assign(this.bigHead.style, { left: `${inset}px`, width: `${this.layout.narrow ? this.width - 8 : big.width}px`, bottom: `${this.height - big.y + 6}px` });
     for (const told of this.listeners) told();
   }
 
@@ -163,9 +167,21 @@ class Stage {
     const state = this.store.get();
     this.root.classList.toggle("st-moving", Boolean(state.playing));
     if (this.recording.has(state.step)) this.scene = sceneOf(this.recording, state);
-    else this.recording.load(state.step)?.then?.(() => this.ask());
+    else this.fetch(state.step);
     if (this.scene) this.draw(state);
     if (state.playing) this.ask();
+  }
+
+  // A state that has not come yet is asked for once; the picture stays as it is until then.
+  fetch(step) {
+    if (this.fetching === step) return;
+    this.fetching = step;
+    const done = (failed) => {
+      this.fetching = null;
+      if (failed) write(this.caption, "The state of this step could not be fetched: is the studio still running?");
+      else this.ask();
+    };
+    this.recording.load(step).then(() => done(false), () => done(true));
   }
 
   draw(state) {
@@ -210,8 +226,8 @@ class Stage {
 
   // What is full colour: 1 where an activation is bounded by it, so that a flat unit looks flat; else its largest.
   scaleOf(l, map) {
-    const name = l > 0 ? this.header.network.activations[l - 1].name : "";
-    const bounded = ["tanh", "sigmoid", "logistic", "softmax", "softsign", "hard_tanh", "hard_sigmoid"].includes(name);
+    const family = l > 0 ? this.header.network.activations[l - 1].family : "";
+    const bounded = BOUNDED.includes(family);
     return this.maps.kind !== "pixels" && bounded ? 1 : largestOf(map.values) || 1;
   }
 
@@ -228,7 +244,7 @@ class Stage {
 
   valueOf(l, j, k, state) {
     const at = k === "bias" ? this.model.b(l) + j : this.model.W(l) + j * this.model.sizes[l - 1] + k;
-    return (state.edges === "gradient" ? this.scene.gradient : this.scene.theta)[at];
+    return state.edges === "gradient" ? this.scene.gradient?.[at] ?? 0 : this.scene.theta[at];
   }
 
   // All lines between what is drawn, with their sizes: from 0 to 1, of the largest in the layer or the network.
@@ -305,10 +321,13 @@ class Stage {
   drawBeams(ctx) {
     const { layout, colours } = this, { x, y, width, height } = layout.picture;
     const column = layout.columns[1];
-    ctx.fillStyle = colours.soft;
+    const towards = ctx.createLinearGradient(x + width, 0, column.x - layout.tile / 2, 0);
+    towards.addColorStop(0, "transparent");
+    towards.addColorStop(1, colours.soft);
+    ctx.fillStyle = towards;
     for (const j of column.units) {
       const at = unitPlace(layout, 1, j);
-      ctx.globalAlpha = 0.05 + (this.pointed === `1:${j}` ? 0.2 : 0);
+      ctx.globalAlpha = this.pointed === `1:${j}` ? 0.55 : 0.16;
       ctx.beginPath();
       ctx.moveTo(x + width, y + 2);
       ctx.lineTo(at.x - at.r, at.y - at.r);
@@ -362,10 +381,25 @@ class Stage {
         ctx.strokeStyle = lit ? colours.ink : colours.soft;
         ctx.stroke();
       }
-      const left = header.network.sizes[l] - column.units.length;
-      if (left > 0) this.label(ctx, `… ${said(left)} more`, column.x, column.y(column.units.length + (l < this.model.L ? 1 : 0)) - layout.tile / 2 + 8,
-        { align: "center", colour: colours.soft, room: Math.max(layout.tile * 1.8, 74), size: 11, more: l });
     });
+  }
+
+  // A button beneath each layer that has more units than are drawn: it shows the next of them.
+  placeMore() {
+    const { layout, model } = this;
+    this.more.replaceChildren(...layout.columns.flatMap((column, l) => {
+      const left = model.sizes[l] - column.units.length;
+      if (!left) return [];
+      const y = column.y(column.units.length + (l < model.L ? 1 : 0)) - layout.tile / 2 + 8;
+      const next = () => {
+        this.pages[l]++;
+        this.measure();
+        this.ask();
+        this.more.querySelector(`[data-layer="${l}"]`)?.focus();
+      };
+      return [h("button", { type: "button", "data-layer": l, style: `left:${column.x}px;top:${y}px`, onclick: next,
+        "aria-label": `show other units of layer ${l}, which has ${said(left)} more` }, `… ${said(left)} more`)];
+    }));
   }
 
   // Where the example of now is within a map of the plane.
@@ -395,15 +429,15 @@ class Stage {
     }
   }
 
-  label(ctx, text, x, y, { align = "left", colour = this.colours.ink, size = 12, room = 100, weight = 400, more = null } = {}) {
-    ctx.font = `${weight} ${size}px ${FACE}`;
+  label(ctx, text, x, y, { align = "left", colour = this.colours.ink, size = 12, room = 100 } = {}) {
+    ctx.font = `${size}px ${FACE}`;
     ctx.textAlign = align;
     ctx.textBaseline = "middle";
     ctx.fillStyle = colour;
     const written = shortened(ctx, text, room), { width } = ctx.measureText(written);
     ctx.fillText(written, x, y);
     const left = align === "left" ? x : align === "right" ? x - width : x - width / 2;
-    this.labels.push({ text: written, x: left, y: y - size / 2, width, height: size, more });
+    this.labels.push({ text: written, x: left, y: y - size / 2, width, height: size });
   }
 
   drawLabels(ctx, state) {
@@ -411,17 +445,16 @@ class Stage {
     const L = model.L, pitch = L ? layout.columns[1].x - layout.columns[0].x : layout.net.width;
     layout.columns.forEach((column, l) => {
       const image = l === 0 && layout.picture;
-      const name = l === 0 ? "inputs" : l === L ? "outputs" : `layer ${l}`;
+      const name = pitch < 52 ? (l === 0 ? "in" : l === L ? "out" : String(l)) : l === 0 ? "inputs" : l === L ? "outputs" : `layer ${l}`;
       const activation = l > 0 && !layout.narrow && pitch > 140 ? ` · ${header.network.activations[l - 1].name}` : "";
-      const top = image ? layout.picture.y - 12 : column.top - tile / 2 - 12;
-      this.label(ctx, name + activation, column.x, top, { align: "center", colour: colours.soft, room: pitch - 4, size: layout.narrow ? 11 : 12.5 });
+      this.label(ctx, name + activation, column.x, 11, { align: "center", colour: colours.soft, room: pitch - 4, size: layout.narrow ? 11 : 12.5 });
       if (image) return;
       for (const j of column.units) {
         const { x, y, r } = unitPlace(layout, l, j);
         const own = this.nameOf(l, j), under = y + r + 8;
         if (l === 0) {
           this.label(ctx, own, x - r - 8, y, { align: "right", room: this.room.left - 10, size: layout.narrow ? 11 : 13 });
-          if (tile >= 34) this.label(ctx, said(inOwnUnits(header.inputs?.[j], scene.trace.a[0][j])), x, under, { align: "center", colour: colours.soft, size: 11, room: tile });
+          if (tile >= 34) this.label(ctx, said(inOwnUnits(header.inputs?.[j], scene.trace.a[0][j]), 2), x, under, { align: "center", colour: colours.soft, size: 11, room: tile });
         } else if (l === L) {
           const half = tile >= 34 ? 8 : 0;
           this.label(ctx, own, x + r + 8, y - half, { room: this.room.right - 10, size: layout.narrow ? 11 : 13 });
@@ -438,7 +471,7 @@ class Stage {
     if (r < 10) return;
     if (r < 21) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
     this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: r });
-    const column = maps.kind === "curve" ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
+    const column = maps.kind === "curve" && r > 44 ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
     const text = column || said(scene.trace.a[l][j], 2);
     this.label(ctx, text, x + r, under, { align: "right", size: 11, room: 2 * r - 20 });
   }
@@ -446,7 +479,8 @@ class Stage {
   outputWritten(j) {
     const value = this.scene.trace.a.at(-1)[j], { header } = this;
     if (!header.classes) return said(inOwnUnits(header.outputs?.[j], value), 4);
-    return said(value, 2);
+    if (!saysShares(header.network)) return said(value, 2);
+    return value > 0.9995 ? "> 99.9 %" : value < 0.0005 ? "< 0.1 %" : percent(value);
   }
 
   // ── the big unit ──
@@ -463,7 +497,7 @@ class Stage {
     if (!shows) {
       this.big.draw(ctx, big, this.scene, state, this.colours, calm);
       const [says, note] = sentencesOf(this.header, this.scene, state);
-      write(this.bigTitle, `The network ${says}`);
+      write(this.bigTitle, says);
       write(this.bigNote, note);
       return;
     }
@@ -506,8 +540,8 @@ class Stage {
       this.leads = action.set;
       write(this.action, action.label);
     }
-    const texts = { edges: state.edges === "gradient" ? "lines: gradients here" : "lines: weights",
-      width: state.width === "network" ? "width: in the whole network" : "width: within the layer",
+    const texts = { edges: state.edges === "gradient" ? "lines: gradients" : "lines: weights",
+      width: state.width === "network" ? "width: whole network" : "width: within layer",
       counted: `units from ${state.counted ?? 0}` };
     for (const button of this.toggles) write(button, texts[button.dataset.key]);
     if (this.tip.hidden === false) write(this.tip, this.spoken(this.pointed));
@@ -596,7 +630,7 @@ class Stage {
       this.point("");
       this.tip.hidden = true;
     });
-    on(this.picture, "click", (event) => this.click(event));
+    on(this.picture, "click", (event) => event.target.closest("button:not(.st-proxy)") || this.click(event));
     on(this.proxies, "focusin", (event) => {
       const { part } = event.target.dataset;
       if (!part || !event.target.matches(":focus-visible")) return;
@@ -632,25 +666,11 @@ class Stage {
   }
 
   click(event) {
-    const more = this.moreAt(event);
-    if (more !== null) {
-      this.pages[more]++;
-      this.measure();
-      return this.ask();
-    }
     const part = this.partAt(event.clientX, event.clientY);
     if (part) return this.choose(part);
     const at = this.inBig(event);
     const chosen = at && this.big.hit(this.layout.big, ...at, this.store.get());
     if (chosen) this.store.set(chosen);
-  }
-
-  // The layer whose other units were asked for.
-  moreAt(event) {
-    const box = this.picture.getBoundingClientRect();
-    const [x, y] = [event.clientX - box.left, event.clientY - box.top];
-    const found = (this.labels ?? []).find((one) => one.more !== null && x >= one.x - 4 && x <= one.x + one.width + 4 && Math.abs(y - one.y - 6) < 12);
-    return found ? found.more : null;
   }
 
   choose(part) {

@@ -96,7 +96,7 @@ class CurveChart {
     const ctx = clearCanvas(this.canvas, width, height);
     ctx.font = `11px ${FACE}`;
     const to = scaleOf([training, validation], better);
-    const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 10) * to(value);
+    const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
     const line = (values, until, alpha, wide, dash) => {
       ctx.beginPath();
       let begun = false;
@@ -186,13 +186,14 @@ export function mountStrip(recording, store) {
   const on = h("button", { type: "button", "aria-label": "one step on", onclick: () => goTo(store.get().step + 1) }, iconOf("on"));
   const slider = h("input", { type: "range", min: 0, max: header.steps.length - 1, step: 1, class: "st-slider",
     "aria-label": "step of the training", oninput: () => goTo(Number(slider.value)) });
-  const place = h("output", { class: "st-place" });
+  const placeStep = h("span"), placeEpoch = h("span", { class: "st-epoch" });
+  const place = h("output", { class: "st-place" }, placeStep, placeEpoch);
   const speed = h("select", { class: "st-speed", "aria-label": "speed",
     onchange: () => store.set({ speed: Number(speed.value) }) },
     ...SPEEDS.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
   const time = h("div", { class: "st-time", role: "group", "aria-label": "time" }, back, play, on, slider, place, speed);
   const node = h("div", { class: "st-foot" }, curves, time);
-  let exact = null;
+  let exact = null; // where playing is, between two recorded steps
   let known = header.steps.length;
 
   function draw(state, colours) {
@@ -203,7 +204,8 @@ export function mountStrip(recording, store) {
     if (Number(slider.value) !== state.step) slider.value = state.step;
     slider.style.setProperty("--share", `${(100 * state.step) / (last || 1)}%`);
     const epoch = header.epochs?.[state.step];
-    write(place, `step ${said(step, 12)}${header.narrow || epoch === undefined || epoch === null ? "" : ` · epoch ${said(epoch, 12)}`}`);
+    write(placeStep, `step ${said(step, 12)}`);
+    write(placeEpoch, Number.isFinite(epoch) ? ` · epoch ${said(epoch, 4)}` : "");
     slider.setAttribute("aria-valuetext", place.textContent);
     if (Number(speed.value) !== (state.speed ?? 1)) speed.value = state.speed ?? 1;
     const name = state.playing ? "pause" : "play";
@@ -221,10 +223,8 @@ export function mountStrip(recording, store) {
     const pace = Math.max(2, Math.min(header.steps.length / WHOLE, wantsStillness() ? 2 : 240)) * (state.speed ?? 1);
     const wanted = Math.min(exact + (pace * ms) / 1000, last);
     let reached = Math.floor(wanted);
-    while (reached > state.step && !recording.has(reached)) {
-      recording.load(reached);
-      reached--;
-    }
+    while (reached > state.step && !recording.has(reached)) reached--;
+    if (reached < Math.floor(wanted)) recording.load(reached + 1).catch(() => {}); // asked for again in the next frame
     exact = reached === Math.floor(wanted) ? wanted : reached;
     const ended = reached >= last && !header.live;
     if (reached !== state.step || ended) store.set({ step: reached, ...(ended ? { playing: false } : {}) });

@@ -20,13 +20,12 @@ export function classSaid(outputs, bipolar = false) {
 }
 
 export function saysMinusOne(network) {
-  return network.activations.at(-1)?.name === "tanh";
+  return network.activations.at(-1)?.family === "tanh";
 }
 
 // Whether the outputs are shares of the whole, so that percent may be said of them.
 export function saysShares(network) {
-  const name = network.activations.at(-1)?.name;
-  return name === "softmax" || name === "sigmoid" || name === "logistic";
+  return ["softmax", "sigmoid"].includes(network.activations.at(-1)?.family);
 }
 
 export function classOfTruth(y, bipolar) {
@@ -42,7 +41,7 @@ export function sentencesOf(header, scene, state) {
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
     const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
-    const says = `says “${header.classes[one]}”${sure}`;
+    const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, "of a point that you chose"];
     const right = classOfTruth(truth, bipolar) === one;
     return [says, `${right ? "right" : `truth: “${header.classes[classOfTruth(truth, bipolar)]}”`}${placeOf(chosen, state)}`];
@@ -51,7 +50,7 @@ export function sentencesOf(header, scene, state) {
     const column = header.outputs?.[j];
     return `${said(inOwnUnits(column, value), 4)}${column?.unit ? ` ${column.unit}` : ""}`;
   }).slice(0, 2).join(", ");
-  return [`says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : "of a point that you chose"];
+  return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : "of a point that you chose"];
 }
 
 function placeOf(chosen, state) {
@@ -119,9 +118,9 @@ function planeOf(recording) {
       const first = units === 1 ? values : values.filter((_, p) => p % units === 0);
       paintNumbers(ctx, { values: first, width: side, height: side }, box, largestOf(first), colours.ramp, true);
     }
-    const r = Math.max(2.4, Math.min(5, box.width / 110));
-    for (const { x, y } of pointsOf(header)) paintPoint(ctx, box, x, y, r, colours);
-    for (const one of state.painted ?? []) paintPoint(ctx, box, one, [one.at(-1)], r, colours, true);
+    const r = Math.max(2.4, Math.min(5, box.width / 110)), { points } = header;
+    points?.x.forEach((x, i) => paintPoint(ctx, box, x, points.y[i], r, colours));
+    for (const one of state.painted ?? []) paintPoint(ctx, box, one, one.at(-1), r, colours);
     const [px, py] = toPixels(box, trace.a[0]);
     ctx.beginPath();
     ctx.arc(px, py, r + 6, 0, 2 * Math.PI);
@@ -140,11 +139,10 @@ function planeOf(recording) {
       header.plane.y.map((v) => said(inOwnUnits(header.inputs?.[1], v), 2)), names);
   }
 
-  function paintPoint(ctx, box, x, y, r, colours, own = false) {
-    const [px, py] = toPixels(box, x);
-    const one = header.classes ? (own || y.length === 1 && !(header.network.sizes.at(-1) === 1) ? y[0] : classOfTruth(y, bipolar)) : 0;
-    classShape(ctx, one, px, py, r);
-    ctx.fillStyle = header.classes ? colours.classes[one % 10] : y[0] < 0 ? colours.negative : colours.positive;
+  // y is the number of a class, or the value.
+  function paintPoint(ctx, box, x, y, r, colours) {
+    classShape(ctx, header.classes ? y : 0, ...toPixels(box, x), r);
+    ctx.fillStyle = header.classes ? colours.classes[y % 10] : y < 0 ? colours.negative : colours.positive;
     ctx.fill();
     ctx.lineWidth = 1;
     ctx.strokeStyle = colours.surface;
@@ -163,19 +161,6 @@ function planeOf(recording) {
   }
 
   return { kind: "plane", draw, hit, toPixels, toData, axis: true };
-}
-
-// The points drawn on the plane, as pairs of inputs and targets, whichever way the recording holds them.
-const pointsHeld = new WeakMap();
-
-function pointsOf(header) {
-  const { points } = header;
-  if (!points) return [];
-  if (!pointsHeld.has(points)) {
-    const rows = Array.isArray(points) ? points : points.x.map((x, i) => ({ x, y: points.y[i] }));
-    pointsHeld.set(points, rows.map(({ x, y }) => ({ x, y: Array.isArray(y) ? y : [y] })));
-  }
-  return pointsHeld.get(points);
 }
 
 function axes(ctx, box, colours, xs, ys, [name, other]) {
@@ -217,16 +202,18 @@ function matrixOf(recording) {
     }
   };
 
+  let widest = 0; // px of the classes' names
   const grid = (box) => {
-    const names = Math.min(110, Math.max(26, 0.17 * box.width));
+    const names = Math.min(0.27 * box.width, 34 + widest);
     const x = box.x + names, y = box.y + 34, side = Math.min(box.width - names, box.height - 34);
     return { x, y, side, cell: side / count };
   };
 
   function draw(ctx, box, { theta }, state, colours) {
     fill(theta);
-    const { x, y, side, cell } = grid(box);
     ctx.font = `12px ${FACE}`;
+    widest = Math.max(...header.classes.map((name) => ctx.measureText(name).width));
+    const { x, y, side, cell } = grid(box);
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
@@ -245,7 +232,7 @@ function matrixOf(recording) {
     ctx.fillStyle = colours.soft;
     ctx.fillText("truth", 0, 0);
     ctx.restore();
-    const [, ...rows] = [0, ...Array.from({ length: count }, (_, i) => cells.slice(i * count, (i + 1) * count))];
+    const rows = Array.from({ length: count }, (_, i) => cells.slice(i * count, (i + 1) * count));
     rows.forEach((row, i) => {
       const whole = row.reduce((sum, cellOf) => sum + cellOf.length, 0);
       row.forEach((inside, j) => paintCell(ctx, x + j * cell, y + i * cell, cell, inside, inside.length / (whole || 1), i === j, state, colours));
