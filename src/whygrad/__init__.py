@@ -14,6 +14,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     to_torch            a network as a PyTorch module
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
+    film                a training as one HTML file that plays anywhere
 """
 
 from typing import TYPE_CHECKING, Any
@@ -79,6 +80,7 @@ if TYPE_CHECKING:
     from whygrad.interop import Model, explain, to_torch
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
+    from whygrad.studio.film.film import film
 
 __all__ = [
     "Activation",
@@ -132,6 +134,7 @@ __all__ = [
     "diagnose",
     "explain",
     "export",
+    "film",
     "forward",
     "gradients",
     "hessian_times",
@@ -157,6 +160,7 @@ _LATER = {
     "TabularRegressor": "whygrad.estimators.tabular",
     "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",
+    "film": "whygrad.studio.film.film",
     "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",

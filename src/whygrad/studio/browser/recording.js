@@ -1,7 +1,7 @@
 // A recorded training as the page holds it: its header, and the parameters of each recorded step, piece by piece.
 //
 //   openRecording(embedded(document))   from the blocks of a film's own page
-//   openRecording(served("runs/a/"))    from a server: header.json, then states/0, states/1 …
+//   openRecording(served("runs/a"))     from a server: header.json, then states?from=…&to=…
 //
 // A piece holds some states one after the other, little-endian. Where it is packed, each number is that of the state
 // before it xor its own, all first bytes stand before all second ones, and the whole is deflated: numbers that hardly
@@ -9,79 +9,78 @@
 
 import { makeModel } from "./model.js";
 
-/** Open a recording; its pieces may still be on their way. */
+/** Open a recording; its states may still be on their way. */
 export async function openRecording(source) {
-  const header = await source.header();
-  return new Recording(source, header, await source.examples(header));
+  return new Recording(source, await source.header());
 }
 
 class Recording {
-  constructor(source, header, { X, Y }) {
-    Object.assign(this, { source, header, steps: header.steps, model: makeModel(header.network) });
-    this.pieces = new Map(); // number → Float32Array of its states
-    this.views = []; // index → the state's own view, so that equal states are the same object
-    this.coming = new Map();
+  constructor(source, header) {
+    Object.assign(this, { source, header, model: makeModel(header.network) });
+    this.views = []; // index → the parameters of that step, where they are here
+    this.coming = new Map(); // number of a piece → what resolves when it is here
     this.listeners = new Set();
-    this.examples = examplesOf(header, X, Y);
+    this.examples = examplesOf(header);
   }
 
-  /** Whether the state of a recorded step is here. */
-  has(index) { return this.pieces.has(this.pieceOf(index)); }
+  get steps() { return this.header.steps; }
 
-  /** The parameters at a recorded step, a view that must not be written to; throws where it is not here. */
+  /** Whether the state of a recorded step is here. */
+  has(index) { return this.views[index] !== undefined; }
+
+  /** The parameters at a recorded step, always the same object, not to be written to; throws where it is not here. */
   theta(index) {
-    const number = this.pieceOf(index), piece = this.pieces.get(number);
-    if (!piece) throw new RangeError(`the state of step ${this.steps[index]} is not here yet`);
-    const { count, states } = this.header, at = (index - number * states.each) * count;
-    return (this.views[index] ??= piece.subarray(at, at + count));
+    const theta = this.views[index];
+    if (!theta) throw new RangeError(`the state of step ${this.steps[index]} is not here yet`);
+    return theta;
   }
 
   /** Fetch the piece that a step is in; resolves when it is here. */
   load(index) {
-    const number = this.pieceOf(index);
-    if (this.pieces.has(number)) return Promise.resolve();
+    if (this.has(index)) return Promise.resolve();
+    const { each } = this.header.states, number = Math.floor(index / each);
     if (!this.coming.has(number)) {
-      const arrived = this.source.piece(number, this.header).then((piece) => {
-        this.pieces.set(number, piece);
-        this.coming.delete(number);
-        for (const listener of [...this.listeners]) listener(this);
-      }, (error) => { this.coming.delete(number); throw error; });
+      const arrived = this.source.piece(number, this.header)
+        .then((states) => this.take(number * each, states))
+        .finally(() => this.coming.delete(number));
       this.coming.set(number, arrived);
     }
     return this.coming.get(number);
   }
 
-  /** Fetch all pieces one after the other, that of `first` before all. */
+  /** Fetch all states piece by piece, that of a step before all others. */
   async loadAll(first = 0) {
     await this.load(first);
     for (let i = 0; i < this.steps.length; i += this.header.states.each) await this.load(i);
   }
 
-  /** Call fn whenever a piece arrives or the header grows; returns what ends it. */
+  /** Call fn whenever states arrive or the training goes on; returns what ends it. */
   onProgress(listener) {
     this.listeners.add(listener);
     return () => this.listeners.delete(listener);
   }
 
-  /** Take the header of a training that went on; what was loaded of it stays, but for the last piece, which grew. */
-  grow(header) {
-    const last = this.pieceOf(this.steps.length - 1), first = last * this.header.states.each;
-    if (header.steps.length !== this.steps.length && this.steps.length % this.header.states.each) {
-      this.pieces.delete(last);
-      this.views.length = Math.min(this.views.length, first);
-    }
-    Object.assign(this.header, header);
-    this.steps = this.header.steps;
-    for (const listener of [...this.listeners]) listener(this);
+  /** Go on with more steps of a live training and their states: {steps, epochs, rate, curves}, Float32Array. */
+  append({ steps, epochs = [], rate = [], curves = null }, states) {
+    const { header } = this, first = header.steps.length;
+    header.steps.push(...steps);
+    header.epochs.push(...epochs);
+    header.batch?.rate?.push?.(...rate);
+    if (curves) Object.assign(header.curves, curves);
+    this.take(first, states);
   }
 
-  pieceOf(index) { return Math.floor(index / this.header.states.each); }
+  take(first, states) {
+    const { count } = this.header;
+    for (let i = 0; i * count < states.length; i++) this.views[first + i] ??= states.subarray(i * count, (i + 1) * count);
+    for (const listener of [...this.listeners]) listener(this);
+  }
 }
 
-function examplesOf(header, X, Y) {
+function examplesOf(header) {
   const about = header.examples;
   if (!about) return null;
-  const n = header.network.sizes[0], m = header.network.sizes.at(-1), { count } = about;
+  const X = floatsFrom(about.X), Y = floatsFrom(about.Y), n = header.network.sizes[0], m = header.network.sizes.at(-1), { count } = about;
   const rows = (block, width) => Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));
   const all = { X: rows(X, n), Y: rows(Y, m), s: about.weights ?? null };
   return {
@@ -135,31 +134,32 @@ function fromBase64(text) {
   return bytes;
 }
 
+const floatsFrom = (text) => new Float32Array(fromBase64(text).buffer);
+
 // ── where it comes from ──
 
 /** The source of a page that carries its recording in blocks of its own: a film. */
 export function embedded(page) {
   const text = (id) => page.getElementById(id)?.textContent ?? "";
-  const numbers = (id) => new Float32Array(fromBase64(text(id)).buffer);
   return {
     header: async () => JSON.parse(text("whygrad-header")),
-    examples: async () => ({ X: numbers("whygrad-x"), Y: numbers("whygrad-y") }),
     piece: (number, header) => unpacked(fromBase64(text(`whygrad-states-${number}`)), header),
   };
 }
 
-/** The source of a recording on a server, below an address: header.json, examples/x, examples/y, states/0 … */
+/** The source of a recording on a server, below an address: header.json, and states?from=0&to=100 in float32. */
 export function served(base, ask = fetch) {
   const got = async (path) => {
-    const answer = await ask(new URL(path, new URL(base, location.href)), { credentials: "same-origin" });
+    const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer;
   };
-  const bytes = async (path) => new Uint8Array(await (await got(path)).arrayBuffer());
   return {
     header: async () => (await got("header.json")).json(),
-    examples: async (header) => (header.examples
-      ? { X: new Float32Array((await bytes("examples/x")).buffer), Y: new Float32Array((await bytes("examples/y")).buffer) } : {}),
-    piece: async (number, header) => unpacked(await bytes(`states/${number}?of=${header.steps.length}`), header),
+    piece: async (number, header) => {
+      const from = number * header.states.each, to = Math.min(from + header.states.each, header.steps.length);
+      const answer = await got(`states?from=${from}&to=${to}`);
+      return unpacked(new Uint8Array(await answer.arrayBuffer()), { ...header, dtype: "float32" });
+    },
   };
 }

@@ -53,22 +53,37 @@ export function fromAddress(hash) {
   return found;
 }
 
+/** Return what of a place there is in a recording: a step, an example or a part beyond it is left out. */
+export function placeIn(header, { step, example, part, ...rest }) {
+  const found = { ...rest }, { sizes } = header.network;
+  if (step < header.steps.length) found.step = step;
+  if (example < (header.examples?.count ?? 0)) found.example = example;
+  const [, l, j, k] = part?.match(/^(\d+):(\d+)(?:,(.+))?$/) ?? [];
+  const weight = k === undefined || k === "bias" || Number(k) < sizes[l - 1];
+  if (Number(j) < sizes[l] && weight && (k === undefined || l > 0)) found.part = part;
+  return found;
+}
+
 /** Keep a store and the window's address alike: another part or view is a place to come back to, a step is none. */
-export function keepAddress(store, view = window) {
+export function keepAddress(store, header, view = window) {
   const first = { ...store.get() };
-  const restored = () => store.set({ ...first, ...fromAddress(view.location.hash) });
+  const asked = () => placeIn(header, fromAddress(view.location.hash));
+  const restored = () => store.set({ ...Object.fromEntries(Object.keys(ADDRESSED).map((key) => [key, first[key]])), ...asked() });
   let waiting = 0;
   const write = (push) => {
+    view.clearTimeout(waiting);
     waiting = 0;
     const text = toAddress(store.get(), first), hash = text ? `#${text}` : "";
     if (hash === view.location.hash) return;
     const url = hash || view.location.pathname + view.location.search;
-    view.history[push ? "pushState" : "replaceState"](null, "", url);
+    try { view.history[push ? "pushState" : "replaceState"](null, "", url); } catch { /* a page without an address */ }
   };
-  store.set(fromAddress(view.location.hash));
+  const place = asked();
+  if ("step" in place) place.playing = false; // a link shows what it was copied from
+  store.set(place);
   const stop = store.subscribe((state, changed) => {
     if (changed.includes("part") || changed.includes("view")) write(true);
-    else waiting ||= view.setTimeout(write, 300); // a slider moves often, browsers limit how often the address may
+    else if (!state.playing) waiting ||= view.setTimeout(write, 300); // browsers limit how often the address may change
   });
   view.addEventListener("popstate", restored);
   return () => {
