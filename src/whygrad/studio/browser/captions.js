@@ -21,13 +21,13 @@ export function captionOf(recording, scene, state) {
 }
 
 const CHAPTERS = {
-  watch: (header, scene, state) => ({ text: `${progressOf(header, state)} Every line is a weight, every square shows what a unit has learnt.`,
+  watch: (header, scene, state) => ({ text: `${upper(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
     action: { label: "Stop", set: { playing: false } } }),
   start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learnt yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
-  choose: (header, scene, state) => ({ text: `${progressOf(header, state)} Click a line or a square to see what it does.`,
+  choose: (header, scene, state) => ({ text: `${stepOf(header, state)}: ${progressOf(header, state)} Click a line or a square to see what it does.`,
     action: heaviestOf(header, scene, state) }),
-  end: (header, scene, state) => ({ text: `The end of the training. ${progressOf(header, state)} Click a line or a square to see what it does.`,
+  end: (header, scene, state) => ({ text: `The training has ended: ${progressOf(header, state)} Click a line or a square to see what it does.`,
     action: heaviestOf(header, scene, state) }),
   ask: (header, scene, state, recording) => ({ text: sentenceOf(recording, scene, state),
     action: { label: "See its blame flow", set: { view: "motion", playing: false } } }),
@@ -40,10 +40,14 @@ function progressOf(header, state) {
   const held = standingAt(curves.at, curves.validation_score ?? [], step, true);
   const score = held ?? standingAt(curves.at, curves.score ?? [], step, true);
   const cost = standingAt(curves.at, curves.cost ?? [], step, false);
-  const begin = `Step ${said(step, 12)}`, whose = `${held ? "validation" : "training"} examples`;
-  if (score && curves.score_name === "accuracy") return `${begin}: right about ${scoreWritten("accuracy", score.now)} of the ${whose}.`;
-  if (score) return `${begin}: ${curves.score_name} of the ${whose} is ${said(score.now)}.`;
-  return cost ? `${begin}: the cost is ${said(cost.now)}.` : `${begin}.`;
+  const whose = `${held ? "validation" : "training"} examples`;
+  if (score && curves.score_name === "accuracy") return `right about ${scoreWritten("accuracy", score.now)} of the ${whose}.`;
+  if (score) return `${curves.score_name} of the ${whose} is ${said(score.now)}.`;
+  return cost ? `the cost is ${said(cost.now)}.` : "no cost is recorded.";
+}
+
+function stepOf(header, state) {
+  return `Step ${said(header.steps[state.step], 12)}`;
 }
 
 // The weight with the largest gradient on this example: what to click first.

@@ -3,7 +3,7 @@
 
 const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
-export const WIDE = 760; // px from which the big unit stands beside the network, not beneath it
+export const BESIDE = 760; // px from which the big unit stands beside the network, not beneath it
 
 // The units of a layer that tell most: those that most flows through, in their own order.
 export function tellingUnits(model, theta, l, most, page = 0) {
@@ -31,7 +31,7 @@ export function rowsThatFit(count, height, narrow) {
 // sizes: units per layer; shown: indices drawn per layer; room: {left, right} px beside for names;
 // image: whether the inputs are one picture. All in CSS pixels.
 export function layoutOf({ sizes, shown, width, height, room, image }) {
-  const narrow = width < WIDE;
+  const narrow = width < BESIDE;
   const L = sizes.length - 1;
   const titles = narrow ? 44 : 52, axis = 24;
   let big, net;

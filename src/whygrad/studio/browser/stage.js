@@ -3,7 +3,7 @@
 
 import { captionOf, upper } from "./captions.js";
 import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
-import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, WIDE } from "./layout.js";
+import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
 import { sceneOf } from "./scene.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
@@ -94,7 +94,7 @@ class Stage {
     this.width = this.picture.clientWidth;
     this.height = this.picture.clientHeight;
     if (!this.width || !this.height) return;
-    const { sizes, L } = this.model, narrow = this.width < WIDE;
+    const { sizes, L } = this.model, narrow = this.width < BESIDE;
     const theta = this.newestState();
     const most = sizes.map((count) => rowsThatFit(count, narrow ? this.height * 0.5 : this.height, narrow));
     const image = Boolean(this.header.shape);
@@ -390,7 +390,8 @@ class Stage {
     this.more.replaceChildren(...layout.columns.flatMap((column, l) => {
       const left = model.sizes[l] - column.units.length;
       if (!left) return [];
-      const y = column.y(column.units.length + (l < model.L ? 1 : 0)) - layout.tile / 2 + 8;
+      const above = l < model.L ? biasPlace(layout, l + 1) : null;
+      const y = above ? above.y + above.r + 12 : column.y(column.units.length) - layout.tile / 2 + 10;
       const next = () => {
         this.pages[l]++;
         this.measure();
@@ -468,12 +469,13 @@ class Stage {
   labelHidden(ctx, l, j, x, r, under, state) {
     const { colours, maps, header, scene } = this;
     const number = String(j + (state.counted ?? 0));
-    if (r < 10) return;
+    if (this.layout.columns[l].pitch - 2 * r < 14) return;
     if (r < 21) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
     this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: r });
+    const taken = this.labels.at(-1).width + 4;
     const column = maps.kind === "curve" && r > 44 ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
     const text = column || said(scene.trace.a[l][j], 2);
-    this.label(ctx, text, x + r, under, { align: "right", size: 11, room: 2 * r - 20 });
+    this.label(ctx, text, x + r, under, { align: "right", size: 11, room: 2 * r - taken });
   }
 
   outputWritten(j) {
@@ -769,7 +771,7 @@ class Stage {
     event.stopPropagation();
   }
 
-  // Keys of the page: as on a slide, Left and Right go a step, Page up and down a tenth, Space plays.
+  // Keys of the page: as on a slide, Left and Right go a step, Page up and down a tenth, Space plays, F fills the screen.
   steer(event) {
     if (event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey) return;
     if (event.target.closest?.("input, select, textarea, [role=dialog], [role=slider], [role=application], [contenteditable]")) return;
@@ -780,6 +782,7 @@ class Stage {
     const by = { ArrowLeft: -1, ArrowRight: 1, PageUp: -tenth, PageDown: tenth, Home: -step, End: this.header.steps.length }[event.key];
     if (by !== undefined) this.strip.goTo(step + by);
     else if (event.key === " ") this.strip.togglePlay();
+    else if (event.key === "f") this.root.requestFullscreen?.();
     else return;
     event.preventDefault();
   }

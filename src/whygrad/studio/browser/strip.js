@@ -4,7 +4,7 @@
 import { clearCanvas, FACE, h, wantsStillness, write } from "./dom.js";
 import { percent, said } from "./words.js";
 
-const SPEEDS = [0.25, 0.5, 1, 2, 4];
+const PACES = [0.25, 0.5, 1, 2, 4];
 const WHOLE = 16; // s that the whole training takes at speed 1
 
 // The last recorded number at or before a step, and the best until then: {now, best, at}, or null without any.
@@ -121,10 +121,11 @@ class CurveChart {
     ctx.lineTo(width, height - 0.5);
     ctx.stroke();
     ctx.strokeStyle = colours.ink;
-    line(training, last, 0.16, 4, []);
-    line(training, step, 0.34, 4, []);
-    line(validation, last, 0.3, 1.4, [4, 3]);
-    line(validation, step, 1, 1.4, [4, 3]);
+    const thick = height < 46 ? 2.5 : 4;
+    line(training, last, 0.16, thick, []);
+    line(training, step, 0.34, thick, []);
+    line(validation, last, 0.3, thick / 3, [4, 3]);
+    line(validation, step, 1, thick / 3, [4, 3]);
     ctx.strokeStyle = colours.accent;
     ctx.lineWidth = 1.5;
     ctx.beginPath();
@@ -190,7 +191,7 @@ export function mountStrip(recording, store) {
   const place = h("output", { class: "st-place" }, placeStep, placeEpoch);
   const speed = h("select", { class: "st-speed", "aria-label": "speed",
     onchange: () => store.set({ speed: Number(speed.value) }) },
-    ...SPEEDS.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
+    ...PACES.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
   const time = h("div", { class: "st-time", role: "group", "aria-label": "time" }, back, play, on, slider, place, speed);
   const node = h("div", { class: "st-foot" }, curves, time);
   let exact = null; // where playing is, between two recorded steps
