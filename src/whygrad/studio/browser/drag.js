@@ -5,7 +5,7 @@
 // the same with the part that has the focus, ten times finer with Shift. All of it goes into the store (`edits` by
 // place in θ, `point`, `painted`), from where every view follows in the same frame.
 
-import { h } from "./dom.js";
+import { h, write } from "./dom.js";
 import { indexOf } from "./equation.js";
 import { nameOfPart, partOf, said } from "./words.js";
 
@@ -50,20 +50,20 @@ export function mountDrag(stage, recording, store) {
   const buttons = {};
   const button = (name, text, act) => (buttons[name] = h("button", { type: "button", onclick: act }, text));
   const hands = [button("adjust", "Adjust", () => hand("adjust"))];
-  if (plane) hands.push(...paints());
+  const kinds = plane ? paints() : [];
+  if (plane) hands.push(button("paint", "Paint", () => hand(store.get().hand.startsWith("paint") ? "" : "paint:0")), ...kinds);
   const told = h("span", { class: "wgm-hand-told", "aria-live": "polite" });
   const bar = h("div", { class: "wgm-hands", role: "toolbar", "aria-label": "By hand" }, ...hands,
-    button("undo", "Undo", history.undo), button("reset", "Reset", history.reset),
-    button("train", "Train on from here", trainOn), told);
+    button("undo", "Undo", history.undo), button("reset", "Reset", history.reset), button("train", "Train on from here", trainOn));
   let drag = null;
 
   function paints() {
     const names = classes.length > 1 ? classes : ["0", "1"];
-    return names.map((name, i) => button(`paint:${i}`, `Paint ${name}`, () => hand(`paint:${i}`)));
+    return names.map((name, i) => button(`paint:${i}`, name, () => store.set({ hand: `paint:${i}` })));
   }
 
   function hand(name) {
-    store.set({ hand: store.get().hand === name ? "" : name });
+    store.set({ hand: store.get().hand === name ? "" : name, playing: false });
   }
 
   function changeBy(part, by, keep) {
@@ -76,7 +76,7 @@ export function mountDrag(stage, recording, store) {
     const place = indexOf(model, part), state = store.get();
     store.set({ edits: { ...state.edits, [place]: value } });
     const name = `${part.l}:${part.j}${part.kind === "unit" || part.kind === "bias" ? ",bias" : `,${part.k}`}`;
-    told.textContent = `${nameOfPart(header, name, state.counted ?? 0)}: ${said(value)}`;
+    write(told, `${nameOfPart(header, name, state.counted ?? 0)}: ${said(value)}`);
   }
 
   function trainOn() {
@@ -164,7 +164,7 @@ export function mountDrag(stage, recording, store) {
       return;
     }
     if (state.hand !== "adjust" || !["ArrowUp", "ArrowDown"].includes(event.key)) return;
-    const part = partOf(stage.partWithFocus?.() || state.part);
+    const part = partOf(stage.partWithFocus() || state.part);
     if (!part || part.l === 0) return;
     const size = usualSize(model, recording.theta(state.step), part.l) * STEP * (event.shiftKey ? FINE : 1);
     event.preventDefault();
@@ -173,26 +173,28 @@ export function mountDrag(stage, recording, store) {
   }
 
   function show(state) {
+    const held = state.hand ?? "", changed = isChanged(state), painting = held.startsWith("paint");
     for (const [name, node] of Object.entries(buttons))
-      if (name === "adjust" || name.startsWith("paint")) node.setAttribute("aria-pressed", state.hand === name);
-    const changed = isChanged(state);
+      if (name === "adjust" || name.startsWith("paint")) node.setAttribute("aria-pressed", name === "paint" ? painting : held === name);
+    for (const node of kinds) node.hidden = !painting;
     buttons.undo.hidden = !history.length;
     buttons.reset.hidden = buttons.train.hidden = !changed;
-    root.classList.toggle("wgm-adjusting", state.hand === "adjust");
-    root.classList.toggle("wgm-painting", (state.hand ?? "").startsWith("paint"));
-    if (!changed && !state.hand) told.textContent = "";
-    else if (state.hand === "adjust" && !told.textContent)
-      told.textContent = `Drag a line or a unit up and down${plane ? ", or the point on the plane" : ""}.`;
+    root.classList.toggle("wgm-adjusting", held === "adjust");
+    root.classList.toggle("wgm-painting", painting);
+    if (!held) write(told, "");
+    else if (painting) write(told, "Paint points on the plane: the network can train on from here with them.");
+    else if (!changed || !told.textContent)
+      write(told, `Drag a line or a unit up and down${plane ? ", or the point on the plane" : ""}.`);
   }
 
   const listeners = [["pointerdown", down], ["pointermove", move], ["pointerup", up], ["pointercancel", up], ["click", click]];
   for (const [name, act] of listeners) root.addEventListener(name, act, true);
   root.addEventListener("keydown", key, true);
   const stop = store.subscribe((state, changed) => {
-    const has = (name) => (changed.has ? changed.has(name) : changed.includes(name));
-    if (["hand", ...HELD].some(has)) show(state);
+    if (["hand", ...HELD].some((key) => changed.includes(key))) show(state);
   });
-  (stage.tools ?? root).append(bar);
+  stage.tools.append(bar);
+  stage.legend.append(told);
   show(store.get());
   return {
     history,
@@ -201,6 +203,7 @@ export function mountDrag(stage, recording, store) {
       root.removeEventListener("keydown", key, true);
       stop();
       bar.remove();
+      told.remove();
     },
   };
 }

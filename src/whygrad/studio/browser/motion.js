@@ -7,16 +7,18 @@
 //
 // Where the reader prefers reduced motion nothing runs: each moment is shown as it is at its end.
 
-import { gradientAt, indexOf, largestProducts, mathmlOf } from "./equation.js";
-import { sceneOf } from "./scene.js";
-import { sharesOf, storyOf } from "./story.js";
+import { clearCanvas, coloursOf, FACE, h, onTheme, wantsStillness, write } from "./dom.js";
+import { indexOf, largestProducts, mathmlOf } from "./equation.js";
 import { slopesOf } from "./model.js";
-import { partOf, said } from "./words.js";
+import { sceneOf } from "./scene.js";
+import { apart, sharesOf, storyOf } from "./story.js";
+import { said } from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
 const PULSES = 260; // lights on lines at once; of more lines those that carry most
+const MOST_LINES = 700; // of a layer that are drawn: those of the largest weights, and all that lights run along
 const FADE = 0.16; // of lines that nothing runs along
-const NUMBERS = 13; // px of radius from which a unit has room for its number
+const ROOMY = 13; // px of half a side from which a unit has room for its number
 const PHASE_NAMES = { forward: "forward", cost: "cost", backward: "backward", gradients: "gradients", update: "update", again: "again" };
 
 const ease = (p) => (p < 0 ? 0 : p > 1 ? 1 : p * p * (3 - 2 * p));
@@ -66,14 +68,7 @@ class Painter {
   }
 
   colours() {
-    const style = getComputedStyle(this.stage.root), dark = matchMedia("(prefers-color-scheme: dark)").matches;
-    const colour = (name, light, night) => style.getPropertyValue(`--wg-${name}`).trim() || (dark ? night : light);
-    this.ink = colour("ink", "#1b1f26", "#e9ebef");
-    this.soft = colour("soft", "#5a6472", "#a6aebb");
-    this.surface = colour("surface", "#ffffff", "#15171c");
-    this.plus = colour("positive", "#0067a5", "#5ab4ef");
-    this.minus = colour("negative", "#c2410c", "#ff9a52");
-    this.font = style.fontFamily || "system-ui, sans-serif";
+    this.palette = coloursOf(this.stage.root);
   }
 
   // Take over a story: the lines that are drawn, and how much runs along each.
@@ -84,46 +79,39 @@ class Painter {
 
   layout() {
     if (!this.story) return;
-    const { canvas, stage } = this, geometry = stage.geometry(), ratio = window.devicePixelRatio || 1;
+    const { pass, after, header } = this.story, geometry = this.stage.geometry();
     this.geometry = geometry;
-    const width = Math.round(geometry.width * ratio), height = Math.round(geometry.height * ratio);
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    Object.assign(canvas.style, { width: `${geometry.width}px`, height: `${geometry.height}px` });
-    this.ratio = ratio;
-    const { pass, after } = this.story, { model } = pass;
-    this.layers = [];
-    for (let l = 1; l <= model.L; l++) this.layers[l] = this.linesOf(l, pass, after);
-    this.units = pass.a.map((_, l) => (geometry.units?.[l] ?? []).map((j) => ({ j, ...geometry.unit(l, j) })).filter((unit) => unit.r));
-    this.most = {
-      a: pass.a.map((layer) => largest(layer)), z: pass.z.map((layer) => (layer ? largest(layer) : 1)),
-      delta: pass.delta.map((layer) => (layer ? largest(layer) : 1)),
-    };
+    this.pixels = Boolean(header.shape);
+    this.layers = pass.a.map((_, l) => l && this.linesOf(l, pass, after));
+    this.units = pass.a.map((_, l) => (l === 0 && this.pixels ? []
+      : geometry.units[l].map((j) => ({ j, ...geometry.unit(l, j) })).filter((unit) => unit.r)));
+    this.most = { a: pass.a.map(largestSize), z: pass.z.map(largestSize), delta: pass.delta.map(largestSize) };
   }
 
+  // The lines into a layer, biases among them (k is null), with what runs along each.
   linesOf(l, pass, after) {
-    const { geometry } = this, lines = [], { model } = pass;
-    const sources = geometry.units?.[l - 1] ?? [];
-    for (const j of geometry.units?.[l] ?? []) {
+    const { geometry } = this, { model } = pass, lines = [];
+    for (const j of geometry.units[l]) {
       const shares = l > 1 ? sharesOf(pass, l, j) : null;
-      for (const k of sources) {
-        const line = geometry.edge(l, j, k);
-        if (!line) continue;
+      for (const k of [...geometry.units[l - 1], null]) {
         const i = indexOf(model, { l, j, k }), weight = pass.theta[i];
-        lines.push({ ...line, j, k, weight, moved: after[i] - weight, sent: weight * pass.a[l - 1][k],
-          passed: weight * pass.delta[l][j], share: shares ? shares[k] : 0, gradient: gradientAt(pass, l, j, k) });
+        lines.push({ j, k, weight, moved: after[i] - weight, gradient: pass.gradient[i], sent: weight * (k === null ? 1 : pass.a[l - 1][k]),
+          passed: k === null ? 0 : weight * pass.delta[l][j], share: k === null || !shares ? 0 : shares[k] });
       }
     }
-    const of = (name) => largest(lines.map((line) => line[name]));
-    const most = { weight: of("weight"), sent: of("sent"), passed: of("passed"), share: of("share"), gradient: of("gradient"), moved: of("moved") };
-    const chosen = (name) => new Set(largestProducts(lines.map((line) => line[name]), PULSES));
-    return { lines, most, sent: chosen("sent"), passed: chosen("passed"), gradient: chosen("gradient") };
+    const names = ["sent", "passed", "gradient"], chosen = {};
+    for (const name of names) chosen[name] = largestProducts(lines.map((line) => line[name]), PULSES).map((i) => lines[i]);
+    const kept = this.pixels && l === 1 ? [] : largestProducts(lines.map((line) => line.weight), MOST_LINES).map((i) => lines[i]);
+    const drawn = [...new Set([...kept, ...names.flatMap((name) => chosen[name])])];
+    for (const line of drawn) line.at = geometry.edge(l, line.j, line.k ?? "bias");
+    const most = {};
+    for (const name of ["weight", "moved", "share", ...names]) most[name] = largestSize(drawn.map((line) => line[name]));
+    return { lines: kept.filter((line) => line.at), most, chosen };
   }
 
   draw(at, progress) {
-    const { story, canvas, ratio } = this, pen = canvas.getContext("2d"), moment = story.moments[at];
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, canvas.width, canvas.height);
-    this.pen = pen;
+    const { story, canvas, geometry } = this, moment = story.moments[at];
+    this.pen = clearCanvas(canvas, geometry.width, geometry.height);
     this.lit = new Set(moment.lit);
     const past = story.moments.slice(0, at);
     const L = story.pass.model.L, reached = (kind, l) => past.some((m) => m.kind === kind && m.l === l);
@@ -133,79 +121,81 @@ class Painter {
     this.drawGrade();
   }
 
-  sign(value) { return value < 0 ? this.minus : this.plus; }
+  sign(value) { return value < 0 ? this.palette.negative : this.palette.positive; }
 
   drawLines(l) {
-    const { pen, now } = this, { lines, most } = this.layers[l], { kind, progress: p } = now;
-    const back = ["blame", "gather"].includes(kind);
-    const name = kind === "gather" ? "gradient" : kind === "update" ? "moved" : back ? "share" : "weight";
-    lines.forEach((line, i) => {
-      const lit = this.lit.has(`${l}:${line.j},${line.k}`);
+    const { pen, now, layers } = this, { lines, most } = layers[l], { kind, progress: p } = now;
+    const back = kind === "blame" || kind === "gather" || kind === "update";
+    for (const line of lines) {
       const size = most.weight ? Math.abs(line.weight) / most.weight : 0;
       pen.strokeStyle = this.sign(line.weight);
-      pen.globalAlpha = lit ? 0.85 : back || kind === "update" ? FADE : FADE + 0.34 * size;
+      pen.globalAlpha = this.lit.has(`${l}:${line.j},${line.k ?? "bias"}`) ? 0.85 : back ? FADE : FADE + 0.34 * size;
       pen.lineWidth = 0.6 + 3 * size;
-      pen.setLineDash(line.weight < 0 ? [5, 3] : []);
-      stroke(pen, line.x1, line.y1, line.x2, line.y2);
-      pen.setLineDash([]);
-      if (kind === "gather" || kind === "update") this.drawGathered(line, l, i, name, kind === "gather" ? within(p, 0.35, 0.8) : 1 - within(p, 0.1, 0.8));
+      strokeLine(pen, line.at);
       if (kind === "update" && most.moved) {
-        const grown = within(p, 0.2, 0.9) * Math.abs(line.moved) / most.moved;
+        const grown = (within(p, 0.15, 0.9) * Math.abs(line.moved)) / most.moved;
         pen.globalAlpha = 0.8 * grown;
         pen.strokeStyle = this.sign(line.moved);
         pen.lineWidth = 1 + 3 * grown;
-        stroke(pen, line.x1, line.y1, line.x2, line.y2);
+        strokeLine(pen, line.at);
       }
-    });
+    }
+    if (kind === "gather") this.drawGathered(l, within(p, 0.35, 0.8));
+    if (kind === "update") this.drawGathered(l, 1 - within(p, 0.1, 0.8));
     pen.globalAlpha = 1;
     this.drawRunning(l);
   }
 
-  // What runs along the lines of a layer: products w·a forwards, w·δ back and, once past the slope, w·δ·f′.
+  // What runs along the lines of a layer: products w·a forwards; back w·δ, which the slope f′ then shortens.
   drawRunning(l) {
-    const { now } = this, { kind, progress: p, l: here, L } = now, { lines, most, sent, passed, gradient } = this.layers[l];
-    if (kind === "forward" && here === l) this.run(lines, sent, "sent", most.sent, within(p, 0, 0.5), within(p, 0.5, 0.6));
-    if (kind === "blame" && here === l - 1) this.run(lines, passed, "passed", most.passed, 1 - within(p, 0, 0.55), within(p, 0.55, 0.7));
+    const { now } = this, { kind, progress: p, l: here, L } = now;
+    if (kind === "forward" && here === l) this.run(l, "sent", within(p, 0, 0.5), within(p, 0.5, 0.6));
+    if (kind === "blame" && here === l - 1) this.run(l, "passed", 1 - within(p, 0, 0.55), within(p, 0.55, 0.7));
     if (kind === "again") {
       const part = 0.7 / L, q = (p - (l - 1) * part) / part;
-      if (q > 0 && q < 1) this.run(lines, sent, "sent", most.sent, ease(q), 0);
+      if (q > 0 && q < 1) this.run(l, "sent", ease(q), 0);
     }
     if (kind === "gather") {
-      const t = within(p, 0, 0.4);
-      if (t > 0 && t < 1) {
-        this.run(lines, gradient, "gradient", most.gradient, 0.5 * t, 0, true);
-        this.run(lines, gradient, "gradient", most.gradient, 1 - 0.5 * t, 0);
+      const q = within(p, 0, 0.4);
+      if (q > 0 && q < 1) {
+        this.run(l, "gradient", 0.5 * q, 0, this.palette.soft); // what was sent
+        this.run(l, "gradient", 1 - 0.5 * q, 0); // and the blame of who listened
       }
     }
   }
 
-  run(lines, chosen, name, most, where, gone, sender = false) {
-    const { pen } = this;
-    if (!most || gone >= 1) return;
-    for (const i of chosen) {
-      const line = lines[i], size = Math.abs(line[name]) / most;
-      if (!size) continue;
-      const x = line.x1 + (line.x2 - line.x1) * where, y = line.y1 + (line.y2 - line.y1) * where, r = 1.6 + 5.2 * Math.sqrt(size);
-      pen.fillStyle = sender ? this.soft : this.sign(line[name]);
+  run(l, name, where, gone, colour = null) {
+    const { pen } = this, { most, chosen } = this.layers[l];
+    if (!most[name] || gone >= 1) return;
+    for (const line of chosen[name]) {
+      const size = Math.abs(line[name]) / most[name], { at } = line;
+      if (!size || !at) continue;
+      const x = at.x1 + (at.x2 - at.x1) * where, y = at.y1 + (at.y2 - at.y1) * where, r = 1.6 + 5.2 * Math.sqrt(size);
+      pen.fillStyle = colour ?? this.sign(line[name]);
       pen.globalAlpha = 0.22 * (1 - gone);
-      disc(pen, x, y, 2.1 * r);
+      fillDisc(pen, x, y, 2.1 * r);
       pen.globalAlpha = (0.35 + 0.6 * size) * (1 - gone);
-      disc(pen, x, y, r);
+      fillDisc(pen, x, y, r);
     }
     pen.globalAlpha = 1;
   }
 
-  // A gradient on its weight: a diamond in the middle of the line, as large as it is.
-  drawGathered(line, l, i, name, grown) {
-    const { pen } = this, { most } = this.layers[l];
-    const value = line.gradient, size = most.gradient ? Math.sqrt(Math.abs(value) / most.gradient) : 0;
-    if (size * grown < 0.08) return;
-    const x = (line.x1 + line.x2) / 2, y = (line.y1 + line.y2) / 2, r = 7 * size * grown;
+  // Gradients on their weights: diamonds in the middle of the lines, as large as they are.
+  drawGathered(l, grown) {
+    const { pen } = this, { most, chosen } = this.layers[l];
     pen.globalAlpha = 0.9;
-    pen.fillStyle = this.sign(value);
-    pen.beginPath();
-    pen.moveTo(x, y - r); pen.lineTo(x + r, y); pen.lineTo(x, y + r); pen.lineTo(x - r, y);
-    pen.fill();
+    for (const { gradient, at } of chosen.gradient) {
+      const size = most.gradient ? Math.sqrt(Math.abs(gradient) / most.gradient) : 0, r = 7 * size * grown;
+      if (r < 0.6 || !at) continue;
+      const x = (at.x1 + at.x2) / 2, y = (at.y1 + at.y2) / 2;
+      pen.fillStyle = this.sign(gradient);
+      pen.beginPath();
+      pen.moveTo(x, y - r);
+      pen.lineTo(x + r, y);
+      pen.lineTo(x, y + r);
+      pen.lineTo(x - r, y);
+      pen.fill();
+    }
     pen.globalAlpha = 1;
   }
 
@@ -236,135 +226,128 @@ class Painter {
   }
 
   drawUnit(l, { j, x, y, r }) {
-    const { pen, now } = this, shown = this.shownBy(l, j), lit = this.lit.has(`${l}:${j}`);
-    const small = this.geometry.pixels && l === 0;
-    if (small) return;
-    if (l === 0 && now.kind === "question") this.drawFalling(x, y, r, j);
-    pen.beginPath();
-    pen.arc(x, y, r, 0, 2 * Math.PI);
-    pen.globalAlpha = shown && !shown.faint ? 0.94 : 0.78;
-    pen.fillStyle = this.surface;
+    const { pen, now, palette } = this, shown = this.shownBy(l, j), lit = this.lit.has(`${l}:${j}`);
+    const outline = () => {
+      pen.beginPath();
+      pen.roundRect(x - r, y - r, 2 * r, 2 * r, Math.min(10, r / 4));
+    };
+    outline();
+    pen.globalAlpha = shown && !shown.faint ? 0.96 : 0.8;
+    pen.fillStyle = palette.surface;
     pen.fill();
     if (shown) {
-      const most = shown.of === "δ" || shown.of === "Σ" ? this.most.delta[l] : shown.of === "z" ? this.most.z[l] : this.most.a[l];
+      const most = (shown.of === "δ" || shown.of === "Σ" ? this.most.delta : this.most[shown.of])[l];
       const size = most ? Math.min(1, Math.abs(shown.value) / most) : 0;
       pen.save();
       pen.clip();
-      pen.globalAlpha = (shown.faint ? 0.12 : 0.16 + 0.4 * size);
+      pen.globalAlpha = shown.faint ? 0.12 : 0.14 + 0.42 * size;
       pen.fillStyle = this.sign(shown.value);
       pen.fillRect(x - r, y + r - 2 * r * shown.filled, 2 * r, 2 * r * shown.filled);
       pen.restore();
     }
     pen.globalAlpha = 1;
-    pen.lineWidth = lit ? 3 : 1.4;
-    pen.strokeStyle = lit ? this.ink : shown && shown.filled > 0.5 && shown.value ? this.sign(shown.value) : this.soft;
-    pen.beginPath();
-    pen.arc(x, y, r, 0, 2 * Math.PI);
+    pen.lineWidth = lit ? 3 : 1.2;
+    pen.strokeStyle = lit ? palette.ink : palette.soft;
+    outline();
     pen.stroke();
+    if (l === 0 && now.kind === "question") this.drawFalling(x, y, r, j);
     if (!shown || shown.filled < 0.45 || shown.faint) return;
-    pen.fillStyle = this.ink;
-    pen.textAlign = "center";
-    pen.textBaseline = "middle";
-    if (r >= NUMBERS) {
-      pen.font = `${lit ? 600 : 400} ${Math.min(15, Math.max(9, r * 0.55))}px ${this.font}`;
-      pen.fillText(said(shown.value, 2), x, y);
-      if (lit && shown.of !== "a") this.label(`${shown.of === "Σ" ? "Σ Wδ" : shown.of}`, x, y - r - 9, 12);
-    } else if (lit) this.label(`${shown.of === "Σ" ? "Σ Wδ" : shown.of} = ${said(shown.value, 2)}`, x, y - r - 9, 11);
+    const what = shown.of === "Σ" ? "Σ Wδ" : shown.of;
+    if (r >= ROOMY) {
+      pen.fillStyle = palette.ink;
+      pen.textAlign = "center";
+      pen.textBaseline = "middle";
+      const text = said(shown.value, 2), size = Math.min(20, r * 0.7), font = (px) => `${lit ? 600 : 400} ${px}px ${FACE}`;
+      pen.font = font(size);
+      pen.font = font(size * Math.min(1, (2 * r - 5) / pen.measureText(text).width));
+      pen.fillText(text, x, y);
+      if (lit && shown.of !== "a") this.label(what, x, y - r - 9, 12);
+    } else if (lit) this.label(`${what} = ${said(shown.value, 2)}`, x, y - r - 9, 11);
   }
 
   drawFalling(x, y, r, j) {
-    const { pen, now } = this, value = this.story.pass.x[j], p = within(now.progress, 0, 0.5);
+    const { pen, now } = this, p = within(now.progress, 0, 0.5);
     if (p >= 1) return;
     const top = Math.max(0, y - 160), at = top + (y - top) * p * p;
-    pen.fillStyle = this.sign(value);
+    pen.fillStyle = this.sign(this.story.pass.x[j]);
     pen.globalAlpha = 0.25;
-    disc(pen, x, at, 1.8 * Math.min(9, r));
+    fillDisc(pen, x, at, 1.8 * Math.min(9, r));
     pen.globalAlpha = 0.95;
-    disc(pen, x, at, Math.min(7, 0.7 * r));
+    fillDisc(pen, x, at, Math.min(7, 0.7 * r));
     pen.globalAlpha = 1;
   }
 
-  label(text, x, y, size, colour = this.ink) {
-    const { pen } = this;
-    pen.font = `600 ${size}px ${this.font}`;
+  label(text, x, y, size) {
+    const { pen, palette } = this;
+    pen.font = `600 ${size}px ${FACE}`;
     pen.textAlign = "center";
     pen.textBaseline = "middle";
     pen.lineWidth = 4;
     pen.lineJoin = "round";
-    pen.strokeStyle = this.surface;
+    pen.strokeStyle = palette.surface;
     pen.strokeText(text, x, y);
-    pen.fillStyle = colour;
+    pen.fillStyle = palette.ink;
     pen.fillText(text, x, y);
   }
 
-  // The cost where the stage has its place for it: as it appears, and afterwards beside the new one.
+  // The cost beneath the outputs: as it appears, and afterwards beside the new one.
   drawGrade() {
-    const { now, story, geometry } = this, place = geometry.cost;
-    if (!place || now.phase === "forward") return;
-    const shown = now.phase === "cost" ? within(now.progress, 0.2, 0.6) : 1;
-    this.pen.globalAlpha = shown;
-    const size = 15 + 6 * (now.phase === "cost" ? 1 - within(now.progress, 0.6, 1) : 0);
-    const new_ = now.phase === "again" && now.progress > 0.75 && Number.isFinite(story.again.cost);
-    this.label(`C = ${said(story.pass.cost)}${new_ ? ` → ${said(story.again.cost)}` : ""}`, place.x, place.y, size);
+    const { now, story, units, geometry } = this, { phase, progress: p } = now, outputs = units.at(-1);
+    if (phase === "forward" || !outputs.length) return;
+    const lowest = outputs.reduce((low, unit) => (unit.y > low.y ? unit : low));
+    const after = phase === "again" && p > 0.75 && Number.isFinite(story.again.cost);
+    this.pen.globalAlpha = phase === "cost" ? within(p, 0.2, 0.6) : 1;
+    const size = 15 + 6 * (phase === "cost" ? 1 - within(p, 0.6, 1) : 0);
+    this.label(`C = ${after ? apart(story.pass.cost, story.again.cost).join(" → ") : said(story.pass.cost)}`,
+      Math.min(lowest.x, geometry.width - 70), lowest.y + lowest.r + 26, size);
     this.pen.globalAlpha = 1;
   }
 }
 
-function stroke(pen, x1, y1, x2, y2) {
+function strokeLine(pen, { x1, y1, x2, y2 }) {
   pen.beginPath();
   pen.moveTo(x1, y1);
   pen.lineTo(x2, y2);
   pen.stroke();
 }
 
-function disc(pen, x, y, r) {
+function fillDisc(pen, x, y, r) {
   pen.beginPath();
   pen.arc(x, y, r, 0, 2 * Math.PI);
   pen.fill();
 }
 
-function largest(values) {
-  let most = 0;
-  for (const value of values) most = Math.max(most, Math.abs(value));
-  return most;
-}
+const largestSize = (values) => (values ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 
 // ── the bar, the words, and time ──
 
 const PANEL = `<div class="wgm-bar" role="group" aria-label="Slow motion">
-  <button type="button" data-does="back" aria-label="Moment before">⏮</button>
-  <button type="button" data-does="play" aria-label="Play"></button>
-  <button type="button" data-does="on" aria-label="Next moment">⏭</button>
+  <button type="button" data-does="back" aria-label="Moment before">‹</button>
+  <button type="button" data-does="play">Play</button>
+  <button type="button" data-does="on" aria-label="Next moment">›</button>
   <input type="range" min="0" max="1000" value="0" step="1" aria-label="Time within slow motion">
   <select aria-label="Speed of slow motion">${SPEEDS.map((speed) => `<option value="${speed}"${speed === 1 ? " selected" : ""}>${speed}×</option>`).join("")}</select>
-  <button type="button" data-does="close" aria-label="End slow motion">✕</button></div>
+  <button type="button" data-does="close" aria-label="End slow motion">×</button></div>
 <ol class="wgm-phases">${Object.entries(PHASE_NAMES).map(([phase, name]) => `<li data-phase="${phase}">${name}</li>`).join("")}</ol>
 <div class="wgm-told"><div class="wgm-text" aria-live="polite"><h2></h2><p></p></div><div class="wgm-maths"></div></div>`;
 
 export function mountMotion(stage, recording, store) {
-  const canvas = document.createElement("canvas"), panel = document.createElement("section");
-  canvas.className = "wgm-canvas";
-  canvas.setAttribute("aria-hidden", "true");
-  panel.className = "wgm-panel";
-  panel.setAttribute("aria-label", "One step in slow motion");
+  const canvas = h("canvas", { class: "wgm-canvas", "aria-hidden": "true" });
+  const panel = h("section", { class: "wgm-panel", "aria-label": "One step in slow motion" });
   panel.innerHTML = PANEL;
   const find = (css) => panel.querySelector(css);
   const [play, range, speed, title, words, maths] = ['[data-does="play"]', "input", "select", "h2", "p", ".wgm-maths"].map(find);
-  const painter = new Painter(stage, canvas), calm = matchMedia("(prefers-reduced-motion: reduce)"), dark = matchMedia("(prefers-color-scheme: dark)");
+  const painter = new Painter(stage, canvas);
   let open = false, story = null, starts = [0, 1], time = 0, playing = false, last = 0, frame = 0, at = -1;
 
   function tell() {
     story = null;
-    try {
-      story = storyAt(recording, store.get());
-    } catch (error) {
-      if (!/load|has/.test(error.message)) throw error;
-    }
+    if (recording.has(store.get().step)) story = storyAt(recording, store.get());
     panel.classList.toggle("wgm-silent", !story);
     at = -1;
     if (!story) {
-      title.textContent = "There is no story to tell";
-      words.textContent = "The network's numbers overflow on this example, or this step is not loaded yet. Another step or example will do.";
+      write(title, "There is no story to tell here");
+      write(words, "The network's numbers overflow on this example, or nobody knows its truth. Another step or example will do.");
       maths.replaceChildren();
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       return;
@@ -378,21 +361,21 @@ export function mountMotion(stage, recording, store) {
   function draw() {
     if (!story) return;
     const now = momentAt(starts, time);
-    if (now.at !== at) write(now.at);
-    const progress = calm.matches ? 1 : now.progress;
+    if (now.at !== at) tellMoment(now.at);
+    const progress = wantsStillness() ? 1 : now.progress;
     painter.draw(now.at, progress);
-    const tokens = maths.querySelectorAll(".wgm-token"), shown = calm.matches ? tokens.length : Math.ceil(tokens.length * within(progress, 0.02, 0.85));
+    const tokens = maths.querySelectorAll(".wgm-token"), shown = wantsStillness() ? tokens.length : Math.ceil(tokens.length * within(progress, 0.02, 0.85));
     tokens.forEach((one, i) => { one.style.opacity = i < shown ? 1 : 0; });
     range.value = Math.round((1000 * time) / starts.at(-1));
     panel.dataset.time = time.toFixed(2);
     panel.dataset.moment = now.at;
   }
 
-  function write(next) {
+  function tellMoment(next) {
     at = next;
     const moment = story.moments[at];
-    title.textContent = moment.title;
-    words.textContent = moment.words;
+    write(title, moment.title);
+    write(words, moment.words);
     maths.innerHTML = moment.equations.length ? mathmlOf(moment.equations, panel.clientWidth < 560 ? 30 : 52) : "";
     range.setAttribute("aria-valuetext", `${moment.title}, ${at + 1} of ${story.moments.length}`);
     for (const item of panel.querySelectorAll("[data-phase]")) {
@@ -412,13 +395,12 @@ export function mountMotion(stage, recording, store) {
   }
 
   function set(on) {
-    playing = on && !calm.matches && Boolean(story);
+    playing = on && !wantsStillness() && Boolean(story);
     last = 0;
     if (playing && time >= starts.at(-1)) time = 0;
     if (playing && !frame) frame = requestAnimationFrame(run);
-    play.textContent = playing ? "⏸" : "▶";
-    play.setAttribute("aria-label", playing ? "Pause" : "Play");
-    play.hidden = speed.hidden = calm.matches;
+    write(play, playing ? "Pause" : "Play");
+    play.hidden = speed.hidden = wantsStillness();
     panel.dataset.playing = playing;
   }
 
@@ -435,10 +417,10 @@ export function mountMotion(stage, recording, store) {
     open = true;
     stage.root.classList.add("wgm-running");
     stage.root.append(canvas);
-    (stage.panel ?? stage.root).append(panel);
-    time = calm.matches ? 1e-9 : 0;
+    stage.panel.append(panel);
+    time = wantsStillness() ? 1e-9 : 0;
     tell();
-    if (calm.matches && story) step(1);
+    if (wantsStillness() && story) step(1);
     else set(true);
     find('[data-does="play"]').focus({ preventScroll: true });
   }
@@ -471,6 +453,7 @@ export function mountMotion(stage, recording, store) {
   document.addEventListener("keydown", key, true);
   const restyle = () => {
     painter.colours();
+    if (wantsStillness()) set(false);
     if (open) draw();
   };
   const relayout = () => {
@@ -479,25 +462,16 @@ export function mountMotion(stage, recording, store) {
     at = -1;
     draw();
   };
-  const calmer = () => {
-    set(false);
-    if (open) draw();
-  };
-  dark.addEventListener("change", restyle);
-  calm.addEventListener("change", calmer);
-  const ended = [stage.onLayout?.(relayout), store.subscribe((state, changed) => {
-    const has = (name) => (changed.has ? changed.has(name) : changed.includes(name));
-    if (has("view") && (state.view === "motion") !== open) return state.view === "motion" ? begin() : end();
-    if (open && ["step", "example", "point", "edits", "counted"].some(has)) tell();
+  const ended = [stage.onLayout(relayout), onTheme(restyle), store.subscribe((state, changed) => {
+    if (changed.includes("view") && (state.view === "motion") !== open) return state.view === "motion" ? begin() : end();
+    if (open && ["step", "example", "point", "edits", "counted"].some((key) => changed.includes(key))) tell();
   })];
   if (store.get().view === "motion") begin();
   return {
     dispose() {
       if (open) end();
       document.removeEventListener("keydown", key, true);
-      dark.removeEventListener("change", restyle);
-      calm.removeEventListener("change", calmer);
-      ended.forEach((one) => one?.());
+      for (const stop of ended) stop();
     },
   };
 }

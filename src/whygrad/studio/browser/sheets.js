@@ -55,9 +55,9 @@ function lineChart(label, points, now, marked, go) {
 // ── sheets ──
 
 // What a change of a weight or bias does: a slider, the cost exactly and to first order, the units that move most.
-function rippleSheet(recording, pass, part, from) {
+function rippleSheet(recording, pass, part, from, moved) {
   const { header } = recording, now = pass.theta[indexOf(pass.model, part)], reach = Math.max(0.5, 2 * Math.abs(now));
-  const slider = h("input", { type: "range", min: -100, max: 100, value: 0, step: 1, "aria-label": "Change of it" });
+  const slider = h("input", { type: "range", min: -100, max: 100, value: moved ?? 0, step: 1, "aria-label": "Change of it" });
   const told = h("p", { class: "wgm-ripple-told", "aria-live": "polite" }), table = h("table", { class: "wgm-table" });
   const chart = h("div", {});
   function show() {
@@ -86,10 +86,12 @@ function rippleSheet(recording, pass, part, from) {
   return h("div", { class: "wgm-ripple" }, h("h3", {}, "What a change of it does"), slider, told, chart, table);
 }
 
-// The content of the sheet of a part.
-export function sheetOf(recording, store, name) {
+// The content of the sheet of a part; `moved` is where the slider of its ripple stands.
+export function sheetOf(recording, store, name, moved = 0) {
   const state = store.get(), { header } = recording, part = partOf(name), from = state.counted ?? 0;
-  const pass = passAt(recording, state), { model } = pass, node = h("div", { class: "wgm-sheet" });
+  const pass = passAt(recording, state), node = h("div", { class: "wgm-sheet" });
+  if (!pass) return h("p", {}, "Nobody knows the truth of this example: it has no gradient.");
+  const { model } = pass;
   const narrow = window.innerWidth < 560, equations = equationsOf(pass, part, { from });
   if (equations.length) {
     const maths = h("div", { class: "wgm-maths" });
@@ -106,7 +108,7 @@ export function sheetOf(recording, store, name) {
       node.append(h("h3", {}, `How it came there, over ${said(header.steps.at(-1))} steps`),
         lineChart("Its value over the training", course, state.step, recording.theta(state.step)[indexOf(model, part)],
           (step) => store.set({ step })));
-    node.append(rippleSheet(recording, pass, part, from));
+    node.append(rippleSheet(recording, pass, part, from, moved));
   } else if (part.l === 0) node.append(h("p", {}, `An input: ${said(pass.x[part.j])} in this example.`));
   else {
     const ways = [h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")];
@@ -116,31 +118,43 @@ export function sheetOf(recording, store, name) {
 }
 
 export function mountSheets(stage, recording, store) {
-  let shown = "", opening = false;
-  function show(state) {
-    const part = partOf(state.part) ? state.part : "";
-    if (!part) {
-      if (shown) stage.closeSheet?.();
-      shown = "";
-      return;
-    }
-    shown = part;
-    opening = true;
-    const title = nameOfPart(recording.header, part, state.counted ?? 0);
-    stage.openSheet(title.charAt(0).toUpperCase() + title.slice(1), sheetOf(recording, store, part), { onClose: closed });
-    opening = false;
-  }
-  function closed() {
-    if (opening) return;
+  const holder = h("div", {});
+  let shown = "", waiting = 0;
+  const fill = () => {
+    waiting = 0;
+    const slider = holder.querySelector(".wgm-ripple input"), held = slider && document.activeElement === slider;
+    const moved = holder.dataset.of === shown ? slider?.value : 0;
+    if (!shown || !recording.has(store.get().step)) return;
+    holder.dataset.of = shown;
+    holder.replaceChildren(sheetOf(recording, store, shown, moved));
+    if (held) holder.querySelector(".wgm-ripple input")?.focus();
+  };
+  const closed = () => {
     shown = "";
     if (store.get().part) store.set({ part: "" });
+  };
+  function show({ part, counted }) {
+    shown = partOf(part) ? part : "";
+    if (!shown) return stage.closeSheet();
+    const title = nameOfPart(recording.header, shown, counted ?? 0);
+    fill();
+    stage.openSheet(title.charAt(0).toUpperCase() + title.slice(1), holder, { onClose: closed });
   }
   const stop = store.subscribe((state, changed) => {
-    const has = (name) => (changed.has ? changed.has(name) : changed.includes(name));
-    if (state.view === "motion" || state.hand) return;
-    if (has("part")) show(state);
-    else if (shown && ["step", "example", "point", "edits", "counted"].some(has)) show(state);
+    const has = (key) => changed.includes(key);
+    if (has("view") && state.view === "motion" && shown) {
+      shown = "";
+      stage.closeSheet();
+    } else if (state.view !== "motion" && !state.hand) {
+      if (has("part")) show(state);
+      else if (shown && ["step", "example", "point", "edits", "counted"].some(has)) waiting ||= requestAnimationFrame(fill);
+    }
   });
-  if (store.get().part) show(store.get());
-  return { dispose: stop };
+  if (store.get().part && store.get().view !== "motion") show(store.get());
+  return {
+    dispose() {
+      stop();
+      cancelAnimationFrame(waiting);
+    },
+  };
 }

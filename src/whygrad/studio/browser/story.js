@@ -86,7 +86,7 @@ function best(values) {
 
 const name = ({ header, from }, l, j) => {
   const plain = nameOfUnit(header, l, j, from);
-  return l === header.network.sizes.length - 1 && header.classes ? `“${plain}”` : plain;
+  return l === header.network.sizes.length - 1 && header.classes?.length === header.network.sizes[l] ? `“${plain}”` : plain;
 };
 
 const knownClasses = ({ header, pass, from }) => {

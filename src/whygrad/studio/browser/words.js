@@ -76,7 +76,9 @@ export function nameOfPart(header, name, from = 0) {
   return `the weight from ${nameOfUnit(header, part.l - 1, part.k, from)} to ${unit}`;
 }
 
-// What an input's or an output's number is in the user's own units.
+// What an input's or an output's number is in the user's own units; one that was clipped smoothly (`bound`) as it
+// was before.
 export function inOwnUnits(column, value) {
+  if (column?.bound) value /= Math.sqrt(Math.max(1 - (value / column.bound) ** 2, 2 ** -23));
   return column ? value * (column.scale ?? 1) + (column.mean ?? 0) : value;
 }
