@@ -97,6 +97,11 @@ class Served:
         return line.split()[4]
 
     @property
+    def drawing(self):
+        """The address of the page with the drawing and its panels beside it, where nothing starts by itself."""
+        return f"{self.url}#view=drawing"
+
+    @property
     def origin(self):
         """The address without the token, with a slash at its end."""
         return f"http://{self.host}/"

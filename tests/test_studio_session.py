@@ -21,7 +21,6 @@ from whygrad.pipeline.fit import find, find_again, prepare_training, ready, tabu
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
-from whygrad.studio.page.uploads import keep, keep_table
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
 from whygrad.studio.session import session as sessions
@@ -30,6 +29,7 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
+from whygrad.studio.session.uploads import keep, keep_table
 
 PATIENCE = 60.0  # seconds, after which something hangs
 

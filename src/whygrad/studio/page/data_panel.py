@@ -10,8 +10,8 @@ from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
 from whygrad.studio.page.page import Page
-from whygrad.studio.page.uploads import UPLOADED, keep_table
 from whygrad.studio.server.guard import LIMIT
+from whygrad.studio.session.uploads import UPLOADED, keep_table
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",

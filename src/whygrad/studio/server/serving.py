@@ -13,14 +13,14 @@ import sys
 import threading
 import webbrowser
 from asyncio import get_running_loop
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Protocol
 
 import nicegui.run
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from nicegui import core, ui
 
 from whygrad.errors import InputError
@@ -28,6 +28,8 @@ from whygrad.escaping import note, write
 from whygrad.studio.server.connections import Prompt
 from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import EVERYWHERE, LOCAL, Guard, known_names
+
+Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
 PORTS = 100  # that are tried, from the one asked for
 MESSAGE = 10_000_000  # bytes of a message from a page, which returns the drawing with every gesture
@@ -58,6 +60,7 @@ def _say(line: str) -> None:
 def serve(
     session: Session,
     build: Callable[[Any], None],
+    answer: Answer = lambda path, query: None,
     *,
     host: str = "127.0.0.1",
     port: int = 8750,
@@ -74,6 +77,8 @@ def serve(
         What the tabs look at.
     build : callable
         Makes the page of one tab, within NiceGUI's context.
+    answer : callable
+        Returns kind and content of what the page asks for below /stage/, None where there is nothing.
     host, port : str, int
         The address to listen at. Where the port is in use the next free one is taken; 0 is any free one.
     show : bool
@@ -98,7 +103,7 @@ def serve(
                 )
             names, numeric = known_names(host)
             entry = Entry(taken)
-            server = _server(Guard(_application(session, build), entry, names, numeric))
+            server = _server(Guard(_application(session, build, answer), entry, names, numeric))
             address = entry.address(f"http://{_in_address(host)}:{taken}/")
             with _stopped_by_signals(server), ExitStack() as stack:
                 say(f"The studio is at {address} (Ctrl-C ends it)")
@@ -163,6 +168,7 @@ def _has_browser() -> bool:
 
 _OPEN = threading.Lock()
 _shown: list[Callable[[], None]] = []  # what builds the page now: a process has one NiceGUI
+_asked: list[Answer] = []  # and what answers it
 
 
 @contextmanager
@@ -175,9 +181,9 @@ def _alone() -> Iterator[None]:
         _OPEN.release()
 
 
-def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
+def _application(session: Any, build: Callable[[Any], None], answer: Answer) -> FastAPI:
     """Return the application that shows this session; a later one of the same process replaces it."""
-    _shown[:] = [lambda: build(session)]
+    _shown[:], _asked[:] = [lambda: build(session)], [answer]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
     core.sio.eio.start_service_task = (
@@ -193,6 +199,14 @@ def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
 def _parent() -> FastAPI:
     """Return the application around NiceGUI's; without FastAPI's own pages, which ask other hosts."""
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @parent.get("/stage/{path:path}")
+    def stage(path: str, request: Request) -> Response:
+        found = _asked[-1](path, request.query_params)
+        if found is None:
+            return Response(status_code=404)
+        kind, content = found
+        return Response(content, media_type=kind, headers={"cache-control": "no-store"})
 
     @ui.page("/")
     def page() -> None:

@@ -82,6 +82,7 @@ class Session:
         self._leaving: list[Worker] = []  # that are being ended
         self._diagnosing: set[Diagnosing] = set()
         self._closed = False
+        self._untouched = shown is None
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
         elif shown is None:
@@ -342,6 +343,16 @@ class Session:
                 other=parent,
             )
 
+    def fork_by_hand(self, step: int, edits: Mapping[int, float]) -> None:
+        """Train on from a step with parameters set by hand; where all epochs are over, as many again."""
+        parent = self.now.opened_run
+        if parent is None:
+            raise InputError("nothing is recorded yet to train on from: start the training first")
+        plan, more = parent.run.plan, {}
+        if plan.by_steps and step >= plan.epochs * plan.steps_per_epoch:
+            more["epochs"] = 2 * plan.epochs
+        self.fork(step, edits, **more)
+
     def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
         """Return the answer of a diagnosis; the end of the studio breaks it off."""
         self._diagnosing.add(diagnosing)
@@ -361,6 +372,22 @@ class Session:
             with suppress(OSError):  # no run, or one that was removed a moment ago
                 began[path] = (path / MANIFEST).stat().st_mtime_ns
         return {path.name: path for path in sorted(began, key=lambda one: (-began[one], one.name))}
+
+    def runs_by_name(self, name: str) -> Path:
+        """Return the run of the folder with a name, or the one that is shown."""
+        opened_run = self.now.opened_run
+        if opened_run is not None and opened_run.path.name == name:
+            return opened_run.path
+        found = self.runs().get(name)
+        if found is None:
+            raise InputError(f"{name:.100}: there is no such run in the folder of this studio")
+        return found
+
+    def first_look(self) -> bool:
+        """Whether nothing was given and nothing done yet: true once."""
+        with self._swapping:
+            first, self._untouched = self._untouched, False
+        return first and self.now.version == 1 and self.now.worker is None
 
     def open(self, path: Path) -> None:
         """Show a run that lies in the folder; one that is being trained goes on."""
