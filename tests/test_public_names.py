@@ -64,6 +64,7 @@ NAMES = [
     "diagnose",
     "explain",
     "export",
+    "film",
     "forward",
     "gradients",
     "hessian_times",
@@ -75,6 +76,7 @@ NAMES = [
     "train",
     "train_many",
     "why",
+    "worksheet",
 ]
 MODULES = sorted(
     module.name

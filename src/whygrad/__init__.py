@@ -15,6 +15,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
     film                a training as one HTML file that plays anywhere
+    worksheet           one step of backpropagation as a page to print, blank or filled in
 """
 
 from typing import TYPE_CHECKING, Any
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
     from whygrad.studio.film.film import film
+    from whygrad.studio.film.worksheet import worksheet
 
 __all__ = [
     "Activation",
@@ -146,6 +148,7 @@ __all__ = [
     "train",
     "train_many",
     "why",
+    "worksheet",
 ]
 
 # Imported when first asked for, so that `import whygrad` stays quick.
@@ -167,6 +170,7 @@ _LATER = {
     "suspect_labels": "whygrad.diagnosis",
     "to_torch": "whygrad.interop",
     "why": "whygrad.why",
+    "worksheet": "whygrad.studio.film.worksheet",
 }
 
 
