@@ -18,13 +18,14 @@ export function wantsStillness() {
   return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
 
-// Make a canvas this many CSS pixels large and as sharp as the screen; return its cleared context.
-export function clearCanvas(canvas, width, height) {
+// Make a canvas this many CSS pixels large and as sharp as the screen; return its cleared context. Where the style
+// sheet says how large it is (`styled`), that is left alone.
+export function clearCanvas(canvas, width, height, styled = false) {
   const ratio = Math.min(globalThis.devicePixelRatio || 1, 2);
   const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
   if (canvas.width !== across || canvas.height !== down) {
     Object.assign(canvas, { width: across, height: down });
-    Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
+    if (!styled) Object.assign(canvas.style, { width: `${width}px`, height: `${height}px` });
   }
   const ctx = canvas.getContext("2d");
   ctx.setTransform(ratio, 0, 0, ratio, 0, 0);

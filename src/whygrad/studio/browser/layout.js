@@ -33,7 +33,7 @@ export function rowsThatFit(count, height, narrow) {
 export function layoutOf({ sizes, shown, width, height, room, image }) {
   const narrow = width < BESIDE;
   const L = sizes.length - 1;
-  const titles = narrow ? 44 : 52, axis = 24;
+  const titles = narrow ? 54 : 52, axis = 24;
   let big, net;
   if (narrow) {
     const tall = Math.round(height * (L > 3 ? 0.5 : 0.48));

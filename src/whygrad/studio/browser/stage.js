@@ -470,7 +470,7 @@ class Stage {
     const { colours, maps, header, scene } = this;
     const number = String(j + (state.counted ?? 0));
     if (this.layout.columns[l].pitch - 2 * r < 14) return;
-    if (r < 21) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
+    if (r < 19) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
     this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: r });
     const taken = this.labels.at(-1).width + 4;
     const column = maps.kind === "curve" && r > 44 ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
@@ -796,6 +796,7 @@ class Stage {
     this.sheet.setAttribute("aria-label", title);
     this.sheetBody.replaceChildren(node);
     this.sheet.hidden = false;
+    this.root.classList.add("st-open");
     this.onClose = onClose;
     this.sheet.focus({ preventScroll: true });
   }
@@ -803,6 +804,7 @@ class Stage {
   closeSheet() {
     if (this.sheet.hidden) return;
     this.sheet.hidden = true;
+    this.root.classList.remove("st-open");
     this.sheetBody.replaceChildren();
     const [closed, from] = [this.onClose, this.cameFrom];
     this.onClose = null;

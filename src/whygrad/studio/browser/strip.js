@@ -93,7 +93,7 @@ class CurveChart {
     this.canvas.setAttribute("aria-label", `${this.about.title}: ${this.now.textContent} in training${held ? ", " : ""}${this.best.textContent}`);
     const { clientWidth: width, clientHeight: height } = this.canvas;
     if (!width) return;
-    const ctx = clearCanvas(this.canvas, width, height);
+    const ctx = clearCanvas(this.canvas, width, height, true);
     ctx.font = `11px ${FACE}`;
     const to = scaleOf([training, validation], better);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
