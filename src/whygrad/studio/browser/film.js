@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
 import { mountMotion } from "./motion.js";
 import { embedded, openRecording } from "./recording.js";
+import { sceneOf } from "./scene.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
 import { createStore, keepAddress } from "./store.js";
@@ -20,7 +21,7 @@ export async function playFilm(element) {
     stage.openSheet("About this film", h("div", {}, ...aboutFilm(recording.header).map((line) => h("p", {}, line)))) }, "About"));
   keepAddress(store, recording.header);
   recording.loadAll(store.get().step);
-  return { stage, store, recording, parts };
+  element.film = { stage, store, recording, parts, scene: () => sceneOf(recording, store.get()) }; // for pages that hold it
 }
 
 /** Sentences on what a film holds: which states and examples, in what precision, and what its gradients are of. */

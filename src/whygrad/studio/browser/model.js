@@ -149,7 +149,7 @@ const PAIRS = {
     },
     // δₖ = (aₖ − yₖ) − Σ_{j≠k} aₖ/(1 − aⱼ) (aⱼ − yⱼ); 1 − aⱼ is added up from the others, so that none is lost.
     error: (z, a, y) => {
-      const rest = likeZ(z, (_, j) => Math.exp(logWithout(z, null, j))), n = z.length;
+      const n = z.length, logA = logSoftmax(z), rest = likeZ(z, (_, j) => Math.exp(logWithout(z, logA, j)));
       const off = likeZ(z, (_, j) => (a[j] > 0.5 ? 1 - y[j] - rest[j] : a[j] - y[j]));
       const others = Array.from({ length: n }, (_, j) => softmaxOf(likeZ(z, (v, k) => (k === j ? -Infinity : v))));
       return likeZ(z, (_, k) => {
@@ -167,12 +167,13 @@ function tailShare(z) {
   return e < EPSILON ? 1 : Math.log1p(e) / e;
 }
 
-// log(1 − aⱼ) of a softmax: the sum of the others over that of all.
+// log(1 − aⱼ) of a softmax: of the leader from the sum of the others, so that nothing cancels.
 function logWithout(z, logA, j) {
+  if (logA[j] < -1) return Math.log1p(-Math.exp(logA[j]));
   let highest = -Infinity, sum = 0;
   for (let k = 0; k < z.length; k++) if (k !== j && z[k] > highest) highest = z[k];
   for (let k = 0; k < z.length; k++) if (k !== j) sum += Math.exp(z[k] - highest);
-  return highest + Math.log(sum) - z[j] + (logA ?? logSoftmax(z))[j];
+  return highest + Math.log(sum) - z[j] + logA[j];
 }
 
 /** Whether whygrad's browser can compute a network: all of its functions are whygrad's own. */

@@ -13,9 +13,7 @@ BROWSER = Path(__file__).parent.parent / "browser"
 _IMPORT = re.compile(
     r'^import\s*\{([^}]*)\}\s*from\s*"\./([\w-]+)\.js";[ \t]*(?://[^\n]*)?\n', re.MULTILINE
 )
-_EXPORT = re.compile(
-    r"^export (?=(?:async )?(?:function|const|let|class)\s+(\w+))", re.MULTILINE
-)
+_EXPORT = re.compile(r"^export (?=(?:async )?(?:function|const|let|class)\s+(\w+))", re.MULTILINE)
 _REMARK = re.compile(r"^[ \t]*//[^\n]*\n|^/\*\*(?:[^*]|\*(?!/))*\*/\n", re.MULTILINE)
 
 

@@ -482,7 +482,8 @@ def _of_network(model: Any, X: Any, y: Any, examples: int, room: float, title: s
             raise InputError("give the targets of X as well, y=…: costs and gradients need them")
         rows = why.examples(X, y)
         parts["training"] = Part(Data(rows.X, np.asarray(rows.Y)))
-    plan = Plan(net, SGD(), n=max(1, len(parts["training"]) if parts else 1), epochs=1)
+    n = max(1, len(parts["training"]) if parts else 1)
+    plan = Plan(net, SGD(), n=n, epochs=1, batch_size=n)
     frame = frame_of(plan, parts, State(theta, plan.optimizer.init(theta)))
     about = header(
         plan, why.names, parts, theta, title=title or "-".join(map(str, net.sizes)),
