@@ -98,7 +98,7 @@ class Served:
 
     @property
     def drawing(self):
-        """The address of the page with the drawing and its panels beside it, where nothing starts by itself."""
+        """The address of the drawing with panels beside it, where nothing starts by itself."""
         return f"{self.url}#view=drawing"
 
     @property

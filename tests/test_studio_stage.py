@@ -1,4 +1,4 @@
-"""The stage in the studio, in a real browser: it moves by itself, grows with the training, asks, forks and shares."""
+"""The stage in the studio, in a real browser: it moves by itself, grows, asks, forks and shares."""
 
 import time
 
@@ -13,8 +13,9 @@ LOOKED_AT = """
 const shown = window.wgStudio?.shown;
 if (!shown) return null;
 const {recording, store, stage} = shown, state = store.get();
-return {step: recording.steps[state.step], last: recording.steps.at(-1), part: state.part, playing: state.playing,
-  example: state.example, run: recording.header.run, title: recording.header.title, running: recording.header.running,
+const {run, title, running} = recording.header, {part, playing, example} = state;
+return {run, title, running, part, playing, example,
+  step: recording.steps[state.step], last: recording.steps.at(-1),
   states: recording.steps.length, all: recording.steps.every((_, i) => recording.has(i)),
   sizes: recording.header.network.sizes, drawn: Number(stage.root.dataset.drawn ?? 0)};
 """
@@ -73,7 +74,8 @@ const box = stage.root.getBoundingClientRect(), {sizes} = recording.header.netwo
 for (let j = 0; j < sizes[1]; j++) for (let k = 0; k < sizes[0]; k++) {
   const edge = stage.geometry().edge(1, j, k);
   for (let share = 0.2; edge && share < 0.8; share += 0.05) {
-    const x = box.left + edge.x1 + share * (edge.x2 - edge.x1), y = box.top + edge.y1 + share * (edge.y2 - edge.y1);
+    const x = box.left + edge.x1 + share * (edge.x2 - edge.x1);
+    const y = box.top + edge.y1 + share * (edge.y2 - edge.y1);
     const part = stage.partAt(x, y);
     if (part.includes(",")) return [x, y, part];
   }
@@ -116,7 +118,8 @@ def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person
     stage.press("Why?")
     wait_for(
         lambda: (
-            "∂" in stage.run_script("return document.querySelector('.wg-answer-box').innerText")
+            "∂"
+            in stage.run_script("return document.querySelector('.wg-answer-box')?.innerText ?? ''")
         ),
         "the exact engine's answer",
     )
@@ -232,8 +235,8 @@ from whygrad.nn.functions import ACTIVATIONS
 own = replace(ACTIVATIONS["tanh"], name="my_tanh")
 net = wg.Network(2, [wg.Dense(2, own), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
 run = wg.train(net, np.eye(2), [[0], [1]], epochs=2, record="own.run")
-wg.studio(wg.open_run("own.run", functions=[own]), port=0, show=False)
+wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
 """
-    stage = person(code=code)
+    stage = person(code=f"import warnings; warnings.simplefilter('ignore')\n{code}")
     stage.browser.has("There is no stage of this, but its drawing")
     assert stage.browser.by_role("button", "Stage").is_displayed()

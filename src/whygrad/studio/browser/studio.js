@@ -135,13 +135,15 @@ class Studio {
   // A button on every sheet of a part: the exact engine's answer.
   addWhy(stage, store, recording) {
     const openSheet = stage.openSheet.bind(stage);
-    stage.openSheet = (title, node, more) => {
+    const ask = () => {
       const { part, step, example } = store.get();
-      if (part) node.prepend(h("button", { type: "button", class: "wg-why", onclick: () => {
-        stage.closeSheet();
-        this.tell("why", { part, ...this.asked(recording, step, example) });
-      } }, "Why?"));
-      openSheet(title, node, more);
+      stage.closeSheet();
+      this.tell("why", { part, ...this.asked(recording, step, example) });
+    };
+    stage.openSheet = (title, node, more) => {
+      if (!store.get().part) return openSheet(title, node, more);
+      const why = h("button", { type: "button", class: "st-action", onclick: ask }, "Why?");
+      return openSheet(title, h("div", {}, why, node), more);
     };
   }
 
