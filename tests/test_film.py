@@ -1,4 +1,4 @@
-"""A film is one file that plays without a server: right numbers, no request, no markup from data, and small."""
+"""A film is one file that plays without a server: right numbers, no request, no markup, and small."""
 
 import json
 import re
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import wait_for
-from test_stage_model import in_node
 
 import whygrad as wg
+from browser import wait_for
+from test_stage_model import in_node
 from whygrad.cli import run as command
 from whygrad.studio.film.bundle import BROWSER
 from whygrad.studio.film.recording import chosen_steps, recording_of
@@ -74,7 +74,9 @@ def unpacked(path):
         let text = "";
         for await (const piece of process.stdin) text += piece;
         const {{ header, pieces }} = JSON.parse(text), found = [];
-        for (const piece of pieces) found.push(Array.from(await unpacked(Buffer.from(piece, "base64"), header)));
+        for (const piece of pieces) {{
+          found.push(Array.from(await unpacked(Buffer.from(piece, "base64"), header)));
+        }}
         process.stdout.write(JSON.stringify(found.flat()));
     """
     states = np.array(in_node(program, {"header": header, "pieces": pieces}))

@@ -8,10 +8,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
-from networks import HIDDEN, PAIRINGS, draw_targets
 
 import whygrad as wg
-from whygrad.nn.backprop import example_costs
+from networks import HIDDEN, PAIRINGS, draw_targets
+from whygrad.nn import canonical_link, example_costs
 from whygrad.nn.parametric import FAMILIES, of_family
 from whygrad.studio.film.bundle import BROWSER, bundle, modules
 from whygrad.studio.film.recording import network_of
@@ -27,30 +27,36 @@ PARAMETERS = {
 FAMILY = {name: of_family(name, PARAMETERS.get(name, ())) for name in FAMILIES}
 
 PROGRAM = """
-import { backward, batchOf, costSlope, forward, gradientOf, isCanonical, makeModel, responses, slopesOf } from "MODEL";
+import {
+  backward, batchOf, costSlope, forward, gradientOf, isCanonical, makeModel, responses, slopesOf,
+} from "MODEL";
+//
 let text = "";
 for await (const piece of process.stdin) text += piece;
-const plain = (value) => (ArrayBuffer.isView(value) ? Array.from(value, (v) => (Number.isFinite(v) ? v : String(v)))
-  : Array.isArray(value) ? value.map(plain) : value);
+const plain = (value) => {
+  if (Array.isArray(value)) return value.map(plain);
+  return ArrayBuffer.isView(value) ? Array.from(value, (v) => (Number.isFinite(v) ? v : String(v))) : value;
+};
 const found = JSON.parse(text).map(({ network, theta, X, Y, s, penalties }) => {
   const model = makeModel(network), flat = Float32Array.from(theta);
   const each = X.map((x, i) => {
     const trace = forward(model, flat, x), { delta, cost } = backward(model, flat, trace, Y[i]);
-    return plain([trace.z.slice(1), trace.a.slice(1), delta.slice(1), cost, gradientOf(model, trace, delta),
-      slopesOf(model, 1, trace.z[1]) ?? [], costSlope(model, trace.a[model.L], Y[i])]);
+    const slopes = slopesOf(model, 1, trace.z[1]) ?? [];
+    return plain([trace.z.slice(1), trace.a.slice(1), delta.slice(1), cost,
+      gradientOf(model, trace, delta), slopes, costSlope(model, trace.a[model.L], Y[i])]);
   });
-  const batch = batchOf(model, flat, X, Y, { s, penalties });
-  const all = responses(model, flat, Float64Array.from(X.flat()));
-  const again = responses(model, flat, Float64Array.from(X.flat()), all.map((a) => a.slice().fill(7)));
-  return { each, batch: plain([batch.cost, batch.costs, batch.gradient]), all: plain(all), again: plain(again),
-    canonical: isCanonical(model) };
+  const batch = batchOf(model, flat, X, Y, { s, penalties }), points = Float64Array.from(X.flat());
+  const all = responses(model, flat, points);
+  const again = responses(model, flat, points, all.map((a) => a.slice().fill(7)));
+  return { each, batch: plain([batch.cost, batch.costs, batch.gradient]), all: plain(all),
+    again: plain(again), canonical: isCanonical(model) };
 });
 process.stdout.write(JSON.stringify(found));
 """
 
 
 def in_node(program, given=None):
-    """Run an ES module in node, `given` on its standard input as JSON, and return what it writes, as JSON."""
+    """Run an ES module in node, `given` on its standard input as JSON; return what it writes."""
     if shutil.which("node") is None:
         pytest.skip("there is no node to run JavaScript with")
     with TemporaryDirectory() as folder:
@@ -69,7 +75,7 @@ def computed(cases, source=None):
     program = PROGRAM.replace("MODEL", path)
     if source is not None:
         stripped = source.replace("export ", "")
-        program = stripped + "\n" + program.partition("\n")[2].partition("\n")[2]
+        program = stripped + program.partition("//\n")[2]
     sent = [
         {
             "network": network_of(case["net"]),
@@ -110,7 +116,8 @@ def _cases():
         hidden = HIDDEN[i % len(HIDDEN)]
         layers = [wg.Dense(4, hidden), wg.Dense(3, output)]
         found.append(case(wg.Network(3, layers, cost=cost), i))
-        # Far from 0, where outputs saturate and a derivative by a has a pole; relu keeps all digits till there.
+        # Far from 0, where outputs saturate and a derivative by a has a pole; relu
+        # keeps all digits till there.
         sure = wg.Network(3, [wg.Dense(4, "relu"), wg.Dense(3, output)], cost=cost)
         if output not in ("exp", "tanh"):  # which overflows, and which has lost its 1 − a² in both
             found.append(case(sure, i, size=12.0))
@@ -165,6 +172,8 @@ def disagreements(case, seen):
         )
     about = {"sample_weight": case["s"], "l1": case["l1"], "l2": case["l2"]}
     cost, each, gradient = seen["batch"]
+    canonical = canonical_link(net.f[net.L], net.C) is not None
+    compare("canonical", [seen["canonical"]], [canonical])
     compare("cost of the batch", [cost], [wg.cost(net, theta, trace, Y, **about)])
     compare("costs of the batch", each, costs)
     compare("gradient of the batch", gradient, wg.gradients(net, theta, trace, **about).flat)

@@ -1,4 +1,4 @@
-"""`whygrad show`, `report`, `film`, `worksheet`, `runs` and `evaluate`: what a run says, and what it is worth."""
+"""`whygrad show`, `report`, `film`, `worksheet`, `runs`, `evaluate`: what a run says, and its worth."""
 
 import math
 from collections.abc import Sequence

@@ -22,7 +22,17 @@ import numpy as np
 
 from whygrad.answers.names import AS_IT_IS, Names, names_of
 from whygrad.errors import FileError, InputError
-from whygrad.nn import COSTS, Array, Data, Network, Parameters, ValidationData, count, dense
+from whygrad.nn import (
+    COSTS,
+    Array,
+    Data,
+    Network,
+    Parameters,
+    ValidationData,
+    as_targets,
+    count,
+    dense,
+)
 from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.metrics import measure
 from whygrad.nn.parametric import family_of
@@ -64,15 +74,15 @@ class Part:
     def at(self, chosen: Array) -> Data:
         """Return some of the examples, as they are to be measured."""
         one, s = self.data, self.data.sample_weight
-        about = {"several": one.several} if isinstance(one, ValidationData) else {}
-        return type(one)(
-            dense(one.X[chosen]), one.Y[chosen], None if s is None else s[chosen], **about
-        )
+        X, Y, s = dense(one.X[chosen]), one.Y[chosen], None if s is None else s[chosen]
+        if isinstance(one, ValidationData):
+            return ValidationData(X, Y, s, several=one.several)
+        return Data(X, Y, s)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """The numbers of a state: updates and whole epochs so far, η of its step, cost and score of each part."""
+    """The numbers of a state: updates and whole epochs so far, η of its step, cost and score by part."""
 
     step: int
     epoch: int
@@ -351,7 +361,8 @@ def frame_of(plan: Plan, parts: Mapping[str, Part], state: State) -> Frame:
     if plan.by_steps:
         rates = plan.learning_rates(state, state.step + 1)
         rate = plan.learning_rate(state) if ended else float(rates[0])
-    theta, found = Parameters(plan.net.sizes, state.theta), {}
+    theta = Parameters(plan.net.sizes, state.theta)
+    found: dict[str, float | None] = {}
     for name, prefix in (("training", ""), ("validation", "validation_")):
         part = parts.get(name)
         if part is None or not len(part):
@@ -367,7 +378,7 @@ def _finite(value: float) -> float | None:
 
 def with_frames(about: Mapping[str, Any], frames: Sequence[Frame]) -> dict[str, Any]:
     """Return the header of a recording that has the states of these frames."""
-    curves = {"at": [one.step for one in frames]}
+    curves: dict[str, Any] = {"at": [one.step for one in frames]}
     curves |= {name: [getattr(one, name) for one in frames] for name in MEASURES}
     for name in MEASURES:
         if all(value is None for value in curves[name]):
@@ -450,14 +461,14 @@ def recording_of(
 def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     from whygrad.record.replay import states
 
-    parts, gone = parts_of(run)
+    plan, (parts, gone) = run.plan, parts_of(run)
     notes = []
     if run.members > 1:
         notes.append(f"This is the first of {run.members} networks, whose average predicts.")
     if gone:
         notes.append(f"The data are not there ({gone}): these are the states that were kept.")
     about = header(
-        run.plan, _names_of_run(run), parts, run.theta.flat, title=title or run.path.stem,
+        plan, _names_of_run(run), parts, run.theta.flat, title=title or run.path.stem,
         run=run.path.name, examples=examples, note=" ".join(notes),
     )  # fmt: skip
     most, dtype = _fitting(about, room, run.step - run.start + 1)
@@ -468,7 +479,7 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
         taken = states(run, chosen_steps(run.start, run.step, most))
     frames, thetas = [], []
     for state in taken:
-        frames.append(frame_of(run.plan, parts, state))
+        frames.append(frame_of(plan, parts, state))
         thetas.append(state.theta.astype("<f4"))
     return _recording(with_frames(about, frames), np.stack(thetas), dtype)
 
@@ -481,7 +492,7 @@ def _of_network(model: Any, X: Any, y: Any, examples: int, room: float, title: s
         if y is None:
             raise InputError("give the targets of X as well, y=…: costs and gradients need them")
         rows = why.examples(X, y)
-        parts["training"] = Part(Data(rows.X, np.asarray(rows.Y)))
+        parts["training"] = Part(Data(rows.X, as_targets(net, rows.Y, len(rows.X))))
     n = max(1, len(parts["training"]) if parts else 1)
     plan = Plan(net, SGD(), n=n, epochs=1, batch_size=n)
     frame = frame_of(plan, parts, State(theta, plan.optimizer.init(theta)))
@@ -502,7 +513,7 @@ def _recording(about: dict[str, Any], states: Array, dtype: str) -> Recording:
 
 
 def _fitting(about: dict[str, Any], room: float, steps: int) -> tuple[int, str]:
-    """Return how many states fit beside a header, and in which precision: float32 where enough of them do."""
+    """Return how many states fit beside a header, and in which precision: float32 where enough do."""
     left = room - len(as_json(about))
     whole, half = (
         (int(max(left, 0) // (BASE64 * width * about["count"] + FRAME)) for width in (4, 2))
