@@ -137,7 +137,6 @@ class Studio {
     const openSheet = stage.openSheet.bind(stage);
     const ask = () => {
       const { part, step, example } = store.get();
-      stage.closeSheet();
       this.tell("why", { part, ...this.asked(recording, step, example) });
     };
     stage.openSheet = (title, node, more) => {
