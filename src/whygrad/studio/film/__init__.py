@@ -5,5 +5,6 @@
     film         a recording as one HTML file
     worksheet    one step of backpropagation by hand, to print
 
-It imports no NiceGUI: a film is made by a plain installation.
+Doors: `film`, `recording`, `bundle`, `worksheet`. None of them imports NiceGUI: a film is made by a plain
+installation.
 """

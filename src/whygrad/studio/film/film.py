@@ -73,6 +73,7 @@ def film(
 
     Examples
     --------
+    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> import whygrad as wg
     >>> net = wg.Network(2, [wg.Dense(2, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
@@ -80,8 +81,7 @@ def film(
     >>> with TemporaryDirectory() as folder:
     ...     fitted = wg.train(net, X, Y, epochs=50, record=f"{folder}/xor.run")
     ...     wg.film(f"{folder}/xor.run", f"{folder}/xor.html")
-    ...     page = open(f"{folder}/xor.html", encoding="utf-8").read()
-    >>> len(page) < 500_000
+    ...     (Path(folder) / "xor.html").stat().st_size < 500_000
     True
     """
     path = Path(path)
