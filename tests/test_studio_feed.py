@@ -1,4 +1,4 @@
-"""What the stage is sent: every state once, those of the run to the last bit of float32, and nothing else."""
+"""What the stage is sent: each state once, those of the run to the last bit of float32, nothing else."""
 
 import json
 

@@ -124,6 +124,10 @@ def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person
         "the exact engine's answer",
     )
     assert stage.clicks <= 3
+    asked, at = stage.run_script(
+        "return [window.wgStudio.where(), document.querySelector('.wg-number input').value]"
+    )
+    assert int(at) == asked["index"] and asked["part"] == part
     assert f"part={part}" in stage.browser.driver.current_url
     assert "token" not in stage.browser.driver.current_url
     assert stage.browser.foreign(stage.studio) == []
