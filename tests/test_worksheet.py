@@ -1,4 +1,4 @@
-"""The worksheet: a step of backpropagation by hand, blank or filled in, held by numbers computed in plain Python."""
+"""The worksheet: a step of backpropagation by hand, held by numbers computed in plain Python."""
 
 import html
 import math
