@@ -35,10 +35,10 @@ const found = JSON.parse(text).map(({ network, theta, x, y, parts, by, rate, hea
     parts: parts.map((name) => {
       const part = partOf(name), { cost } = rippleOf(pass, part, by);
       return { gradient: equation.gradientAt(pass, part.l, part.j, part.k), ripple: cost,
-        equations: [equation.mathmlOf(equation.equationsOf(pass, part)), equation.mathmlOf(equation.equationsOf(pass, { ...part, kind: "unit" }))] };  # noqa: E501
+        equations: [equation.mathmlOf(equation.equationsOf(pass, part)), equation.mathmlOf(equation.equationsOf(pass, { ...part, kind: "unit" }))] };
     }),
     story: story && { verdict: story.moments.at(-1).verdict, after: story.again.cost,
-      words: story.moments.map((one) => one.title + ": " + one.words), equations: story.moments.map((one) => equation.mathmlOf(one.equations)) } };  # noqa: E501
+      words: story.moments.map((one) => one.title + ": " + one.words), equations: story.moments.map((one) => equation.mathmlOf(one.equations)) } };
 });
 process.stdout.write(JSON.stringify(found));
 """  # noqa: E501
