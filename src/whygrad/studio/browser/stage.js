@@ -14,7 +14,7 @@ const MOST_EDGES = 1500; // drawn at once: the strongest
 const WIDTHS = 8; // how many thicknesses of line there are
 const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
-const FRAME_WORK = 1.2e6; // multiplications for the units' maps of one frame
+const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
 const SETTINGS = { step: 0, example: 0, point: null, part: "", view: "stage", edges: "weight", width: "layer", speed: 1,
   counted: 0, edits: {}, painted: [], hand: "" };
@@ -160,7 +160,14 @@ class Stage {
 
   frame(now) {
     this.waiting = 0;
-    if (this.gone || !this.layout) return;
+    if (this.gone) return;
+    if (this.resized) {
+      this.resized = false;
+      this.measure();
+      this.bigKey = "";
+      this.paintClassKey();
+    }
+    if (!this.layout) return;
     const since = Math.min(100, now - (this.drawnAt ?? now));
     this.drawnAt = now;
     if (this.store.get().playing) this.strip.advance(since, this.store.get());
@@ -497,7 +504,7 @@ class Stage {
     const ctx = clearCanvas(this.bigCanvas, this.width, this.height);
     const { big } = this.layout;
     if (!shows) {
-      this.big.draw(ctx, big, this.scene, state, this.colours, calm);
+      this.big.draw(ctx, big, this.scene, state, this.colours, calm, this.maps);
       const [says, note] = sentencesOf(this.header, this.scene, state);
       write(this.bigTitle, says);
       write(this.bigNote, note);
@@ -658,10 +665,8 @@ class Stage {
       this.ask();
     }));
     const sizes = new ResizeObserver(() => {
-      this.measure();
-      this.drawnScene = null;
-      this.paintClassKey();
-      if (this.layout) this.frame(performance.now());
+      this.resized = true;
+      this.ask();
     });
     sizes.observe(this.picture);
     this.stops.push(() => sizes.disconnect());

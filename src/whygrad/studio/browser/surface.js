@@ -7,6 +7,7 @@ import { largestOf, paintNumbers, paintSpot, planePoints, sideFor } from "./unit
 import { inOwnUnits, percent, said } from "./words.js";
 
 const NEAR = 14; // px
+const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
 
 // The class that outputs say, and how sure they are: one output is the second class' share.
 export function classSaid(outputs, bipolar = false) {
@@ -105,9 +106,10 @@ function planeOf(recording) {
     ctx.drawImage(scratch, box.x, box.y, box.width, box.height);
   }
 
-  function draw(ctx, box, { theta, trace }, state, colours, calm) {
-    const side = sideFor(theta.length, calm ? 6e6 : 1.5e6, 24, calm ? 120 : 60);
-    const values = responses(model, theta, planePoints(header.plane, side)).at(-1);
+  // Coarsely with what the units' maps have computed already; finely where there is time.
+  function draw(ctx, box, { theta, trace }, state, colours, calm, maps) {
+    const side = calm ? sideFor(model, FINE_WORK, maps.side, 120) : maps.side;
+    const values = calm ? responses(model, theta, planePoints(header.plane, side)).at(-1) : maps.outputs;
     const units = model.sizes.at(-1);
     ctx.save();
     ctx.beginPath();

@@ -22,9 +22,10 @@ export function planePoints(plane, side) {
   return points;
 }
 
-// How many points across the plane can be computed within a frame.
-export function sideFor(count, work, least, most) {
-  return Math.max(least, Math.min(most, Math.floor(Math.sqrt(work / Math.max(count, 1)))));
+// How many points across the plane so much work is enough for: an activation takes as long as some twelve products.
+export function sideFor({ count, sizes }, work, least, most) {
+  const each = sizes.slice(1).reduce((sum, units) => sum + 12 * units, count);
+  return Math.max(least, Math.min(most, Math.floor(Math.sqrt(work / each))));
 }
 
 // ∂z/∂x of one unit at the example of a trace: the chain of weights and slopes back to the inputs.
@@ -75,14 +76,14 @@ export function unitMaps(recording, scene, work) {
   const { header, model } = recording;
   const { theta, trace } = scene;
   if (header.plane) {
-    const side = sideFor(theta.length, work, 12, 48);
+    const side = sideFor(model, work, 12, 48);
     const all = responses(model, theta, planePoints(header.plane, side));
     const of = (l, j) => {
       const units = model.sizes[l], values = new Float64Array(side * side);
       for (let p = 0; p < values.length; p++) values[p] = all[l][p * units + j];
       return { values, width: side, height: side };
     };
-    return { kind: "plane", of };
+    return { kind: "plane", of, side, outputs: all[model.L] };
   }
   if (header.shape) {
     const [height, width] = header.shape;
