@@ -21,6 +21,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -62,7 +63,7 @@ def wait_for(predicate, what="what was waited for"):
 
 @dataclass
 class Served:
-    """A studio in a process of its own; `url` ends with a slash."""
+    """A studio in a process of its own; `url` is the address that it has printed, with its token."""
 
     process: subprocess.Popen
     url: str
@@ -95,13 +96,35 @@ class Served:
         self.lines_read += 1
         return line.split()[4]
 
-    def ask(self, path="/", *, method="GET", body=None, headers=None):
-        """Send one request and give the answer's status and text."""
+    @property
+    def drawing(self):
+        """The address of the drawing with panels beside it, where nothing starts by itself."""
+        return f"{self.url}#view=drawing"
+
+    @property
+    def origin(self):
+        """The address without the token, with a slash at its end."""
+        return f"http://{self.host}/"
+
+    @cached_property
+    def cookie(self):
+        """What the token is exchanged for."""
+        answer = self._request("GET", f"/?{urlsplit(self.url).query}", None, {})
+        return answer.headers["Set-Cookie"].partition(";")[0]
+
+    def ask(self, path="/", *, method="GET", body=None, headers=None, stranger=False):
+        """Send one request, a stranger's without the cookie, and give the answer's status and text."""
+        own = {} if stranger else {"Cookie": self.cookie}
+        answer = self._request(method, path, body, own | (headers or {}))
+        return answer.status, answer.text
+
+    def _request(self, method, path, body, headers):
         connection = http.client.HTTPConnection(self.host, timeout=PATIENCE)
         try:
-            connection.request(method, path, body, headers or {})
+            connection.request(method, path, body, headers)
             answer = connection.getresponse()
-            return answer.status, answer.read().decode()
+            answer.text = answer.read().decode()
+            return answer
         finally:
             connection.close()
 

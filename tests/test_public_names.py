@@ -64,6 +64,7 @@ NAMES = [
     "diagnose",
     "explain",
     "export",
+    "film",
     "forward",
     "gradients",
     "hessian_times",
@@ -76,6 +77,7 @@ NAMES = [
     "train_folder",
     "train_many",
     "why",
+    "worksheet",
 ]
 MODULES = sorted(
     module.name

@@ -2,6 +2,8 @@
 
 import dataclasses
 import hashlib
+import math
+import re
 import sqlite3
 import threading
 import warnings
@@ -297,6 +299,7 @@ CHANGES = {
     "clip": {"clip": 0.5},
     "stopping": {"stopping": wg.Stopping("validation_cost"), "validation": (X[:20], Y[:20])},
     "data": {"data": (X[:90], Y[:90])},
+    "by hand": {"edits": {0: 0.5, 3: -1.0}},
 }
 
 
@@ -306,6 +309,30 @@ def test_a_fork_may_change_anything_but_the_network_and_replays_by_itself(run, n
     assert not (fork.theta.flat == run.theta.flat).all() or name == "stopping"
     assert str(fork.replay()).endswith("equal to the last bit")
     assert set(fork.manifest["parent"]["changes"]) == set(CHANGES[name])
+
+
+def test_parameters_set_by_hand_are_those_that_a_fork_goes_on_from(run):
+    at = run.fork(100, edits={0: 0.5, 3: -1.0}).state(100).theta
+    before = run.state(100).theta
+    assert (at[0], at[3]) == (0.5, -1.0)
+    assert (np.flatnonzero(at != before) == [0, 3]).all()
+    assert (before == run.state(100).theta).all()
+
+
+@pytest.mark.parametrize(
+    ("edits", "message"),
+    [
+        ({-1: 0.0}, "edits: there is no parameter -1"),
+        ({10**6: 0.0}, "edits: there is no parameter 1000000"),
+        ({"W1": 0.0}, "edits: there is no parameter 'W1'"),
+        ({0: math.nan}, "edits: parameter 0 cannot be nan"),
+    ],
+)
+def test_parameters_that_cannot_be_set_are_named_and_nothing_is_written(run, edits, message):
+    before = sorted(run.path.parent.iterdir())
+    with pytest.raises(wg.InputError, match=re.escape(message)):
+        run.fork(100, edits=edits)
+    assert sorted(run.path.parent.iterdir()) == before
 
 
 def test_a_fork_with_another_rate_is_the_training_that_changes_it_at_that_step(run):

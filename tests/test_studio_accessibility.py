@@ -93,7 +93,7 @@ def settle(browser):
 
 
 def opened(browser, studio):
-    browser.open(studio.url)
+    browser.open(studio.drawing)
     browser.by_role("tab", "Why")
     wait_for(lambda: browser.driver.execute_script(PLACES), "the drawing")
     settle(browser)

@@ -195,7 +195,7 @@ def visit(served, browser, tmp_path):
 
     def open_(*words, **more):
         studio = served(tmp_path, *words, **more)
-        browser.open(studio.url)
+        browser.open(studio.drawing)
         opened.append(Visit(browser, studio, tmp_path))
         return opened[-1]
 
@@ -339,7 +339,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
 
     first = visit.driver.current_window_handle
     visit.driver.switch_to.new_window("tab")
-    visit.browser.open(visit.studio.url)
+    visit.browser.open(visit.studio.drawing)
     second = visit.driver.current_window_handle
     wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
     visit.press("Pause")
@@ -475,7 +475,7 @@ def test_a_run_of_a_newer_schema_is_refused_and_one_without_its_data_is_shown_bu
 
     table.unlink()
     studio = served(tmp_path, "gone.run")
-    browser.open(studio.url)
+    browser.open(studio.drawing)
     visit = Visit(browser, studio, tmp_path)
     browser.has("gone.run")
     browser.has("houses.csv")

@@ -1,7 +1,7 @@
 """The studio's page in a real browser."""
 
 from browser import PATIENCE
-from whygrad.studio.server.guard import LIMIT
+from whygrad.studio.server.guard import LIMIT, STRANGER
 
 
 def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):
@@ -13,6 +13,23 @@ def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):
     assert any(url.startswith("ws://") for url in browser.requests())
     assert browser.foreign(studio) == []
     assert browser.complaints() == []
+
+
+def test_the_token_is_in_no_address_once_the_page_is_open(served, browser, tmp_path):
+    studio = served(tmp_path)
+    browser.open(f"{studio.url}#step=3")
+    assert browser.driver.current_url.startswith(f"{studio.origin}#step=3")
+    assert "token" not in browser.driver.execute_script(
+        "return document.cookie + document.referrer"
+    )
+    browser.driver.get(studio.origin)  # the cookie is enough
+    browser.connected()
+    browser.driver.back()
+    assert "token" not in browser.driver.current_url
+    assert sum("token" in url for url in browser.requests()) == 1
+    browser.tell("Network.clearBrowserCookies")
+    browser.driver.get(studio.origin)
+    assert browser.text().strip() == STRANGER
 
 
 def test_the_page_fits_a_narrow_window(served, narrow, tmp_path):
@@ -38,6 +55,7 @@ def test_a_page_that_sends_too_much_reads_why_that_was_refused(served, browser, 
 
 def test_a_page_of_another_port_gets_neither_page_nor_websocket(served, browser, tmp_path):
     studio, other = served(tmp_path), served(tmp_path)
+    browser.open(studio.url)  # so that the browser has the cookies of both
     browser.open(other.url)
     ask = """
         const [url, done] = arguments;
@@ -54,8 +72,8 @@ def test_a_page_of_another_port_gets_neither_page_nor_websocket(served, browser,
     browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": True})
     try:
         browser.reload()
-        assert browser.driver.execute_async_script(ask, other.url) == ["answered", "open"]
-        assert browser.driver.execute_async_script(ask, studio.url) == ["refused", "refused"]
+        assert browser.driver.execute_async_script(ask, other.origin) == ["answered", "open"]
+        assert browser.driver.execute_async_script(ask, studio.origin) == ["refused", "refused"]
     finally:
         browser.driver.execute_cdp_cmd("Page.setBypassCSP", {"enabled": False})
     assert browser.foreign(other) != []

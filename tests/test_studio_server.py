@@ -6,18 +6,27 @@ import json
 import signal
 import socket
 import sys
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
+import uvicorn
+from uvicorn.server import ServerState
 
 import whygrad as wg
 from browser import PATIENCE, wait_for
 from command import whygrad
-from whygrad.studio.server import guard
+from whygrad.studio.server import connections, guard
+from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import Guard, confined, known_names
 from whygrad.studio.server.serving import serve
 
 PORT = 8750
 OWN = f"127.0.0.1:{PORT}"
+ENTRY = Entry(PORT)
+COOKIE = ("cookie", f"{ENTRY.cookie}={ENTRY.secret}")
 
 
 # ── who is let in: the guard by itself ───────────────────────────────────────────────────────────────
@@ -46,8 +55,19 @@ class Inner:
         await send({"type": "http.response.body", "body": b"welcome"})
 
 
-def ask(headers, *, kind="http", chunks=(b"",), limit=guard.LIMIT, **named):
-    """Send one request through a guard; give what came back, and the application behind it."""
+def ask(
+    headers,
+    *,
+    kind="http",
+    chunks=(b"",),
+    limit=guard.LIMIT,
+    own=True,
+    path="/",
+    query=b"",
+    **named,
+):
+    """Send one request through a guard, with the cookie or without; give what came back, and the
+    application behind it."""
     inner, sent = Inner(), []
     parts = [
         {"type": "http.request", "body": chunk, "more_body": place < len(chunks)}
@@ -60,9 +80,10 @@ def ask(headers, *, kind="http", chunks=(b"",), limit=guard.LIMIT, **named):
     async def send(message):
         sent.append(message)
 
-    pairs = [(name.encode(), value.encode()) for name, value in headers]
-    scope = {"type": kind, "path": "/", "headers": pairs}
-    asyncio.run(Guard(inner, PORT, limit=limit, **named)(scope, receive, send))
+    given = [*headers, COOKIE] if own else headers
+    pairs = [(name.encode(), value.encode()) for name, value in given]
+    scope = {"type": kind, "method": "GET", "path": path, "query_string": query, "headers": pairs}
+    asyncio.run(Guard(inner, ENTRY, limit=limit, **named)(scope, receive, send))
     return sent, inner
 
 
@@ -161,7 +182,7 @@ def test_one_who_listens_at_an_address_answers_to_it_and_to_no_other():
 def test_what_a_proxy_adds_does_not_reach_the_application():
     proxied = [("x-forwarded-prefix", "/x"), ("X-Forwarded-Proto", "https"), ("forwarded", "for=1")]
     _, inner = ask([("host", OWN), *proxied])
-    assert [name for name, _ in inner.scope["headers"]] == [b"host"]
+    assert [name for name, _ in inner.scope["headers"]] == [b"host", b"cookie"]
 
 
 def test_every_answer_keeps_the_browser_from_asking_other_hosts():
@@ -171,6 +192,150 @@ def test_every_answer_keeps_the_browser_from_asking_other_hosts():
         assert found[b"content-security-policy"].startswith(b"default-src 'self'; ")
         assert b"http:" not in found[b"content-security-policy"]
         assert b"frame-ancestors 'none'" in found[b"content-security-policy"]
+
+
+# ── who has the token ────────────────────────────────────────────────────────────────────────────────
+
+
+NOT_THEIRS = [
+    [],
+    [("cookie", "whygrad-8750=")],
+    [("cookie", f"whygrad-8751={ENTRY.secret}")],
+    [("cookie", f"whygrad-8750={ENTRY.secret}x")],
+    [("cookie", f"whygrad-8750={ENTRY.token}")],
+    [("cookie", "whygrad-8750=é")],
+    [("cookie", '"; ;;=')],
+]
+
+
+@pytest.mark.parametrize("cookies", NOT_THEIRS)
+def test_who_has_not_the_cookie_gets_nothing_over_http_or_by_websocket(cookies):
+    headers = [("host", OWN), *cookies]
+    sent, inner = ask(headers, own=False)
+    assert status(sent) == 401 and inner.scope is None
+    assert body(sent) == f"{guard.STRANGER}\n"
+    sent, inner = ask(headers, own=False, kind="websocket")
+    assert [message["type"] for message in sent] == ["websocket.close"] and inner.scope is None
+
+
+def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address():
+    sent, inner = ask([("host", OWN)], own=False, query=f"token={ENTRY.token}".encode())
+    assert status(sent) == 200 and inner.scope is None
+    found = dict(sent[0]["headers"])
+    value, *attributes = found[b"set-cookie"].decode().split("; ")
+    assert value == f"{ENTRY.cookie}={ENTRY.secret}"
+    assert set(attributes) == {"HttpOnly", "SameSite=Strict", "Path=/"}
+    assert found[b"cache-control"] == b"no-store" and found[b"referrer-policy"] == b"no-referrer"
+    assert ENTRY.token not in body(sent) and ENTRY.secret not in body(sent)
+    assert "location.replace(" in body(sent)
+
+
+@pytest.mark.parametrize(
+    ("query", "more"),
+    [
+        ("token=", {}),
+        (f"token={ENTRY.token[:-1]}", {}),
+        (f"token={ENTRY.secret}", {}),
+        (f"token={ENTRY.token}&token={ENTRY.token}", {}),
+        (f"token={ENTRY.token}", {"path": "/stage/header.json"}),
+        (f"token={ENTRY.token}", {"kind": "websocket"}),
+    ],
+)
+def test_nothing_but_the_token_at_the_front_door_is_exchanged(query, more):
+    sent, inner = ask([("host", OWN)], own=False, query=query.encode(), **more)
+    assert inner.scope is None
+    assert b"set-cookie" not in dict(sent[0].get("headers", ()))
+
+
+def test_a_page_of_another_site_cannot_exchange_the_token_either():
+    headers = [("host", OWN), ("origin", "http://evil.example")]
+    sent, _ = ask(headers, own=False, query=f"token={ENTRY.token}".encode())
+    assert status(sent) == 403
+
+
+def test_the_token_is_in_no_description_and_every_studio_has_its_own():
+    assert ENTRY.token not in repr(ENTRY) and ENTRY.secret not in repr(ENTRY)
+    assert len({ENTRY.token, ENTRY.secret, Entry(PORT).token, Entry(PORT).secret}) == 4
+
+
+def test_what_a_browser_is_started_with_holds_no_token_and_only_its_owner_can_read_it():
+    with doorway(ENTRY.address("http://127.0.0.1:8750/")) as door:
+        path = Path(url2pathname(urlsplit(door).path))
+        assert ENTRY.token not in door
+        assert ENTRY.token in path.read_text()
+        assert path.stat().st_mode & 0o077 == 0
+    assert not path.exists()
+
+
+# ── how long ─────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_request_that_stops_halfway_is_taken_for_one_whose_client_has_left(monkeypatch):
+    monkeypatch.setattr(guard, "BODY", 0.01)
+    pieces = [{"type": "http.request", "body": b"half", "more_body": True}]
+
+    async def receive():
+        if pieces:
+            return pieces.pop()
+        await asyncio.Event().wait()
+
+    inner, sent = Inner(), []
+
+    async def send(message):
+        sent.append(message)
+
+    pairs = [(name.encode(), value.encode()) for name, value in [("host", OWN), COOKIE]]
+    scope = {
+        "type": "http", "method": "POST", "path": "/", "query_string": b"", "headers": pairs,
+    }  # fmt: skip
+    with pytest.raises(RuntimeError, match="the client is gone"):
+        asyncio.run(Guard(inner, ENTRY)(scope, receive, send))
+    assert inner.body == b"half"
+
+
+async def ended_by_server(pieces):
+    """Send pieces by a connection whose heads have a twentieth of a second; give all that comes back."""
+
+    async def application(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"welcome"})
+
+    config = uvicorn.Config(application, http=connections.Prompt, log_level="error", lifespan="off")
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(
+        lambda: connections.Prompt(config, ServerState(), {}), "127.0.0.1", 0
+    )
+    async with server:
+        reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.02)
+        found = await asyncio.wait_for(reader.read(), PATIENCE)
+        writer.close()
+    return found
+
+
+WHOLE = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("pieces", "answers"),
+    [
+        ((), 0),
+        ((b"GET / HTTP/1.1\r\nHost: x\r\n",), 0),
+        ((WHOLE, b"GET / HT"), 1),
+        ((WHOLE[:20], WHOLE[20:], WHOLE, b"G"), 2),
+    ],
+)
+def test_a_head_that_does_not_come_in_time_ends_its_connection(monkeypatch, pieces, answers):
+    monkeypatch.setattr(connections, "HEAD", 0.05)
+    try:
+        found = asyncio.run(ended_by_server(pieces))
+    except ConnectionResetError:
+        found = b""
+    assert found.count(b"HTTP/1.1 200") == answers
+    assert connections._waiting == {}
 
 
 # ── how much at once ─────────────────────────────────────────────────────────────────────────────────
@@ -350,7 +515,7 @@ def test_a_foreign_page_gets_nothing_over_http(studio, path, method, headers):
     assert len(text.splitlines()) == 1
 
 
-def handshake(host, origin):
+def handshake(host, origin, cookie=""):
     key = base64.b64encode(bytes(16)).decode()
     lines = [
         "GET /_nicegui_ws/socket.io/?EIO=4&transport=websocket HTTP/1.1",
@@ -360,6 +525,7 @@ def handshake(host, origin):
         "Sec-WebSocket-Version: 13",
         f"Sec-WebSocket-Key: {key}",
         *([f"Origin: {origin}"] if origin else []),
+        *([f"Cookie: {cookie}"] if cookie else []),
     ]
     return "\r\n".join([*lines, "", ""]).encode()
 
@@ -379,14 +545,107 @@ def test_a_websocket_of_a_foreign_page_is_refused(studio):
         (f"evil.example:{studio.port}", f"http://evil.example:{studio.port}"),
     ]
     for host, origin in foreign:
-        assert first_line(studio, handshake(host, origin)).startswith("HTTP/1.1 403")
-    answer = first_line(studio, handshake(studio.host, f"http://{studio.host}"))
+        asked = handshake(host, origin, studio.cookie)
+        assert first_line(studio, asked).startswith("HTTP/1.1 403")
+    answer = first_line(studio, handshake(studio.host, f"http://{studio.host}", studio.cookie))
     assert answer.startswith("HTTP/1.1 101")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/_nicegui_ws/socket.io/?EIO=4&transport=polling", "/favicon.ico"]
+)
+@pytest.mark.parametrize("method", ["GET", "POST", "HEAD"])
+def test_a_stranger_of_the_same_machine_gets_nothing(studio, path, method):
+    code, text = studio.ask(path, method=method, stranger=True)
+    assert code == 401
+    assert text == ("" if method == "HEAD" else f"{guard.STRANGER}\n")
+
+
+def test_a_stranger_gets_no_websocket(studio):
+    asked = handshake(studio.host, f"http://{studio.host}")
+    assert first_line(studio, asked).startswith("HTTP/1.1 403")
+    asked = handshake(studio.host, f"http://{studio.host}", f"{studio.cookie}x")
+    assert first_line(studio, asked).startswith("HTTP/1.1 403")
+
+
+def frame(code, payload, *, mask=True, length=None):
+    """Return one frame of a websocket, as a client sends it."""
+    size = len(payload) if length is None else length
+    head = bytes([code, (mask << 7) | (size if size < 126 else 126 if size < 65536 else 127)])
+    wide = b"" if size < 126 else size.to_bytes(2 if size < 65536 else 8, "big")
+    return head + wide + (bytes(4) if mask else b"") + payload
+
+
+MALFORMED = {
+    "not masked": frame(0x81, b"2", mask=False),
+    "reserved bits": frame(0xF1, b"2"),
+    "no such kind": frame(0x83, b"2"),
+    "no UTF-8": frame(0x81, b"\xff\xfe"),
+    "a long ping": frame(0x89, b"x" * 126),
+    "a part of nothing": frame(0x80, b"2"),
+    "longer than may be": frame(0x82, b"", length=1 << 40),
+    "no packet": frame(0x81, b"x"),
+    "empty": frame(0x81, b""),
+    "no JSON": frame(0x81, b'42["event'),
+    "no event": frame(0x81, b'42{"a": 1}'),
+    "an event to nobody": frame(0x81, b'42["event", {"client_id": "nobody"}]'),
+    "bytes that nobody awaits": frame(0x82, b"bytes"),
+    "a place for bytes": frame(0x81, b'451-["event", {"_placeholder": true, "num": 9}]'),
+    "very deep": frame(0x81, b'42["event",' + b"[" * 100_000),
+    "a number without end": frame(0x81, b"4" * 60_000),
+}
+
+
+@pytest.mark.parametrize("name", MALFORMED)
+def test_a_malformed_frame_ends_one_connection_and_nothing_is_said_of_it(studio, name):
+    with (
+        socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire,
+        socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as other,
+    ):
+        for one in (wire, other):
+            one.sendall(handshake(studio.host, f"http://{studio.host}", studio.cookie))
+            assert b" 101 " in one.recv(4096)
+        for one in (wire, other):
+            one.sendall(frame(0x81, b"40"))  # joins
+        wire.sendall(MALFORMED[name])
+        wire.settimeout(0.5)
+        with suppress(TimeoutError, ConnectionError):
+            while wire.recv(65536):
+                pass
+        other.sendall(frame(0x89, b"still there"))
+        found = b""
+        while b"still there" not in found:
+            piece = other.recv(65536)
+            assert piece
+            found += piece
+    assert studio.said == ""
+
+
+def test_hundreds_of_connections_that_dawdle_keep_nobody_from_the_page(studio):
+    """200 that say nothing, and 300 that send a head piece by piece; whoever comes last is served."""
+    with ExitStack() as stack:
+        slow = []
+        for i in range(500):
+            one = stack.enter_context(
+                socket.create_connection(("127.0.0.1", studio.port), PATIENCE)
+            )
+            if i >= 200:
+                one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                slow.append(one)
+        code, text = studio.ask()
+        assert code == 200 and "<title>whygrad studio</title>" in text
+        for one in slow:
+            with suppress(OSError):  # the older ones are gone by now
+                one.sendall(b"x")
+        assert studio.ask()[0] == 200
+        files = len(list(Path(f"/proc/{studio.process.pid}/fd").iterdir()))
+        assert files < connections.MOST + 100
+    assert studio.said == ""
 
 
 def test_a_request_without_a_host_is_refused(studio):
     assert " 403 " in send(studio, b"GET / HTTP/1.0\r\n\r\n")
-    assert " 403 " in send(studio, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
+    assert " 400 " in send(studio, b"GET / HTTP/1.1\r\nConnection: close\r\n\r\n")
 
 
 def test_more_than_the_limit_is_refused_with_a_line_while_it_comes(studio):
@@ -406,7 +665,10 @@ def test_more_than_the_limit_is_refused_with_a_line_while_it_comes(studio):
 
 
 def test_the_answer_about_a_large_request_does_not_wait_for_its_end(studio):
-    head = f"POST / HTTP/1.1\r\nHost: {studio.host}\r\nContent-Length: {guard.LIMIT + 1}\r\n\r\n"
+    head = (
+        f"POST / HTTP/1.1\r\nHost: {studio.host}\r\nCookie: {studio.cookie}\r\n"
+        f"Content-Length: {guard.LIMIT + 1}\r\n\r\n"
+    )
     assert first_line(studio, head.encode() + b"only the beginning").startswith("HTTP/1.1 413 ")
 
 
@@ -434,7 +696,7 @@ def test_a_port_in_use_is_told_and_the_next_one_is_taken(served, tmp_path):
 def test_a_signal_ends_it_with_its_open_pages(served, tmp_path, name):
     studio = served(tmp_path)
     with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
-        wire.sendall(handshake(studio.host, f"http://{studio.host}"))
+        wire.sendall(handshake(studio.host, f"http://{studio.host}", studio.cookie))
         assert b" 101 " in wire.recv(4096)
         studio.end(getattr(signal, name))
 

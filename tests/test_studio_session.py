@@ -22,7 +22,6 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.files.location import only_writer
 from whygrad.record.rows import record_table
-from whygrad.studio.page.uploads import keep, keep_model, keep_table
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
 from whygrad.studio.session import runs as runs_of
@@ -32,6 +31,7 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
+from whygrad.studio.session.uploads import keep, keep_model, keep_table
 
 PATIENCE = 60.0  # seconds, after which something hangs
 

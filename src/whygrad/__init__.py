@@ -14,6 +14,8 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     to_torch            a network as a PyTorch module
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
+    film                a training as one HTML file that plays anywhere
+    worksheet           one step of backpropagation as a page to print, blank or filled in
 """
 
 from typing import TYPE_CHECKING, Any
@@ -80,6 +82,8 @@ if TYPE_CHECKING:
     from whygrad.interop.exporting import export
     from whygrad.record import Run, open_run
     from whygrad.record.folders import train_folder
+    from whygrad.studio.film.film import film
+    from whygrad.studio.film.worksheet import worksheet
 
 __all__ = [
     "Activation",
@@ -133,6 +137,7 @@ __all__ = [
     "diagnose",
     "explain",
     "export",
+    "film",
     "forward",
     "gradients",
     "hessian_times",
@@ -145,6 +150,7 @@ __all__ = [
     "train_folder",
     "train_many",
     "why",
+    "worksheet",
 ]
 
 # Imported when first asked for, so that `import whygrad` stays quick.
@@ -159,6 +165,7 @@ _LATER = {
     "TabularRegressor": "whygrad.estimators.tabular",
     "diagnose": "whygrad.diagnosis",
     "explain": "whygrad.interop",
+    "film": "whygrad.studio.film.film",
     "export": "whygrad.interop.exporting",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
@@ -166,6 +173,7 @@ _LATER = {
     "to_torch": "whygrad.interop",
     "train_folder": "whygrad.record.folders",
     "why": "whygrad.why",
+    "worksheet": "whygrad.studio.film.worksheet",
 }
 
 

@@ -102,6 +102,16 @@ COMMANDS = {
         "whygrad report houses.run",
         "whygrad report houses.run -o report.html",
     ),
+    "show:film": (
+        "Write a training as one HTML file that plays in any browser: step by step, with its chain rules.",
+        "whygrad film houses.run",
+        "whygrad film digits.run -o digits.html --examples 100 --size 10",
+    ),
+    "show:worksheet": (
+        "Write one step of backpropagation for one test row as a page to print, to be filled in by hand.",
+        "whygrad worksheet houses.run",
+        "whygrad worksheet iris.run -o sheet.html --filled --from 1",
+    ),
     "show:runs": (
         "List the runs in a folder with their scores.",
         "whygrad runs",

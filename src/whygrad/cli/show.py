@@ -1,4 +1,4 @@
-"""`whygrad show`, `report`, `runs` and `evaluate`: what a run says, and what it is worth."""
+"""`whygrad show`, `report`, `film`, `worksheet`, `runs`, `evaluate`: what a run says, and its worth."""
 
 import math
 from collections.abc import Sequence
@@ -28,6 +28,9 @@ from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
 from whygrad.record.report import report as sections_of
 from whygrad.record.rows import measure
+from whygrad.studio.film.film import SIZE
+from whygrad.studio.film.film import film as film_of
+from whygrad.studio.film.recording import EXAMPLES
 
 
 def evaluate(
@@ -159,6 +162,60 @@ def report(
     refuse_taken(path, overwrite)
     page = to_page(sections_of(open_run(run)))
     write_atomically(path, page.encode())
+    printer().print(f"written: {path}", soft_wrap=True)
+    return 0
+
+
+def film(
+    run: RunFolder,
+    /,
+    *,
+    out: Annotated[
+        Path | None, option("The film to write. [RUN's name].html", name=["-o", "--out"])
+    ] = None,
+    examples: Annotated[
+        int, option("How many examples to carry: the most wrong, and some of each class. [40]")
+    ] = EXAMPLES,
+    size: Annotated[float, option("How large the file may be, in MB. [5]")] = SIZE,
+    overwrite: Annotated[bool, option("Replace that file.")] = False,
+) -> int:
+    """Write a run as a film."""
+    path = run.with_suffix(".html") if out is None else out
+    film_of(run, path, examples=examples, size=size, overwrite=overwrite)
+    printer().print(f"written: {path}", soft_wrap=True)
+    return 0
+
+
+def worksheet(
+    run: RunFolder,
+    /,
+    *,
+    out: Annotated[
+        Path | None, option("The page to write. [RUN's name]-worksheet.html", name=["-o", "--out"])
+    ] = None,
+    example: Annotated[int, option("Which of the test rows, from 0. [0]")] = 0,
+    rate: Annotated[
+        float | None, option("The learning rate of the step. [that of the training]")
+    ] = None,
+    filled: Annotated[bool, option("Fill the numbers in, as a solution.")] = False,
+    first: Annotated[
+        int, option("What the first unit of a layer is called, 0 or 1. [0]", name="--from")
+    ] = 0,
+    overwrite: Annotated[bool, option("Replace that file.")] = False,
+) -> int:
+    """Write one step of backpropagation as a page to print."""
+    from whygrad.studio.film.worksheet import worksheet as write
+
+    path = run.with_name(f"{run.stem}-worksheet.html") if out is None else out
+    write(
+        run,
+        path,
+        example=example,
+        rate=rate,
+        filled=filled,
+        first=first,
+        overwrite=overwrite,
+    )
     printer().print(f"written: {path}", soft_wrap=True)
     return 0
 

@@ -18,6 +18,7 @@ from whygrad.engines import choose
 from whygrad.errors import InputError, nearest
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.arrays import Data, as_data, as_indices
+from whygrad.nn.functions import Array
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Clip, Penalty, Plan, State, of_gradients
 from whygrad.plan.schedules import find_schedule
@@ -63,7 +64,7 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below", "rate_multipliers")},
 }
-OTHERS = ("learning_rate", "engine", "data", "validation", "metrics", "callbacks", "seconds")
+OTHERS = ("learning_rate", "engine", "data", "validation", "metrics", "callbacks", "seconds", "edits")
 
 
 def broken_off(given: R) -> bool:
@@ -273,7 +274,23 @@ def _changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
         engine = choose("auto", of_gradients(plan))
     layers = given.manifest["layer_statistics"]
     state = renewed(plan, warm_start_from(state, before, plan, changes.keys()))
+    if "edits" in changes:
+        state = replace(state, theta=_edited(plan, state.theta, changes["edits"]))
     return Training(plan, state, data, kept, engine, layers, _metrics(given, changes))
+
+
+def _edited(plan: Plan, theta: Array, edits: Mapping[int, float]) -> Array:
+    """Return parameters with some set by hand, by their index in `Parameters.flat`."""
+    theta, present = theta.copy(), plan.net.present
+    for index, value in edits.items():
+        if not isinstance(index, int) or not 0 <= index < len(theta):
+            raise InputError(f"edits: there is no parameter {index!r}, but 0 to {len(theta) - 1:,}")
+        if not np.isfinite(value):
+            raise InputError(f"edits: parameter {index} cannot be {value}: a finite number can")
+        if not present[index]:
+            raise InputError(f"edits: parameter {index} is masked, it stays 0")
+        theta[index] = value
+    return theta
 
 
 def _metrics(given: R, changes: Mapping[str, Any]) -> Metrics | None:

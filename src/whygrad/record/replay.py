@@ -5,7 +5,7 @@
 Where a run was resumed, its stages say how many epochs it was to have from which step on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -130,6 +130,36 @@ def steps(
                 "recorded otherwise: `verify` says where the two part"
             )
         yield state, seen
+
+
+def states(run: Recorded, wanted: Sequence[int]) -> Iterator[State]:
+    """Yield the states after so many updates, increasing, each a copy, in one pass over the training.
+
+    Raises `InputError` where a step computed again costs something else than was recorded.
+    """
+    state = nearest(run, wanted[0])
+    if not run.plan.by_steps:
+        found: list[State] = []
+
+        def look(report: Report) -> bool:
+            if report.state.step in wanted:
+                found.append(report.state.copy())
+            return report.state.step >= wanted[-1]
+
+        if state.step == wanted[0]:
+            yield state.copy()
+        train(_unmeasured(run, state), [look])
+        yield from found
+        return
+    state = _taken_again(run, state, wanted[0])
+    yield state.copy()
+    costs, chosen = [np.zeros(0)], set(wanted)
+    for later, seen in steps(run, state, wanted[-1], Probes(costs=True), run.plan.n, tuple(wanted)):
+        assert seen.costs is not None
+        costs.append(seen.costs)
+        if later.step in chosen:
+            yield later.copy()
+    _compare(run, wanted[0], np.concatenate(costs))
 
 
 def _unmeasured(run: Recorded, state: State) -> Training:

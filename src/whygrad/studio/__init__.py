@@ -72,6 +72,8 @@ def studio(
         shown = explain(run)
     from whygrad.studio.page.layout import build
     from whygrad.studio.server.serving import serve
+    from whygrad.studio.session.feed import Feed
     from whygrad.studio.session.session import Session
 
-    serve(Session(Path(folder).resolve(), shown), build, host=host, port=port, show=show)
+    session = Session(Path(folder).resolve(), shown)
+    serve(session, build, Feed(session).answer, host=host, port=port, show=show)

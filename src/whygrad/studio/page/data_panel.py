@@ -13,9 +13,9 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record.listing import TRASH, in_trash
 from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
-from whygrad.studio.page.uploads import UPLOADED, is_model, keep_model, keep_table
 from whygrad.studio.server.guard import LIMIT
 from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
+from whygrad.studio.session.uploads import UPLOADED, is_model, keep_model, keep_table
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",

@@ -23,19 +23,21 @@ def build(page: Page) -> None:
         which.props('dense options-dense borderless aria-label="One example, a class, or all"')
         before = ui.button(icon="chevron_left", on_click=lambda: go(-1))
         before.props('flat dense round aria-label="The example before"')
-        number = ui.number(value=0, min=0, precision=0, on_change=lambda e: pick(e.value))
+        number = ui.number(value=0, min=0, precision=0, on_change=lambda e: pick(e.value, "one"))
         number.props('dense borderless aria-label="Number of the example"').classes("wg-number")
         after = ui.button(icon="chevron_right", on_click=lambda: go(1))
         after.props('flat dense round aria-label="The next example"')
-        classes = ui.select({0: ""}, value=0, on_change=lambda e: pick(e.value))
+        classes = ui.select({0: ""}, value=0, on_change=lambda e: pick(e.value, "class"))
         classes.props('dense options-dense borderless aria-label="Which class"')
         truth = ui.label().classes("wg-truth")
 
     def go(by: int) -> None:
-        pick((number.value or 0) + by)
+        pick((number.value or 0) + by, "one")
 
-    def pick(index: Any) -> None:
-        if index is not None and page.look.chosen.index != int(index):
+    def pick(index: Any, which: str) -> None:
+        """Choose an example or a class; the field of the other, which follows, chooses nothing."""
+        now = page.look.chosen
+        if index is not None and now.which == which and now.index != int(index):
             choose(index=max(0, int(index)))
 
     def update() -> None:

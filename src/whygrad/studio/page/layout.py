@@ -1,4 +1,4 @@
-"""The layout of the page: the drawing and the time bar on the left, the panels on the right."""
+"""The layout of the page: the stage with panels that slide over it, or the drawing with them beside it."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +12,7 @@ from whygrad.studio.page import (
     example_bar,
     motion_panel,
     network_panel,
+    stage_view,
     surface_view,
     time_bar,
     why_panel,
@@ -56,13 +57,15 @@ def build(session: Session) -> None:
         ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')
         page.title = ui.label().classes("wg-run")
         ui.space()
+        stage_view.build_ways(page)
         page.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
         ui.button(icon="contrast", color=None, on_click=page.switch).props(
             'flat round dense text-color=white aria-label="Light or dark"'
         )
     page.working = ui.linear_progress(show_value=False).classes("wg-working")
     page.working.props('indeterminate aria-label="Working"').set_visibility(False)
-    with ui.element("main").classes("wg-page"):
+    with ui.element("main").classes("wg-page wg-on-stage") as page.main:
+        stage_view.build(page)
         with ui.element("section").classes("wg-left").props('aria-label="The network"'):
             with ui.row().classes("wg-tools"):
                 example_bar.build(page)
@@ -93,11 +96,16 @@ def _tabs(page: Page) -> None:
         "why": ("Why", why_panel.build),
         "motion": ("Slow motion", motion_panel.build),
     }
-    with ui.tabs(on_change=lambda e: page.show(tab=e.value)).props(
+
+    def chosen(tab: str) -> None:
+        if tab != page.look.tab:
+            page.show(tab=tab)
+
+    with ui.tabs(on_change=lambda e: chosen(e.value)).props(
         "dense no-caps inline-label narrow-indicator align=left"
     ) as page.tabs:
         for name, (title, _) in panels.items():
-            ui.tab(name, label=title)
+            ui.tab(name, label=title).classes(f"wg-tab-{name}")
     with ui.tab_panels(page.tabs, value="network", animated=False).classes("wg-panels"):
         for name, (_, build) in panels.items():
             with ui.tab_panel(name):

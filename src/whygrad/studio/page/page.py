@@ -1,15 +1,16 @@
-"""The page: the drawing of the network, the time bar below it, and beside it what can be done and asked.
+"""The page: the stage, or the drawing of the network with its time bar, and what can be done and asked.
 
 One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`); what is worked on belongs
 to the `Session`, which all tabs share. Whatever takes long runs in a thread.
 """
 
+import json
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from traceback import format_exception
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 from nicegui import background_tasks, run, ui
@@ -40,9 +41,9 @@ T = TypeVar("T")
 class Look:
     """What one tab looks at.
 
-    `step` is None to follow the training, `part` the unit, weight or bias asked about, `question` what is
-    asked, `whole` the layers of which every unit is drawn, `lit` the parts pointed at, and `frame` that of
-    slow motion.
+    `view` is "stage" or "drawing", and `panel` whether a panel lies over the stage. `step` is None to
+    follow the training, `part` the unit, weight or bias asked about, `question` what is asked, `whole` the
+    layers of which every unit is drawn, `lit` the parts pointed at, and `frame` that of slow motion.
     """
 
     step: int | None = None
@@ -54,6 +55,8 @@ class Look:
     whole: tuple[int, ...] = ()
     lit: tuple[str, ...] = ()
     frame: int = 0
+    view: Literal["stage", "drawing"] = "stage"
+    panel: bool = False
 
 
 class Page:
@@ -66,6 +69,7 @@ class Page:
     tabs: ui.tabs
     stage: ui.element
     room: ui.element
+    main: ui.element
     canvas: Canvas
     dark_mode: ui.dark_mode
 
@@ -106,10 +110,27 @@ class Page:
         """Look at something else."""
         self.look = replace(self.look, **changes)
         if "tab" in changes:
-            self.look = replace(self.look, lit=())
+            self.look = replace(self.look, lit=(), panel=True)
         if "tab" in changes and self.tabs.value != self.look.tab:
             self.tabs.set_value(self.look.tab)
+        self._arrange()
         self.refresh()
+
+    def _arrange(self) -> None:
+        """Put the stage or the drawing in sight, and a panel over the stage."""
+        look = self.look
+        for name, on in (("wg-on-stage", look.view == "stage"), ("wg-open", look.panel)):
+            self.main.classes(**{"add" if on else "remove": name})
+        asked = look.question if look.tab == "why" else ""
+        panel = look.tab if look.panel and look.view == "stage" else ""
+        self.stage_told("opened", panel, asked)
+
+    def stage_told(self, what: str, *about: Any) -> None:
+        """Tell the stage something, where there is one."""
+        if self.there:
+            words = ", ".join(json.dumps(one) for one in about)
+            with self.client:
+                ui.run_javascript(f"window.wgStudio?.{what}({words})")
 
     def switch(self) -> None:
         """Make a light page dark, and a dark one light."""
@@ -174,7 +195,7 @@ class Page:
 
     def draw(self) -> None:
         """Draw the network: what a panel tells, or the overview."""
-        if self.subject is None:
+        if self.subject is None or self.look.view == "stage":
             return
         look = self.look
         untrained = self.session.opened_run is None and self.session.config is not None
@@ -226,14 +247,18 @@ class Page:
         """Do something to what all tabs share, in a thread, and draw what it comes to."""
 
         async def doing() -> None:
-            self._busy(1)
-            try:
-                await self.in_thread(work)
-            finally:
-                self._busy(-1)
+            await self.working_on(work)
             self.refresh()
 
         background_tasks.create(doing(), name="whygrad session")
+
+    async def working_on(self, work: Callable[[], T], about: str = "session") -> T | None:
+        """Do something in a thread, and show meanwhile that it is being done."""
+        self._busy(1)
+        try:
+            return await self.in_thread(work, about)
+        finally:
+            self._busy(-1)
 
     def _busy(self, more: int) -> None:
         """Show that something is being done, from when on and until when."""
@@ -254,6 +279,7 @@ class Page:
         if lit != self.look.lit:
             self.look = replace(self.look, lit=lit)
             self.canvas.light(lit)
+            self.stage_told("light", part)
 
     def gesture(self, gesture: Gesture) -> None:
         """Do what a gesture on the drawing asks for."""
@@ -279,6 +305,8 @@ class Page:
         # What changes four times a second is not read aloud.
         self.status.props(f'aria-live="{"off" if session.running else "polite"}"')
         seen = (session.now, status, session.opened_run and session.opened_run.run)
+        if self.look.view == "stage" and (seen != self._seen or session.running):
+            self.stage_told("news")
         if session.version != self._version:
             self._version = session.version
             self.look = replace(self.look, step=None, part="", question="", frame=0)

@@ -15,6 +15,8 @@ def build(page: Page) -> None:
     state: dict[str, Any] = {"key": None}
 
     def update() -> None:
+        if page.look.view == "stage":
+            return
         subject, chosen = page.now, page.look.chosen
         there = surface.has_surface(subject.net)
         shown.set_visibility(there)

@@ -165,6 +165,8 @@ class _Process:
         run, step = self._opened(Path(order["run"])), order["step"]
         control = self._control(order, 0)
         changes = settings.changes(run.plan, order["changes"])
+        if order["edits"]:
+            changes["edits"] = dict(order["edits"])
         forked = forking.fork(run, step, path, changes, [Live(path)], control)
         return forked.stopped
 

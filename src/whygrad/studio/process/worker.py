@@ -133,15 +133,21 @@ class Worker:
         record: str | PathLike[str],
         changes: Mapping[str, Any],
         *,
+        edits: Mapping[int, float] | None = None,
         paused: bool = False,
         speed: float | None = None,
     ) -> "Worker":
         """Go on from a step of the run `path` in another way, as the run `record`.
 
         `changes` are learning_rate, optimizer, schedule, l1, l2, batch_size, epochs (in all) and seed, as
-        `Settings` names them.
+        `Settings` names them; `edits` are parameters set by hand, by their index in `Parameters.flat`.
         """
-        order = {"run": str(Path(path).resolve()), "step": int(step), "changes": dict(changes)}
+        order = {
+            "run": str(Path(path).resolve()),
+            "step": int(step),
+            "changes": dict(changes),
+            "edits": list((edits or {}).items()),  # JSON has no keys that are numbers
+        }
         return cls._ordered("fork", record, order, paused, speed)
 
     @classmethod

@@ -4,22 +4,32 @@ A page of any other site can send requests to this machine: from a browser that 
 that it lets point here (DNS rebinding). So a request must name this server in `Host`, and where the browser
 says which page sent it (`Origin`, `Sec-Fetch-Site`), that must be the studio's own; RFC 6454, Fetch
 Metadata. What a proxy would add is not believed. Browsers are told to ask no other host for anything
-(`POLICY`), so that nothing of the data can leave by the page.
+(`POLICY`), so that nothing of the data can leave by the page. And it must come from who had the token
+(`entry`), which other users of this machine have not.
 """
 
+import asyncio
 import ipaddress
+import logging
 import socket
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from contextlib import suppress
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
 from whygrad.errors import FileError
+from whygrad.studio.server.entry import LEAVE, Entry
 
+LOG = logging.getLogger("whygrad.studio")
 LIMIT = 100_000_000  # bytes that one request may hold
 DRAINED = (
     20  # limits' worth of a refused request that are read to its end, so that the answer arrives
+)
+BODY = 20.0  # seconds between two pieces of a request
+STRANGER = (
+    "this studio is its owner's: open it at the whole address that it has printed, token and all"
 )
 LOCAL = ("127.0.0.1", "localhost", "::1")
 EVERYWHERE = ("0.0.0.0", "::")
@@ -53,7 +63,7 @@ class Guard:
     """
 
     app: Application
-    port: int
+    entry: Entry
     names: frozenset[str] = frozenset(LOCAL)
     numeric: bool = False
     limit: int = LIMIT
@@ -64,20 +74,27 @@ class Guard:
             await self.app(scope, receive, send)
             return
         scope = {**scope, "headers": [pair for pair in scope["headers"] if not _of_a_proxy(pair)]}
-        problem = self.problem(scope["headers"])
+        found = _by_name(scope["headers"])
+        problem = self.problem(found)
+        stranger = not self.entry.has_cookie(found.get("cookie", []))
         if scope["type"] == "websocket":
-            if problem:
-                await send({"type": "websocket.close", "code": 1008, "reason": problem})
+            if problem or stranger:
+                reason = problem or STRANGER
+                await send({"type": "websocket.close", "code": 1008, "reason": reason})
             else:
-                await self.app(scope, receive, send)
+                await self._wired(scope, receive, send)
         elif problem:
             await _refuse(403, problem, receive, send, self.limit)
+        elif self.entry.has_token(scope["method"], scope["path"], scope["query_string"]):
+            await send(_start(200, self.entry.headers))
+            await send({"type": "http.response.body", "body": LEAVE})
+        elif stranger:
+            await _refuse(401, STRANGER, receive, send, 0)
         else:
-            await self._measured(scope, receive, send)
+            await self._measured(scope, _timed(receive), send)
 
-    def problem(self, headers: Iterable[tuple[bytes, bytes]]) -> str:
-        """Explain why a request with these headers is refused, or "" where it is not."""
-        found = _by_name(headers)
+    def problem(self, found: dict[str, list[str]]) -> str:
+        """Explain why a request with these headers is refused whoever sends it, or "" where it is not."""
         hosts, origins = found.get("host", []), found.get("origin", [])
         if len(hosts) != 1 or not self._is_own(hosts[0]):
             return (
@@ -92,9 +109,22 @@ class Guard:
 
     def _is_own(self, host: str) -> bool:
         name, port = _split_host(host)
-        if port != self.port:
+        if port != self.entry.port:
             return False
         return name in self.names or (self.numeric and _is_numeric(name))
+
+    async def _wired(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the messages of a websocket on; those that mean nothing end it, and it alone.
+
+        What the page's own events come to is caught where they are handled: what arrives here is only
+        that a message could not be read.
+        """
+        try:
+            await self.app(scope, receive, send)
+        except Exception as error:
+            LOG.debug("a websocket was ended: %s", type(error).__name__)
+            with suppress(Exception):  # it may be closed already
+                await send({"type": "websocket.close", "code": 1002})
 
     async def _measured(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on while it is not too large: what it says of its size, and what it holds."""
@@ -139,15 +169,37 @@ class Guard:
 
 async def _refuse(status: int, line: str, receive: Receive, send: Send, limit: int) -> None:
     """Answer with one line, and read on: a client that is still sending would not see the answer else."""
-    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"), *HEADERS]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
+    headers = ((b"content-type", b"text/plain; charset=utf-8"), (b"connection", b"close"))
+    await send(_start(status, headers))
     await send({"type": "http.response.body", "body": f"{line}\n".encode(), "more_body": True})
-    drained, more = 0, True
+    drained, more, receive = 0, True, _timed(receive)
     while more and drained <= DRAINED * limit:
         message = await receive()
         drained += len(message.get("body", b""))
         more = message["type"] == "http.request" and message.get("more_body", False)
     await send({"type": "http.response.body", "body": b""})
+
+
+def _start(status: int, headers: Iterable[tuple[bytes, bytes]]) -> Message:
+    return {"type": "http.response.start", "status": status, "headers": [*headers, *HEADERS]}
+
+
+def _timed(receive: Receive) -> Receive:
+    """Take the next piece of a request for the client's leave where it does not come in time."""
+    more = True
+
+    async def timed() -> Message:
+        nonlocal more
+        if not more:  # the request is whole: what is awaited now is that the client leaves
+            return await receive()
+        try:
+            message = await asyncio.wait_for(receive(), BODY)
+        except TimeoutError:
+            more, message = False, {"type": "http.disconnect"}
+        more = more and message.get("more_body", False)
+        return message
+
+    return timed
 
 
 def known_names(host: str) -> tuple[frozenset[str], bool]:

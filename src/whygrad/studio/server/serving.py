@@ -13,19 +13,23 @@ import sys
 import threading
 import webbrowser
 from asyncio import get_running_loop
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from typing import Any, Protocol
 
 import nicegui.run
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from nicegui import core, ui
 
 from whygrad.errors import InputError
 from whygrad.escaping import note, write
+from whygrad.studio.server.connections import Prompt
+from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import EVERYWHERE, LOCAL, Guard, known_names
+
+Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
 PORTS = 100  # that are tried, from the one asked for
 MESSAGE = 10_000_000  # bytes of a message from a page, which returns the drawing with every gesture
@@ -56,6 +60,7 @@ def _say(line: str) -> None:
 def serve(
     session: Session,
     build: Callable[[Any], None],
+    answer: Answer = lambda path, query: None,
     *,
     host: str = "127.0.0.1",
     port: int = 8750,
@@ -72,6 +77,8 @@ def serve(
         What the tabs look at.
     build : callable
         Makes the page of one tab, within NiceGUI's context.
+    answer : callable
+        Returns kind and content of what the page asks for below /stage/, None where there is nothing.
     host, port : str, int
         The address to listen at. Where the port is in use the next free one is taken; 0 is any free one.
     show : bool
@@ -91,15 +98,18 @@ def serve(
                 note(f"port {port} is in use, so it is port {taken}")
             if host not in LOCAL:
                 note(
-                    f"everyone who reaches {host} can see and use this studio: it asks for no password"
+                    f"what a browser and {host} say to each other can be read on the way, the token too: "
+                    "use a network that you trust"
                 )
             names, numeric = known_names(host)
-            server = _server(Guard(_application(session, build), taken, names, numeric))
-            address = f"http://{_in_address(host)}:{taken}/"
-            with _stopped_by_signals(server):
+            entry = Entry(taken)
+            server = _server(Guard(_application(session, build, answer), entry, names, numeric))
+            address = entry.address(f"http://{_in_address(host)}:{taken}/")
+            with _stopped_by_signals(server), ExitStack() as stack:
                 say(f"The studio is at {address} (Ctrl-C ends it)")
                 if show and _has_browser():
-                    threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+                    door = stack.enter_context(doorway(address))
+                    threading.Thread(target=webbrowser.open, args=(door,), daemon=True).start()
                 _run(server, listener)
     finally:
         session.close()
@@ -158,6 +168,7 @@ def _has_browser() -> bool:
 
 _OPEN = threading.Lock()
 _shown: list[Callable[[], None]] = []  # what builds the page now: a process has one NiceGUI
+_asked: list[Answer] = []  # and what answers it
 
 
 @contextmanager
@@ -170,9 +181,9 @@ def _alone() -> Iterator[None]:
         _OPEN.release()
 
 
-def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
+def _application(session: Any, build: Callable[[Any], None], answer: Answer) -> FastAPI:
     """Return the application that shows this session; a later one of the same process replaces it."""
-    _shown[:] = [lambda: build(session)]
+    _shown[:], _asked[:] = [lambda: build(session)], [answer]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
     core.sio.eio.start_service_task = (
@@ -188,6 +199,14 @@ def _application(session: Any, build: Callable[[Any], None]) -> FastAPI:
 def _parent() -> FastAPI:
     """Return the application around NiceGUI's; without FastAPI's own pages, which ask other hosts."""
     parent = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+
+    @parent.get("/stage/{path:path}")
+    def stage(path: str, request: Request) -> Response:
+        found = _asked[-1](path, request.query_params)
+        if found is None:
+            return Response(status_code=404)
+        kind, content = found
+        return Response(content, media_type=kind, headers={"cache-control": "no-store"})
 
     @ui.page("/")
     def page() -> None:
@@ -213,10 +232,11 @@ def _server(guard: Guard) -> uvicorn.Server:
     config = uvicorn.Config(
         guard,
         lifespan="on",
+        http=Prompt,
         ws="wsproto",
         ws_max_size=MESSAGE,
         log_config=None,
-        log_level="warning",
+        log_level="error",  # what a client sends that is no HTTP is for the client to be told
         access_log=False,
         server_header=False,
         proxy_headers=False,

@@ -5,7 +5,7 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -82,6 +82,7 @@ class Session:
         self._leaving: list[Worker] = []  # that are being ended
         self._diagnosing: set[Diagnosing] = set()
         self._closed = False
+        self._untouched = shown is None
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
         elif shown is None:
@@ -329,8 +330,11 @@ class Session:
             self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
-    def fork(self, step: int, **changes: Any) -> None:
-        """Go on from a step with other settings, as a new run beside the one it comes from."""
+    def fork(self, step: int, edits: Mapping[int, float] | None = None, **changes: Any) -> None:
+        """Go on from a step with other settings, or parameters set by hand, as a new run beside its origin.
+
+        A training that runs is ended first; its run can be resumed.
+        """
         with self._changing:
             parent = self.now.opened_run
             if parent is None:
@@ -340,9 +344,21 @@ class Session:
             self.stop()
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
-                lambda speed: Worker.fork(parent.path, step, path, changes, speed=speed),
+                lambda speed: Worker.fork(
+                    parent.path, step, path, changes, edits=edits, speed=speed
+                ),
                 others=(parent,),
             )
+
+    def fork_by_hand(self, step: int, edits: Mapping[int, float]) -> None:
+        """Train on from a step with parameters set by hand; where all epochs are over, as many again."""
+        parent = self.now.opened_run
+        if parent is None:
+            raise InputError("nothing is recorded yet to train on from: start the training first")
+        plan, more = parent.run.plan, {}
+        if plan.by_steps and step >= plan.epochs * plan.steps_per_epoch:
+            more["epochs"] = 2 * plan.epochs
+        self.fork(step, edits, **more)
 
     def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
         """Return the answer of a diagnosis; the end of the studio breaks it off."""
@@ -363,6 +379,22 @@ class Session:
             with suppress(OSError):  # no run, or one that was removed a moment ago
                 began[path] = (path / MANIFEST).stat().st_mtime_ns
         return {path.name: path for path in sorted(began, key=lambda one: (-began[one], one.name))}
+
+    def runs_by_name(self, name: str) -> Path:
+        """Return the run of the folder with a name, or the one that is shown."""
+        opened_run = self.now.opened_run
+        if opened_run is not None and opened_run.path.name == name:
+            return opened_run.path
+        found = self.runs().get(name)
+        if found is None:
+            raise InputError(f"{name:.100}: there is no such run in the folder of this studio")
+        return found
+
+    def first_look(self) -> bool:
+        """Whether nothing was given and nothing done yet: true once."""
+        with self._swapping:
+            first, self._untouched = self._untouched, False
+        return first and self.now.version == 1 and self.now.worker is None
 
     def open(self, path: Path) -> None:
         """Show a run that lies in the folder; one that is being trained goes on."""

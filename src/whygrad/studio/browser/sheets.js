@@ -1,0 +1,160 @@
+// What a click on a weight, a bias or a unit opens, in a film as in the studio: its equation with the numbers of
+// the example, its curve over the training, and the ripple, what a change of it does.
+
+import { h, write } from "./dom.js";
+import { equationsOf, gradientAt, indexOf, mathmlOf } from "./equation.js";
+import { passAt } from "./motion.js";
+import { costCurve, rippleOf } from "./ripple.js";
+import { nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+
+const MOST = 8; // units that a ripple lists
+const WIDTH = 460, HEIGHT = 120; // of a curve, in its own units
+const SVG_NAMES = "http://www.w3.org/2000/svg";
+
+// ── curves ──
+
+function svgNode(name, about) {
+  const node = document.createElementNS(SVG_NAMES, name);
+  for (const [key, value] of Object.entries(about)) node.setAttribute(key, value);
+  return node;
+}
+
+// The value of a weight or bias at every recorded step that is here: [[index of the step, value]].
+export function courseOf(recording, place) {
+  const found = [];
+  for (let i = 0; i < recording.header.steps.length; i++) if (recording.has(i)) found.push([i, recording.theta(i)[place]]);
+  return found;
+}
+
+// A line through points, with the range at its side, and a mark where we are; a click goes to what is there.
+function lineChart(label, points, now, marked, go) {
+  const values = points.map(([, y]) => y).filter(Number.isFinite), low = Math.min(...values), high = Math.max(...values);
+  const [first, last] = [points[0][0], points.at(-1)[0]], left = 62, right = WIDTH - 8, top = 10, bottom = HEIGHT - 12;
+  const x = (value) => left + ((right - left) * (value - first)) / (last - first || 1);
+  const y = (value) => (high > low ? bottom - ((bottom - top) * (value - low)) / (high - low) : (top + bottom) / 2);
+  const chart = svgNode("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "wgm-chart", role: "img", "aria-label": label });
+  if (low < 0 && high > 0) chart.append(svgNode("line", { x1: left, x2: right, y1: y(0), y2: y(0), class: "wgm-zero" }));
+  const drawn = points.filter(([, value]) => Number.isFinite(value)).map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`);
+  chart.append(svgNode("polyline", { points: drawn.join(" "), class: "wgm-line" }));
+  for (const value of new Set([low, high])) {
+    const text = svgNode("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "wgm-tick" });
+    text.textContent = said(value);
+    chart.append(text);
+  }
+  if (Number.isFinite(marked)) chart.append(svgNode("circle", { cx: x(now), cy: y(marked), r: 4.5, class: "wgm-mark" }));
+  if (go) {
+    chart.classList.add("wgm-clickable");
+    chart.addEventListener("click", (event) => {
+      const { left: from, width } = chart.getBoundingClientRect(), at = ((event.clientX - from) / width) * WIDTH;
+      go(Math.round(Math.min(last, Math.max(first, first + ((at - left) / (right - left)) * (last - first)))));
+    });
+  }
+  return chart;
+}
+
+// ── sheets ──
+
+// What a change of a weight or bias does: a slider, the cost exactly and to first order, the units that move most.
+function rippleSheet(recording, pass, part, from, moved) {
+  const { header } = recording, now = pass.theta[indexOf(pass.model, part)], reach = Math.max(0.5, 2 * Math.abs(now));
+  const slider = h("input", { type: "range", min: -100, max: 100, value: moved ?? 0, step: 1, "aria-label": "Change of it" });
+  const told = h("p", { class: "wgm-ripple-told", "aria-live": "polite" }), table = h("table", { class: "wgm-table" });
+  const chart = h("div", {});
+  function show() {
+    const by = (reach * slider.value) / 100;
+    const curve = costCurve(pass, part, reach);
+    const result = by ? rippleOf(pass, part, by) : null;
+    chart.replaceChildren(lineChart("The cost of this example as it changes", curve, by, result ? pass.cost + result.cost.change : pass.cost));
+    if (!result) {
+      write(told, `Move it: it is ${said(now)} now, and this example costs ${said(pass.cost)}.`);
+      table.replaceChildren();
+      return;
+    }
+    const { change, firstOrder, beyond } = result.cost;
+    write(told, Number.isFinite(change) ? `${signed(by)} makes it ${said(now + by)}. The cost changes by ${signed(change)}: ` +
+      `first order ${signed(firstOrder)}, beyond first order ${signed(beyond)}.`
+      : `${signed(by)} makes it ${said(now + by)}. Then the numbers overflow.`);
+    const most = result.units.filter((unit) => unit.change || unit.firstOrder)
+      .sort((p, q) => Math.abs(q.change) - Math.abs(p.change)).slice(0, MOST);
+    const cells = (tag, ...texts) => texts.map((text) => h(tag, {}, text));
+    table.replaceChildren(h("tr", {}, ...cells("th", "unit", "was", "change", "first order", "beyond")),
+      ...most.map((unit) => h("tr", { "data-part": unit.part }, ...cells("td", nameOfUnit(header, unit.l, unit.j, from), said(unit.before),
+        signed(unit.change), signed(unit.firstOrder), signed(unit.change - unit.firstOrder)))));
+  }
+  slider.addEventListener("input", show);
+  show();
+  return h("div", { class: "wgm-ripple" }, h("h3", {}, "What a change of it does"), slider, told, chart, table);
+}
+
+// The content of the sheet of a part; `moved` is where the slider of its ripple stands.
+export function sheetOf(recording, store, name, moved = 0) {
+  const state = store.get(), { header } = recording, part = partOf(name), from = state.counted ?? 0;
+  const pass = passAt(recording, state), node = h("div", { class: "wgm-sheet" });
+  if (!pass) return h("p", {}, "Nobody knows the truth of this example: it has no gradient.");
+  const { model } = pass;
+  const narrow = window.innerWidth < 560, equations = equationsOf(pass, part, { from });
+  if (equations.length) {
+    const maths = h("div", { class: "wgm-maths" });
+    maths.innerHTML = mathmlOf(equations, narrow ? 26 : 46);
+    node.append(maths);
+  }
+  if (part.kind !== "unit") {
+    const g = gradientAt(pass, part.l, part.j, part.k), it = part.kind === "weight" ? "weight" : "bias";
+    const way = g > 0 ? `as it grows, this example costs more: a gradient step makes it smaller`
+      : g < 0 ? `as it grows, this example costs less: a gradient step makes it larger` : "a small change of it does not change the cost of this example";
+    node.prepend(h("p", {}, `This ${it} is ${said(pass.theta[indexOf(model, part)])}. Its gradient is ${said(g)}: ${way}.`));
+    const course = courseOf(recording, indexOf(model, part));
+    if (course.length > 1)
+      node.append(h("h3", {}, `How it came there, over ${said(header.steps.at(-1))} steps`),
+        lineChart("Its value over the training", course, state.step, recording.theta(state.step)[indexOf(model, part)],
+          (step) => store.set({ step })));
+    node.append(rippleSheet(recording, pass, part, from, moved));
+  } else if (part.l === 0) node.append(h("p", {}, `An input: ${said(pass.x[part.j])} in this example.`));
+  else {
+    const ways = [h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")];
+    node.append(h("div", { class: "wgm-ways" }, ...ways));
+  }
+  return node;
+}
+
+export function mountSheets(stage, recording, store) {
+  const holder = h("div", {});
+  let shown = "", waiting = 0;
+  const fill = () => {
+    waiting = 0;
+    const slider = holder.querySelector(".wgm-ripple input"), held = slider && document.activeElement === slider;
+    const moved = holder.dataset.of === shown ? slider?.value : 0;
+    if (!shown || !recording.has(store.get().step)) return;
+    holder.dataset.of = shown;
+    holder.replaceChildren(sheetOf(recording, store, shown, moved));
+    if (held) holder.querySelector(".wgm-ripple input")?.focus();
+  };
+  const closed = () => {
+    shown = "";
+    if (store.get().part) store.set({ part: "" });
+  };
+  function show({ part, counted }) {
+    shown = partOf(part) ? part : "";
+    if (!shown) return stage.closeSheet();
+    const title = nameOfPart(recording.header, shown, counted ?? 0);
+    fill();
+    stage.openSheet(title.charAt(0).toUpperCase() + title.slice(1), holder, { onClose: closed });
+  }
+  const stop = store.subscribe((state, changed) => {
+    const has = (key) => changed.includes(key);
+    if (has("view") && state.view === "motion" && shown) {
+      shown = "";
+      stage.closeSheet();
+    } else if (state.view !== "motion" && !state.hand) {
+      if (has("part")) show(state);
+      else if (shown && ["step", "example", "point", "edits", "counted"].some(has)) waiting ||= requestAnimationFrame(fill);
+    }
+  });
+  if (store.get().part && store.get().view !== "motion") show(store.get());
+  return {
+    dispose() {
+      stop();
+      cancelAnimationFrame(waiting);
+    },
+  };
+}

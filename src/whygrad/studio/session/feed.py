@@ -1,0 +1,210 @@
+"""What the page's stage is sent of what the session shows: a header, examples, and states in pieces.
+
+    header.json              network, names, examples, the steps there are, and what each comes to
+    news.json?after=100      of the steps from the 100th on the same, and how the training is doing
+    states?from=100&to=200   their parameters, float32
+    browser/stage.js         a module of the stage
+
+All tabs get the same states. While a training goes on they become more with every look at it; where they
+are too many every second one is left out, and `feed` is another: states of another are to be forgotten.
+"""
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from whygrad.errors import InputError, WhygradError
+from whygrad.nn import Array, Data, count
+from whygrad.plan.plan import State
+from whygrad.record import replay
+from whygrad.record.files.stored import judged
+from whygrad.studio.film.recording import (
+    Frame,
+    Part,
+    as_json,
+    chosen_steps,
+    frame_of,
+    header,
+    with_frames,
+)
+from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.session import Session
+from whygrad.studio.session.subject import Rows, Subject
+
+MOST = 1000  # states
+ROOM = 48_000_000  # bytes of them
+PIECE = 2**20  # bytes of states that are asked for at once
+AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
+SHORT = 2e8  # parameters times examples times steps: computed again in a moment
+COLUMNS = 200  # of a table whose rows are sent in words: pixels are not
+
+BYTES = "application/octet-stream"
+BROWSER = Path(__file__).parent.parent / "browser"
+KINDS = {".js": "text/javascript", ".css": "text/css"}
+
+
+class Feed:
+    """The states of what a session shows; `answer` may be asked by several threads."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+        self._lock = threading.Lock()
+        self._key: Any = None
+        self._thinned = 0
+        self._about: dict[str, Any] = {}
+        self._parts: dict[str, Part] = {}
+        self._frames: list[Frame] = []
+        self._states: list[Array] = []
+
+    def answer(self, path: str, query: Mapping[str, str]) -> tuple[str, bytes] | None:
+        """Return kind and content of what a path names, None where there is nothing."""
+        if path.startswith("browser/"):
+            return _module(path.removeprefix("browser/"))
+        with self._lock:
+            if path == "header.json":
+                return _json(self._header())
+            if path == "news.json":
+                return _json(self._news(_whole(query.get("after"))))
+            if path == "states":
+                piece = self._states[_whole(query.get("from")) : _whole(query.get("to"))]
+                return (BYTES, np.stack(piece).astype("<f4").tobytes()) if piece else None
+        return None
+
+    def _header(self) -> dict[str, Any]:
+        """Return the header of now, or what says why this cannot be shown on a stage."""
+        try:
+            now = self._look()
+        except WhygradError as error:
+            return {"error": str(error)}
+        each = max(1, PIECE // (4 * int(self._about["count"])))
+        found = with_frames(self._about, self._frames)
+        return found | {"states": {"each": each, "packed": False}} | now
+
+    def _news(self, after: int) -> dict[str, Any]:
+        """Return what the steps after so many come to, and how the training is doing."""
+        try:
+            now = self._look()
+        except WhygradError as error:
+            return {"error": str(error)}
+        found = with_frames(self._about, self._frames)
+        steps, epochs, rate = found["steps"], found["epochs"], found["batch"]["rate"]
+        new = {"steps": steps[after:], "epochs": epochs[after:], "rate": rate[after:]}
+        return new | {"curves": found["curves"]} | now
+
+    def _look(self) -> dict[str, Any]:
+        """Look at what is shown, and return how its training is doing."""
+        now = self.session.now
+        if (now.version, now.opened_run) != self._key:
+            self._key = None
+            self._begin()
+            self._key = (now.version, now.opened_run)
+        if now.opened_run is not None:
+            self._go_on(now.opened_run)
+        active = self.session.active
+        begun = now.opened_run is not None or active
+        return {
+            "feed": f"{now.version}.{self._thinned}",
+            "running": self.session.running,
+            "live": active or not begun,  # whether it can go on
+            "begun": begun,
+        }
+
+    def _begin(self) -> None:
+        """Take what is shown now, with the states that it has."""
+        subject = self.session.subject()
+        opened_run = self.session.opened_run
+        several = None if subject.run is None else subject.run.manifest["data"].get("several")
+        self._parts = {name: _part(rows, several) for name, rows in subject.parts.items()}
+        config = self.session.config
+        title = opened_run.path.stem if opened_run else config.title if config else ""
+        about = header(
+            subject.plan,
+            subject.names,
+            self._parts,
+            subject.theta.flat,
+            title=title,
+            run="" if opened_run is None else opened_run.path.name,
+            note=subject.notice,
+        )
+        if about["examples"] is None:
+            raise InputError(subject.notice or "there are no examples to show it with")
+        self._about, self._frames, self._states, self._thinned = about, [], [], 0
+        if opened_run is None:
+            self._add(subject, subject.state)
+            return
+        most = self._most()
+        for state in _known(opened_run, subject, most):
+            self._add(subject, state)
+
+    def _go_on(self, opened_run: OpenedRun) -> None:
+        """Add what the training has come to since."""
+        subject = opened_run.subject()
+        last = self._frames[-1].step
+        if subject.step <= last:
+            return
+        for state in _between(opened_run, subject, last):
+            self._add(subject, state)
+        while len(self._frames) > self._most():
+            kept = sorted({*range(0, len(self._frames), 2), len(self._frames) - 1})
+            self._frames = [self._frames[i] for i in kept]
+            self._states = [self._states[i] for i in kept]
+            self._thinned += 1
+
+    def _most(self) -> int:
+        return int(max(2, min(MOST, ROOM // (4 * int(self._about["count"])))))
+
+    def _add(self, subject: Subject, state: State) -> None:
+        with np.errstate(all="ignore"):
+            self._frames.append(frame_of(subject.plan, self._parts, state))
+        self._states.append(np.array(state.theta, np.float32))
+
+
+def _json(found: Any) -> tuple[str, bytes]:
+    return "application/json", as_json(found).encode()
+
+
+def _module(name: str) -> tuple[str, bytes] | None:
+    found = {one.name: one for one in BROWSER.iterdir()}.get(name)
+    kind = None if found is None else KINDS.get(found.suffix)
+    return None if found is None or kind is None else (kind, found.read_bytes())
+
+
+def _whole(text: str | None) -> int:
+    return int(text) if text and text.isascii() and text.isdecimal() and len(text) < 8 else 0
+
+
+def _part(rows: Rows, several: Any) -> Part:
+    known = rows.table is not None and rows.table.num_columns <= COLUMNS
+    data = judged(Data(rows.X, rows.Y), several)
+    return Part(data, rows.row) if known else Part(data)
+
+
+def _is_short(subject: Subject, steps: int) -> bool:
+    plan = subject.plan
+    return plan.by_steps and steps * plan.batch_size * count(plan.net.sizes) <= SHORT
+
+
+def _known(opened_run: OpenedRun, subject: Subject, most: int) -> list[State]:
+    """Return the states of a run at equal distances, or those that were kept where it is long."""
+    run, last = opened_run.run, subject.step
+    if opened_run.rows() and _is_short(subject, last - run.start):
+        return list(replay.states(run, chosen_steps(run.start, last, most)))
+    kept = [one.step for one in run.snapshots(last)]
+    some = kept[:: max(1, -(-len(kept) // (most - 1)))]
+    found = [run.state(step).copy() for step in some]
+    return found if found and found[-1].step >= last else [*found, subject.state]
+
+
+def _between(opened_run: OpenedRun, subject: Subject, before: int) -> list[State]:
+    """Return the states that a training went through since one, the freshest at the end."""
+    gap = subject.step - before
+    if gap > 1 and opened_run.rows() and _is_short(subject, gap):
+        try:
+            wanted = chosen_steps(before, subject.step, AT_ONCE)[1:]
+            return list(replay.states(opened_run.run, wanted))
+        except WhygradError:  # it is being written: the freshest will do
+            pass
+    return [subject.state]

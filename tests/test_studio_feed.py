@@ -1,0 +1,83 @@
+"""What the stage is sent: each state once, those of the run to the last bit of float32, nothing else."""
+
+import json
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from whygrad.record import open_run
+from whygrad.studio.session import feed as feeding
+from whygrad.studio.session.feed import Feed
+from whygrad.studio.session.session import Session
+
+STEPS = 40
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A short recorded run of a network of two inputs."""
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    path = tmp_path_factory.mktemp("runs") / "xor.run"
+    wg.train(net, X, [[0], [1], [1], [0]], epochs=STEPS, batch_size=4, record=path)
+    return open_run(path)
+
+
+def told(feed, path, **query):
+    return json.loads(feed.answer(path, query)[1])
+
+
+def test_the_states_are_those_of_the_run_at_the_steps_that_the_header_names(run, tmp_path):
+    feed = Feed(Session(tmp_path, run))
+    header = told(feed, "header.json")
+    assert header["steps"] == list(range(STEPS + 1))
+    kind, content = feed.answer("states", {"from": "0", "to": str(STEPS + 1)})
+    states = np.frombuffer(content, "<f4").reshape(-1, header["count"])
+    for step in (0, 1, 23, STEPS):
+        assert (states[step] == run.state(step).theta.astype(np.float32)).all()
+    assert (header["running"], header["live"], header["begun"]) == (False, False, True)
+
+
+def test_news_hold_what_is_new_and_nothing_twice(run, tmp_path):
+    feed = Feed(Session(tmp_path, run))
+    header = told(feed, "header.json")
+    news = told(feed, "news.json", after="30")
+    assert news["steps"] == header["steps"][30:] and news["feed"] == header["feed"]
+    assert told(feed, "news.json", after=str(STEPS + 1))["steps"] == []
+
+
+def test_too_many_states_are_thinned_and_the_feed_is_another(run, tmp_path, monkeypatch):
+    feed = Feed(Session(tmp_path, run))
+    before = told(feed, "header.json")["feed"]
+    monkeypatch.setattr(feeding, "MOST", 12)
+    feed._frames.pop(), feed._states.pop()  # as if the training had taken one more step
+    header = told(feed, "header.json")
+    assert header["feed"] != before
+    assert len(header["steps"]) <= 12 and header["steps"][0] == 0 and header["steps"][-1] == STEPS
+
+
+def test_a_network_that_is_not_trained_yet_has_its_first_state(tmp_path):
+    session = Session(tmp_path)
+    header = told(Feed(session), "header.json")
+    assert (header["steps"], header["title"], header["begun"]) == ([0], "spirals", False)
+    assert header["examples"]["count"] > 1
+
+
+def test_what_cannot_be_computed_in_a_browser_is_said_in_one_line(tmp_path, run):
+    found = told(Feed(Session(tmp_path, wg.explain(run.fitted))), "header.json")
+    assert set(found) == {"error"} and "\n" not in found["error"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["browser/../feed.py", "browser/", "browser/nothing.js", "..", "", "states", "header", "x/y"],
+)
+def test_there_is_nothing_else(run, tmp_path, path):
+    assert Feed(Session(tmp_path, run)).answer(path, {"from": "9999999"}) is None
+
+
+def test_the_first_look_is_one(tmp_path, run):
+    session = Session(tmp_path)
+    assert session.first_look() and not session.first_look()
+    assert not Session(tmp_path, run).first_look()

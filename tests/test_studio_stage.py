@@ -1,0 +1,246 @@
+"""The stage in the studio, in a real browser: it moves by itself, grows, asks, forks and shares."""
+
+import time
+
+import numpy as np
+import pytest
+
+import whygrad as wg
+from browser import wait_for
+from whygrad.record import open_run
+
+LOOKED_AT = """
+const shown = window.wgStudio?.shown;
+if (!shown) return null;
+const {recording, store, stage} = shown, state = store.get();
+const {run, title, running} = recording.header, {part, playing, example} = state;
+return {run, title, running, part, playing, example,
+  step: recording.steps[state.step], last: recording.steps.at(-1),
+  states: recording.steps.length, all: recording.steps.every((_, i) => recording.has(i)),
+  sizes: recording.header.network.sizes, drawn: Number(stage.root.dataset.drawn ?? 0)};
+"""
+CALLS = "return performance.getEntriesByType('resource').length"
+
+
+class Stage:
+    """A person before the stage: clicks, reads, scrubs."""
+
+    def __init__(self, browser, studio, folder):
+        self.browser, self.studio, self.folder, self.clicks = browser, studio, folder, 0
+        self.run_script = browser.driver.execute_script
+
+    def now(self):
+        return self.run_script(LOOKED_AT) or {}
+
+    def until(self, predicate, what):
+        """Wait until what is looked at is so, and give it."""
+        return wait_for(lambda: (found := self.now()) and predicate(found) and found, what)
+
+    def click(self, x, y):
+        from selenium.webdriver import ActionChains
+
+        self.clicks += 1
+        chain = ActionChains(self.browser.driver)
+        chain.w3c_actions.pointer_action.move_to_location(round(x), round(y))
+        chain.w3c_actions.pointer_action.click()
+        chain.perform()
+
+    def press(self, name):
+        self.clicks += 1
+        found = wait_for(
+            lambda: next(
+                (e for e in self.browser.all_by_role("button", name) if e.is_displayed()), None
+            ),
+            f"a button {name!r}",
+        )
+        found.click()
+
+    def weight(self):
+        """A point of the picture at which a weight is, and its name."""
+        return wait_for(lambda: self.run_script(A_WEIGHT), "a weight that can be clicked")
+
+    def go_to(self, share):
+        self.run_script(
+            "const {recording, store} = window.wgStudio.shown;"
+            "store.set({step: Math.floor(arguments[0] * (recording.steps.length - 1)), playing: false})",
+            share,
+        )
+
+
+A_WEIGHT = """
+const {stage, recording} = window.wgStudio?.shown ?? {};
+if (!stage?.layout) return null;
+const box = stage.root.getBoundingClientRect(), {sizes} = recording.header.network;
+for (let j = 0; j < sizes[1]; j++) for (let k = 0; k < sizes[0]; k++) {
+  const edge = stage.geometry().edge(1, j, k);
+  for (let share = 0.2; edge && share < 0.8; share += 0.05) {
+    const x = box.left + edge.x1 + share * (edge.x2 - edge.x1);
+    const y = box.top + edge.y1 + share * (edge.y2 - edge.y1);
+    const part = stage.partAt(x, y);
+    if (part.includes(",")) return [x, y, part];
+  }
+}
+return null;
+"""
+
+
+@pytest.fixture
+def person(served, browser, tmp_path):
+    """Return a function that opens a studio at its stage."""
+
+    def open_(*words, at="", **more):
+        studio = served(tmp_path, *words, **more)
+        browser.open(studio.url + at)
+        return Stage(browser, studio, tmp_path)
+
+    return open_
+
+
+@pytest.fixture(scope="module")
+def xor_run(tmp_path_factory):
+    """A folder with a short recorded run."""
+    folder = tmp_path_factory.mktemp("runs")
+    X = np.array([[0, 0], [0, 1], [1, 0], [1, 1]], float)
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    wg.train(net, X, [[0], [1], [1], [0]], epochs=60, batch_size=4, record=folder / "xor.run")
+    return folder / "xor.run"
+
+
+def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person):
+    stage = person()
+    stage.until(lambda now: now["running"] and now["step"] > 0, "a training that moves by itself")
+    x, y, part = stage.weight()
+    stage.click(x, y)
+    stopped = stage.until(
+        lambda now: now["part"] == part and not now["running"], "the weight, and a stop"
+    )
+    assert not stopped["playing"]
+    stage.press("Why?")
+    wait_for(
+        lambda: (
+            "∂"
+            in stage.run_script("return document.querySelector('.wg-answer-box')?.innerText ?? ''")
+        ),
+        "the exact engine's answer",
+    )
+    assert stage.clicks <= 3
+    asked, at = stage.run_script(
+        "return [window.wgStudio.where(), document.querySelector('.wg-number input').value]"
+    )
+    assert int(at) == asked["index"] and asked["part"] == part
+    assert f"part={part}" in stage.browser.driver.current_url
+    assert "token" not in stage.browser.driver.current_url
+    assert stage.browser.foreign(stage.studio) == []
+    assert stage.browser.complaints() == []
+
+
+def test_scrubbing_asks_the_server_for_nothing(person, xor_run):
+    stage = person(xor_run)
+    stage.until(lambda now: now["all"], "all states")
+    before, drawn = stage.run_script(CALLS), stage.now()["drawn"]
+    for share in np.linspace(0, 1, 12):
+        stage.go_to(float(share))
+        time.sleep(0.03)
+    assert stage.until(lambda now: now["drawn"] > drawn + 5, "pictures")["step"] == 60
+    assert stage.run_script(CALLS) == before
+
+
+def test_the_states_of_the_stage_are_those_of_the_run(person, xor_run):
+    stage = person(xor_run)
+    stage.until(lambda now: now["all"], "all states")
+    run = open_run(xor_run)
+    for step in (0, 17, 60):
+        theta = stage.run_script(
+            "const {recording} = window.wgStudio.shown;"
+            "return [...recording.theta(recording.steps.indexOf(arguments[0]))]",
+            step,
+        )
+        assert (np.array(theta, np.float32) == run.state(step).theta.astype(np.float32)).all()
+
+
+def test_a_reload_and_a_link_show_the_same_place(person, xor_run):
+    stage = person(xor_run, at="#run=xor.run&step=30&part=1:2,0")
+    found = stage.until(lambda now: now["part"] == "1:2,0", "the place of the link")
+    assert (found["step"], found["run"]) == (30, "xor.run")
+    stage.browser.reload()
+    again = stage.until(lambda now: now["part"] == "1:2,0", "the same place")
+    assert {**again, "drawn": 0} == {**found, "drawn": 0}
+    stage.run_script("window.wgStudio.shown.store.set({part: '2:0'})")
+    stage.browser.driver.back()
+    stage.until(lambda now: now["part"] == "1:2,0", "the place before")
+
+
+def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_run):
+    stage = person(at="#run=..%2Fxor.run")
+    assert stage.until(lambda now: now["title"], "a stage")["title"] == "spirals"
+    stage.browser.open(f"{stage.studio.origin}#run=nowhere.run")
+    stage.browser.has("nowhere.run: there is no such run in the folder of this studio")
+
+
+def test_a_second_data_set_in_the_same_tab_leaves_nothing_of_the_first(person):
+    stage = person()
+    stage.until(lambda now: now["step"] > 0, "the first training")
+    stage.press("Data")
+    stage.press("diabetes")
+    found = stage.until(lambda now: now["title"] == "diabetes", "the second data set")
+    assert (found["step"], found["last"], found["part"], found["run"]) == (0, 0, "", "")
+    assert found["sizes"][0] == 10
+    text = stage.run_script("return document.querySelector('.st-stage').innerText")
+    assert "R²" in text and "accuracy" not in text and "spirals" not in text
+    assert stage.browser.complaints() == []
+
+
+def test_a_weight_dragged_by_hand_is_what_a_fork_trains_on_from(person, xor_run, tmp_path):
+    import shutil
+
+    shutil.copytree(xor_run, tmp_path / "xor.run")
+    stage = person("xor.run")
+    stage.until(lambda now: now["all"], "all states")
+    stage.run_script(
+        "window.wgStudio.shown.store.set({step: 10, edits: {0: 2.5}, hand: 'adjust', playing: false})"
+    )
+    stage.press("Train on from here")
+    stage.until(lambda now: now["run"] == "xor-fork.run", "the fork")
+    wait_for(lambda: open_run(tmp_path / "xor-fork.run").stopped, "its end")
+    fork = open_run(tmp_path / "xor-fork.run")
+    assert fork.start == 10
+    expected = open_run(xor_run).state(10).theta.copy()
+    expected[0] = 2.5
+    assert (fork.state(10).theta == expected).all()
+
+
+def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, xor_run, tmp_path):
+    stage = person(xor_run)
+    stage.until(lambda now: now["all"], "all states")
+    stage.browser.tell("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
+    stage.press("Share")
+    film = wait_for(lambda: next(tmp_path.glob("*.html"), None), "the film")
+    wait_for(lambda: not list(tmp_path.glob("*.crdownload")), "all of it")
+    driver, cookie = stage.browser.driver, stage.studio.cookie.partition("=")[2]
+    driver.get("about:blank")
+    stage.studio.end()
+    driver.get(film.as_uri())
+    wait_for(
+        lambda: driver.execute_script(
+            "return document.querySelector('.st-stage')?.dataset.drawn > 0"
+        ),
+        "a picture",
+    )
+    assert cookie not in film.read_text() and stage.studio.host not in film.read_text()
+    slider = stage.browser.by_label("step of the training")
+    assert int(slider.get_attribute("max")) == 60
+
+
+def test_a_network_that_no_browser_can_compute_is_shown_by_its_drawing(person, tmp_path):
+    code = """
+import numpy as np, whygrad as wg
+from dataclasses import replace
+from whygrad.nn.functions import ACTIVATIONS
+own = replace(ACTIVATIONS["tanh"], name="my_tanh")
+net = wg.Network(2, [wg.Dense(2, own), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+run = wg.train(net, np.eye(2), [[0], [1]], epochs=2, record="own.run")
+wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
+"""
+    stage = person(code=f"import warnings; warnings.simplefilter('ignore')\n{code}")
+    stage.browser.has("There is no stage of this, but its drawing")
+    assert stage.browser.by_role("button", "Stage").is_displayed()
