@@ -103,7 +103,8 @@ def test_the_arrow_keys_reach_every_unit_weight_and_bias():
         {"layout": "besidePart, layoutOf"},
         """(() => {
           const sizes = [3, 4, 2], shown = sizes.map((n) => Array.from({ length: n }, (_, j) => j));
-          const layout = layoutOf({ sizes, shown, width: 1000, height: 600, room: { left: 40, right: 40 } });
+          const layout = layoutOf({ sizes, shown, width: 1000, height: 600,
+            room: { left: 40, right: 40 } });
           const found = new Set(["1:0"]);
           for (const part of found)
             for (const key of ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "Home", "End"])
@@ -138,7 +139,7 @@ def spirals(n=60):
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """Pages that tell what they hold: `plane`, a deep network over the plane, and a `wide` one of a table."""
+    """Pages that tell what they hold: `plane`, a deep network over the plane, a `wide` one of a table."""
     folder = tmp_path_factory.mktemp("films")
     X, Y = spirals()
     rng = np.random.default_rng(0)
@@ -177,7 +178,8 @@ class Shown:
         drawn = (
             "return film.stage.width > 0 && Math.abs(film.stage.root.clientWidth - innerWidth) < 2"
         )
-        wait_for(lambda: self.run(drawn + " && film.stage.layout.width === film.stage.picture.clientWidth"))  # fmt: skip
+        fits = " && film.stage.layout.width === film.stage.picture.clientWidth"
+        wait_for(lambda: self.run(drawn + fits))
 
     def state(self, name):
         return self.run("return film.store.get()[arguments[0]]", name)
@@ -244,7 +246,8 @@ def test_one_caption_leads_from_watching_to_the_weight_and_its_blame(show):
         """const { gradient, model } = film.stage.scene, [l, rest] = film.store.get().part.split(":");
         const [j, k] = rest.split(",").map(Number);
         const weights = [1, 2, 3].flatMap((at) => [...gradient.slice(model.W(at), model.b(at))]);
-        return [Math.abs(gradient[model.W(+l) + j * model.sizes[l - 1] + k]), Math.max(...weights.map(Math.abs))]"""
+        return [Math.abs(gradient[model.W(+l) + j * model.sizes[l - 1] + k]),
+          Math.max(...weights.map(Math.abs))]"""
     )
     assert heaviest[0] == heaviest[1]
     assert "its gradient is" in shown.run("return film.stage.caption.textContent")
@@ -271,11 +274,14 @@ def test_nothing_of_the_picture_overlaps_is_cut_or_scrolls_sideways(show, name):
 
 PICTURE = """const { layout, picture, labels } = film.stage, box = (node) => {
           const [a, b] = [node.getBoundingClientRect(), picture.getBoundingClientRect()];
-          return { text: node.textContent, x: a.left - b.left, y: a.top - b.top, width: a.width, height: a.height };
+          return { text: node.textContent, x: a.left - b.left, y: a.top - b.top,
+            width: a.width, height: a.height };
         };
         const units = layout.columns.flatMap((column) => column.units.map((j, at) => ({ text: `unit ${j}`,
-          x: column.x - layout.tile / 2, y: column.y(at) - layout.tile / 2, width: layout.tile, height: layout.tile })));
-        return { room: [picture.clientWidth, picture.clientHeight], units, labels, big: layout.big, tile: layout.tile,
+          x: column.x - layout.tile / 2, y: column.y(at) - layout.tile / 2,
+          width: layout.tile, height: layout.tile })));
+        return { room: [picture.clientWidth, picture.clientHeight], units, labels,
+          big: layout.big, tile: layout.tile,
           more: [...film.stage.more.children].map(box), head: box(film.stage.bigHead),
           edges: film.stage.edges.map((edge) => edge.at),
           page: [document.documentElement.scrollWidth, document.documentElement.scrollHeight,
@@ -313,8 +319,10 @@ def test_a_click_chooses_unit_weight_bias_example_and_step(show):
     shown = show("plane")
     for script, part in (
         ("const { x, y } = film.stage.geometry().unit(1, 2); return [x, y]", "1:2"),
-        ("const e = film.stage.geometry().edge(1, 0, 0); return [e.x1 + 0.1 * (e.x2 - e.x1), e.y1 + 0.1 * (e.y2 - e.y1)]", "1:0,0"),
-        ("const e = film.stage.geometry().edge(2, 2, 'bias'); return [e.x1 + 0.3 * (e.x2 - e.x1), e.y1 + 0.3 * (e.y2 - e.y1)]", "2:2,bias"),
+        ("const e = film.stage.geometry().edge(1, 0, 0);"
+         "return [e.x1 + 0.1 * (e.x2 - e.x1), e.y1 + 0.1 * (e.y2 - e.y1)]", "1:0,0"),
+        ("const e = film.stage.geometry().edge(2, 2, 'bias');"
+         "return [e.x1 + 0.3 * (e.x2 - e.x1), e.y1 + 0.3 * (e.y2 - e.y1)]", "2:2,bias"),
     ):  # fmt: skip
         shown.click_at(*shown.run(script))
         wait_for(lambda part=part: shown.state("part") == part, part)
@@ -354,7 +362,8 @@ def test_the_keyboard_walks_the_network_and_opens_what_it_is_at(show):
     at = "return document.activeElement.dataset.part"
     assert shown.run(at) == "1:0"
     for key, part in (
-        (Keys.ARROW_LEFT, "1:0,0"), (Keys.ARROW_LEFT, "0:0"), (Keys.ARROW_DOWN, "0:1"), (Keys.ARROW_RIGHT, "1:0,1"), (Keys.ARROW_DOWN, "1:1,1"),
+        (Keys.ARROW_LEFT, "1:0,0"), (Keys.ARROW_LEFT, "0:0"), (Keys.ARROW_DOWN, "0:1"),
+        (Keys.ARROW_RIGHT, "1:0,1"), (Keys.ARROW_DOWN, "1:1,1"),
         (Keys.ARROW_RIGHT, "1:1"), (Keys.END, "1:2"), (Keys.ARROW_RIGHT, "2:0,2"), (Keys.ARROW_LEFT, "1:2"),
     ):  # fmt: skip
         shown.press(key)
@@ -371,7 +380,8 @@ def test_the_keyboard_walks_the_network_and_opens_what_it_is_at(show):
 def test_every_unit_is_spoken_of_with_its_number_and_weights_as_they_are_come_to(show):
     shown = show("plane")
     spoken = shown.run(
-        """return [...film.stage.proxies.children].map((one) => [one.dataset.part, one.getAttribute("aria-label")])"""
+        """return [...film.stage.proxies.children].map((one) =>
+          [one.dataset.part, one.getAttribute("aria-label")])"""
     )
     assert [part for part, _ in spoken] == [
         *(f"0:{j}" for j in range(2)), *(f"1:{j}" for j in range(3)),
@@ -405,12 +415,16 @@ def test_the_keys_of_a_slide_go_through_the_training(show):
 def test_width_in_the_whole_network_is_of_its_largest_gradient(show):
     """So that gradients that vanish look so: within a layer the widest line is always as wide as can be."""
     shown = show("deep")
-    shares = "return film.stage.edges.filter((edge) => edge.l === 1).reduce((most, edge) => Math.max(most, edge.share), 0)"
+    shares = (
+        "return film.stage.edges.filter((edge) => edge.l === 1)"
+        ".reduce((most, edge) => Math.max(most, edge.share), 0)"
+    )
     shown.set(edges="gradient", width="layer")
     assert shown.run(shares) == 1
     shown.set(width="network")
     expected = shown.run(
-        """const { gradient, model } = film.stage.scene, most = (part) => Math.max(...[...part].map(Math.abs));
+        """const { gradient, model } = film.stage.scene;
+        const most = (part) => Math.max(...[...part].map(Math.abs));
         return most(gradient.slice(0, model.W(2))) / most(gradient)"""
     )
     assert shown.run(shares) == pytest.approx(expected) and expected < 0.1

@@ -64,7 +64,16 @@ PLAN: dict[str, Callable[[Any], Any]] = {
     },
     **{name: lambda given: given for name in ("label_smoothing", "cost_below", "rate_multipliers")},
 }
-OTHERS = ("learning_rate", "engine", "data", "validation", "metrics", "callbacks", "seconds", "edits")
+OTHERS = (
+    "learning_rate",
+    "engine",
+    "data",
+    "validation",
+    "metrics",
+    "callbacks",
+    "seconds",
+    "edits",
+)
 
 
 def broken_off(given: R) -> bool:
