@@ -250,7 +250,7 @@ def test_a_launcher_removes_the_folders_of_those_that_were_killed(tmp_path, monk
     for name in names:
         (tmp_path / name).mkdir()
     monkeypatch.setattr(launcher.tempfile, "gettempdir", lambda: str(tmp_path))
-    launcher._remove_left_behind()
+    launcher.remove_left_behind()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(names[1:])
 
 

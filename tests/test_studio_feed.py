@@ -51,7 +51,7 @@ def test_too_many_states_are_thinned_and_the_feed_is_another(run, tmp_path, monk
     feed = Feed(Session(tmp_path, run))
     before = told(feed, "header.json")["feed"]
     monkeypatch.setattr(feeding, "MOST", 12)
-    feed._frames.pop(), feed._states.pop()  # as if the training had taken one more step
+    feed.frames.pop(), feed.states.pop()  # as if the training had taken one more step
     header = told(feed, "header.json")
     assert header["feed"] != before
     assert len(header["steps"]) <= 12 and header["steps"][0] == 0 and header["steps"][-1] == STEPS

@@ -335,7 +335,7 @@ def test_a_head_that_does_not_come_in_time_ends_its_connection(monkeypatch, piec
     except ConnectionResetError:
         found = b""
     assert found.count(b"HTTP/1.1 200") == answers
-    assert connections._waiting == {}
+    assert connections.waiting == {}
 
 
 # ── how much at once ─────────────────────────────────────────────────────────────────────────────────

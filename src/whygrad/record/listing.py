@@ -84,7 +84,7 @@ def settings_of(run: Run) -> str:
 
 
 def rename(path: Path, name: str) -> Path:
-    """Give a run another name in its folder.
+    """Rename a run within its folder.
 
     Parameters
     ----------

@@ -136,7 +136,7 @@ def _started(
     program: list[str], common: dict[str, str], n: int
 ) -> Iterator[tuple[list[subprocess.Popen[bytes]], list[Path]]]:
     """Start the processes, of which the first has this one's streams, and leave none behind."""
-    _remove_left_behind()
+    remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"{FOLDERS}{os.getpid()}-") as folder:
         told = [Path(folder) / f"{i}.txt" for i in range(n)]
         started: list[subprocess.Popen[bytes]] = []
@@ -176,7 +176,7 @@ def _started(
                 signal.signal(getattr(signal, name), handler)
 
 
-def _remove_left_behind() -> None:
+def remove_left_behind() -> None:
     """Remove the folders of launchers that were killed: those of processes that are gone."""
     if os.name != "posix":  # where signal 0 does not merely ask
         return

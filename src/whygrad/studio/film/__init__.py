@@ -5,6 +5,6 @@
     film         a recording as one HTML file
     worksheet    one step of backpropagation by hand, to print
 
-Doors: `film`, `recording`, `bundle`, `worksheet`. None of them imports NiceGUI: a film is made by a plain
+Doors: `film`, `recording`, `worksheet`. None of them imports NiceGUI: a film is made by a plain
 installation.
 """

@@ -126,7 +126,7 @@ class Page:
         self.stage_told("opened", panel, asked)
 
     def stage_told(self, what: str, *about: Any) -> None:
-        """Tell the stage something, where there is one."""
+        """Call a function of the stage in the browser, where there is one."""
         if self.there:
             words = ", ".join(json.dumps(one) for one in about)
             with self.client:

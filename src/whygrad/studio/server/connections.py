@@ -13,7 +13,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD = 10.0  # seconds for the head of a request, from its connection or its first byte
 MOST = 128  # connections that may be at it at once
 
-_waiting: dict["Prompt", asyncio.TimerHandle] = {}  # the oldest first; a process has one studio
+waiting: dict["Prompt", asyncio.TimerHandle] = {}  # the oldest first; a process has one studio
 
 
 class Prompt(H11Protocol):
@@ -22,8 +22,8 @@ class Prompt(H11Protocol):
     def connection_made(self, transport: Any) -> None:
         """Await the first request."""
         super().connection_made(transport)
-        if len(_waiting) >= MOST:
-            next(iter(_waiting)).give_up()
+        if len(waiting) >= MOST:
+            next(iter(waiting)).give_up()
         self._await_head()
 
     def data_received(self, data: bytes) -> None:
@@ -31,7 +31,7 @@ class Prompt(H11Protocol):
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE or self.transport.is_closing():
             self._await_nothing()
-        elif self not in _waiting and self.timeout_keep_alive_task is None:
+        elif self not in waiting and self.timeout_keep_alive_task is None:
             self._await_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -45,9 +45,9 @@ class Prompt(H11Protocol):
         self.transport.abort()
 
     def _await_head(self) -> None:
-        _waiting[self] = self.loop.call_later(HEAD, self.give_up)
+        waiting[self] = self.loop.call_later(HEAD, self.give_up)
 
     def _await_nothing(self) -> None:
-        timer = _waiting.pop(self, None)
+        timer = waiting.pop(self, None)
         if timer is not None:
             timer.cancel()

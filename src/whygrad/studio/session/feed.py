@@ -56,8 +56,8 @@ class Feed:
         self._thinned = 0
         self._about: dict[str, Any] = {}
         self._parts: dict[str, Part] = {}
-        self._frames: list[Frame] = []
-        self._states: list[Array] = []
+        self.frames: list[Frame] = []
+        self.states: list[Array] = []
 
     def answer(self, path: str, query: Mapping[str, str]) -> tuple[str, bytes] | None:
         """Return kind and content of what a path names, None where there is nothing."""
@@ -69,7 +69,7 @@ class Feed:
             if path == "news.json":
                 return _json(self._news(_whole(query.get("after"))))
             if path == "states":
-                piece = self._states[_whole(query.get("from")) : _whole(query.get("to"))]
+                piece = self.states[_whole(query.get("from")) : _whole(query.get("to"))]
                 return (BYTES, np.stack(piece).astype("<f4").tobytes()) if piece else None
         return None
 
@@ -80,7 +80,7 @@ class Feed:
         except WhygradError as error:
             return {"error": str(error)}
         each = max(1, PIECE // (4 * int(self._about["count"])))
-        found = with_frames(self._about, self._frames)
+        found = with_frames(self._about, self.frames)
         return found | {"states": {"each": each, "packed": False}} | now
 
     def _news(self, after: int) -> dict[str, Any]:
@@ -89,7 +89,7 @@ class Feed:
             now = self._look()
         except WhygradError as error:
             return {"error": str(error)}
-        found = with_frames(self._about, self._frames)
+        found = with_frames(self._about, self.frames)
         steps, epochs, rate = found["steps"], found["epochs"], found["batch"]["rate"]
         new = {"steps": steps[after:], "epochs": epochs[after:], "rate": rate[after:]}
         return new | {"curves": found["curves"]} | now
@@ -131,7 +131,7 @@ class Feed:
         )
         if about["examples"] is None:
             raise InputError(subject.notice or "there are no examples to show it with")
-        self._about, self._frames, self._states, self._thinned = about, [], [], 0
+        self._about, self.frames, self.states, self._thinned = about, [], [], 0
         if opened_run is None:
             self._add(subject, subject.state)
             return
@@ -142,15 +142,15 @@ class Feed:
     def _go_on(self, opened_run: OpenedRun) -> None:
         """Add what the training has come to since."""
         subject = opened_run.subject()
-        last = self._frames[-1].step
+        last = self.frames[-1].step
         if subject.step <= last:
             return
         for state in _between(opened_run, subject, last):
             self._add(subject, state)
-        while len(self._frames) > self._most():
-            kept = sorted({*range(0, len(self._frames), 2), len(self._frames) - 1})
-            self._frames = [self._frames[i] for i in kept]
-            self._states = [self._states[i] for i in kept]
+        while len(self.frames) > self._most():
+            kept = sorted({*range(0, len(self.frames), 2), len(self.frames) - 1})
+            self.frames = [self.frames[i] for i in kept]
+            self.states = [self.states[i] for i in kept]
             self._thinned += 1
 
     def _most(self) -> int:
@@ -158,8 +158,8 @@ class Feed:
 
     def _add(self, subject: Subject, state: State) -> None:
         with np.errstate(all="ignore"):
-            self._frames.append(frame_of(subject.plan, self._parts, state))
-        self._states.append(np.array(state.theta, np.float32))
+            self.frames.append(frame_of(subject.plan, self._parts, state))
+        self.states.append(np.array(state.theta, np.float32))
 
 
 def _json(found: Any) -> tuple[str, bytes]:
