@@ -238,6 +238,7 @@ def test_for_those_who_want_no_motion_nothing_moves_until_it_is_asked_to(show, a
 def test_one_caption_leads_from_watching_to_the_weight_and_its_blame(show):
     shown = show("plane", plays=True)
     chapter = "return film.stage.root.dataset.chapter"
+    wait_for(lambda: shown.state("step") > 1, "a step that is no longer the first")
     shown.browser.by_role("button", "Stop").click()
     wait_for(lambda: shown.run(chapter) == "choose")
     shown.browser.by_role("button", "Show the weight most to blame").click()

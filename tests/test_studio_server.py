@@ -240,6 +240,7 @@ def test_the_token_is_exchanged_for_a_cookie_and_leaves_the_address():
         (f"token={ENTRY.token}", {"path": "/stage/header.json"}),
         (f"token={ENTRY.token}", {"kind": "websocket"}),
     ],
+    ids=["none", "shortened", "secret", "twice", "elsewhere", "websocket"],
 )
 def test_nothing_but_the_token_at_the_front_door_is_exchanged(query, more):
     sent, inner = ask([("host", OWN)], own=False, query=query.encode(), **more)

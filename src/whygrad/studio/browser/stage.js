@@ -111,7 +111,9 @@ class Stage {
     this.placeMore();
     const { big } = this.layout;
     const inset = this.layout.narrow ? 4 : big.x;
-    Object.assign(this.bigHead.style, { left: `${inset}px`, width: `${this.layout.narrow ? this.width - 8 : big.width}px`, bottom: `${this.height - big.y + 6}px` });
+    // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
+    Object.assign(this.bigHead.style, { left: `${inset}px`, width: `${this.layout.narrow ? this.width - 8 : big.width}px`,
+      top: `${big.y - 6}px` });
     for (const told of this.listeners) told();
   }
 
@@ -462,7 +464,7 @@ class Stage {
         const own = this.nameOf(l, j), under = y + r + 8;
         if (l === 0) {
           this.label(ctx, own, x - r - 8, y, { align: "right", room: this.room.left - 10, size: layout.narrow ? 11 : 13 });
-          if (tile >= 34) this.label(ctx, said(inOwnUnits(header.inputs?.[j], scene.trace.a[0][j]), 2), x, under, { align: "center", colour: colours.soft, size: 11, room: tile });
+          if (tile >= 34) this.labelNumber(ctx, inOwnUnits(header.inputs?.[j], scene.trace.a[0][j]), x, under, "center", tile, colours.soft);
         } else if (l === L) {
           const half = tile >= 34 ? 8 : 0;
           this.label(ctx, own, x + r + 8, y - half, { room: this.room.right - 10, size: layout.narrow ? 11 : 13 });
@@ -480,9 +482,16 @@ class Stage {
     if (r < 19) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
     this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: r });
     const taken = this.labels.at(-1).width + 4;
-    const column = maps.kind === "curve" && r > 44 ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
-    const text = column || said(scene.trace.a[l][j], 2);
-    this.label(ctx, text, x + r, under, { align: "right", size: 11, room: 2 * r - taken });
+    const room = 2 * r - taken, column = maps.kind === "curve" ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
+    if (column && ctx.measureText(column).width <= room) return this.label(ctx, column, x + r, under, { align: "right", size: 11, room });
+    this.labelNumber(ctx, scene.trace.a[l][j], x + r, under, "right", room);
+  }
+
+  // A number with as many digits as there is room for; none rather than a part of one.
+  labelNumber(ctx, value, x, y, align, room, colour = this.colours.ink) {
+    ctx.font = `11px ${FACE}`;
+    const text = [2, 1].map((digits) => said(value, digits)).find((one) => ctx.measureText(one).width <= room);
+    if (text) this.label(ctx, text, x, y, { align, size: 11, room, colour });
   }
 
   outputWritten(j) {
