@@ -58,7 +58,7 @@ def sent(driver):
 
 
 def test_a_drawing_on_a_page_tells_gestures_in_small_messages(served, browser, tmp_path):
-    browser.open(served(tmp_path, code=CODE).url)
+    browser.open(served(tmp_path, code=CODE).drawing)
     unit = wait_for(lambda: browser.driver.find_elements("css selector", '[data-part="2:9"]'))
     browser.requests()
     sent(browser.driver)
@@ -73,7 +73,7 @@ def test_a_drawing_on_a_page_tells_gestures_in_small_messages(served, browser, t
 def test_gestures_made_without_a_connection_arrive_in_the_order_they_were_made(
     served, browser, tmp_path
 ):
-    browser.open(served(tmp_path, code=CODE).url)
+    browser.open(served(tmp_path, code=CODE).drawing)
     wait_for(lambda: browser.driver.find_elements("css selector", '[data-part="2:9"]'))
     # Whatever waits is called again when the connection is back, the last first.
     browser.driver.execute_async_script(
@@ -96,7 +96,7 @@ def test_gestures_made_without_a_connection_arrive_in_the_order_they_were_made(
 
 
 def test_a_drawing_that_was_out_of_sight_shows_the_latest_numbers(served, browser, tmp_path):
-    browser.open(served(tmp_path, code=CODE).url)
+    browser.open(served(tmp_path, code=CODE).drawing)
 
     def numbers():
         script = (

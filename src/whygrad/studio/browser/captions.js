@@ -41,7 +41,7 @@ function progressOf(header, state) {
   const score = held ?? standingAt(curves.at, curves.score ?? [], step, true);
   const cost = standingAt(curves.at, curves.cost ?? [], step, false);
   const whose = `${held ? "validation" : "training"} examples`;
-  if (score && curves.score_name === "accuracy") return `right about ${scoreWritten("accuracy", score.now)} of the ${whose}.`;
+  if (score && curves.score_name === "accuracy") return `correct on ${scoreWritten("accuracy", score.now)} of the ${whose}.`;
   if (score) return `${curves.score_name} of the ${whose} is ${said(score.now)}.`;
   return cost ? `the cost is ${said(cost.now)}.` : "no cost is recorded.";
 }
