@@ -319,9 +319,10 @@ def _mean(rows: list[dict[str, Any]], what: str) -> str:
 
 
 def _ranks(found: dict[str, Any], names: list[str], of: list[str], what: str) -> list[str]:
-    """Return mean ranks, by means over common seeds, of those that have half of the tables or more."""
+    """Return mean ranks, by means over common seeds, of those that have half as many runs as the most."""
     sign = 1 if what == "log_loss" else -1
-    ranked = [n for n in names if 2 * sum(n in found[table] for table in of) >= max(1, len(of))]
+    runs = {n: sum(len(found[table].get(n, [])) for table in of) for n in names}
+    ranked = [n for n in names if 2 * runs[n] >= max(1, *runs.values())]
     ranks: dict[str, list[float]] = {name: [] for name in names}
     for rows in (found[table] for table in of):
         if not (ranked and all(name in rows for name in ranked)):
