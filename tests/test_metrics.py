@@ -307,7 +307,7 @@ def test_show_report_and_studio_draw_those_of_a_run_and_of_what_goes_on_from_it(
         "roc_auc",
     ]
     assert section.pictures[3].lines[0].y.tolist() == first.history.metrics["training_roc_auc"]
-    drawn = charts.pictures(charts.seen(first), other=charts.seen(fork))
+    drawn = charts.pictures(charts.seen(first), others=(charts.seen(fork),))
     assert {"metric f1", "metric neg_log_loss", "metric roc_auc"} < set(drawn)
     of = {line.name: (line.x.tolist(), line.y.tolist()) for line in drawn["metric f1"].lines}
     steps = first.plan.steps_per_epoch

@@ -737,12 +737,12 @@ def test_the_command_shows_every_column_with_the_words(houses, monkeypatch):
     assert result.code == 0
     assert result.out.splitlines() == [
         "rooms  number; 8 different, nothing missing: 0, 3, 6",
-        "       2 inputs: standardised, one tells where it is missing",
+        "       6 inputs: clipped, and in 4 pieces, one tells where it is missing",
         "       is no number in row 31, 'n.k.': taken for a missing value",
         "area   number; 40 different, nothing missing: 30,5 m², 43,5 m², 56,5 m²",
-        "       decimal commas, in m² → 1 input: standardised",
+        "       decimal commas, in m² → 5 inputs: clipped, and in 4 pieces",
         "when   date; 60 different, nothing missing: 1.1.2023, 2.2.2023, 3.3.2023",
-        "       day/month/year → 11 inputs: month, weekday, day, day number",
+        "       day/month/year → 19 inputs: month, weekday, day, day number",
         "sold   category; 3 different, nothing missing: yes, Yes, no",
         "       2 inputs: one-hot",
         "       'Yes' is taken for 'yes'",
