@@ -201,6 +201,19 @@ def test_the_gradient_over_all_data_is_without_dropout_and_the_same(dtype, kind)
         assert np.abs(g - true_g).max() <= TOLERANCE[dtype] * np.abs(true_g).max()
 
 
+def test_of_examples_that_all_count_nothing_only_penalties_have_a_gradient():
+    net = network("cross_entropy")
+    X, Y = examples("dense", "cross_entropy", "float64")
+    data = replace(as_data(net, X, Y), multipliers=np.zeros(len(X)), rescale=True)
+    by_example = wg.Penalty(0.1, per="example")
+    plan = Plan(net, wg.SGD(0.1), n=len(X), l1=by_example, l2=wg.Penalty(0.1), batch_size=5)
+    theta = start(plan).theta
+    C, g = choose("native", plan).cost_and_gradient(plan, theta.copy(), data)
+    truth, true_g = choose("reference", plan).cost_and_gradient(plan, theta.copy(), data)
+    assert np.isfinite(C) and abs(C - truth) <= 1e-12 * truth
+    assert g.any() and np.abs(g - true_g).max() <= 1e-12 * np.abs(true_g).max()
+
+
 @pytest.mark.parametrize("wrong", ["X", "Y", "sample_weight"])
 def test_native_code_never_meets_data_of_another_precision(wrong):
     X, Y = examples("dense", "cross_entropy", "float32", 300)

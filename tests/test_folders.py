@@ -1,6 +1,7 @@
 """A folder of Parquet files: one table of any size, in the same order for everyone, in little memory."""
 
 import shutil
+import signal
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -166,12 +167,50 @@ def test_the_run_predicts_a_folder_and_answers_for_its_last_window(
     done = whygrad("train", folder, *words)
     assert done.code == 0 and "window 1 of " in done.err and "test rows" in done.out, done.err
     assert "replay" not in done.out and "equal to the last bit" in whygrad("replay", run).out
+    shown = whygrad("show", run).out
+    assert "test rows" in shown and "training rows" not in shown
     opened = wg.open_run(run)
+    assert opened.manifest["scored_on"] == "test"
     assert opened.start > 0 and (opened.predict(folder) == opened.predict(whole)).all()
     assert whygrad("predict", run, folder, "-o", out).code == 0
     predicted = out.read_text().split()[1:]
     assert [word.strip('"') for word in predicted] == opened.predict(whole).tolist()
     assert opened.why.weight(whole.slice(0, 50), layer=1, to=0, from_=0) is not None
+
+
+def test_ctrl_c_ends_with_its_window_recorded_and_no_resumption_goes_beyond(
+    folder, tmp_path, monkeypatch
+):
+    train = training.run
+
+    def pressed(given, observers):
+        """Train, and press Ctrl-C within the third window."""
+        within = given.state.epoch == 2
+        press = [lambda report: signal.raise_signal(signal.SIGINT)] if within else []
+        return train(given, [*press, *observers])
+
+    monkeypatch.setattr(training, "NUMBERS", 2**13)
+    monkeypatch.setattr(training, "run", pressed)
+    run, options = tmp_path / "a.run", ("--hidden", "8", "--epochs", "20", "--engine", "reference")
+    done = whygrad("train", folder, "--target", "y", "--run", run, *options)
+    assert done.code == 130 and done.err.count("window ") == 2, done.err
+    opened = wg.open_run(run)
+    given = begin(open_folder(folder), "y", opened.settings)
+    n = given.plan.steps_per_epoch
+    assert (opened.start, opened.step) == (2 * n, 3 * n)
+    assert opened.data.X.tobytes() == given.data(2).X.tobytes()
+    assert "equal to the last bit" in whygrad("replay", run).out
+    window = "a.run holds window 3 of {} and not the rows that follow: train on "
+    for again, to in (
+        (opened.resume, given.plan.epochs),
+        (lambda: opened.resume(epochs=5), 5),
+        (lambda: opened.fork(3 * n), given.plan.epochs),
+    ):
+        with pytest.raises(wg.InputError, match=window.format(to)):
+            again()
+    refused = whygrad("resume", run)
+    assert refused.code == 2 and len(refused.lines) == 1
+    assert window.format(given.plan.epochs) in refused.err
 
 
 MEMORY = """

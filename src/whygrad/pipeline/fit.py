@@ -166,6 +166,10 @@ def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
         return find(about["path"], target, task, asked=options_of(about))
     if about["kind"] == "data set":
         return _data_set(about["name"], target, task, about["seed"])
+    if about["kind"] == "folder":
+        raise InputError(
+            "it was trained on a folder, of which it holds one window: give the rows to score"
+        )
     raise InputError("it was trained on a frame in memory: give the rows to score")
 
 

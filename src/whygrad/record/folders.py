@@ -19,7 +19,7 @@ from whygrad.pipeline.fit import predict
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.streamed import Streaming, begin, open_folder, score, train_windows
 from whygrad.plan.plan import State
-from whygrad.record.files.inside import TRAINING
+from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.files.location import check_place
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.tables import Encoding, Task, as_table
@@ -135,7 +135,6 @@ def train_folder(
         results: Mapping[str, Any] = {
             "seconds": seconds,
             "baseline": found.baseline,
-            "scored_on": TRAINING,  # the rows that the run holds
             "scores": found.scores.to_dict(),
         }
         conclude(Path(record), fitted, results)
@@ -153,9 +152,8 @@ def _recording(
         "target": target.name,
         "task": target.task,
         "settings": asdict(given.settings),
-        "scored_on": TRAINING,
+        "scored_on": TEST if given.test else TRAINING,
     }
-    details = Details(
-        overwrite, True, more, source={"kind": "frame"}, encoding=given.encoding.to_dict()
-    )
+    source = {"kind": "folder", "path": str(given.folder.path.resolve())}
+    details = Details(overwrite, True, more, source, encoding=given.encoding.to_dict())
     return lambda training, observers: train_and_record(Path(record), training, details, observers)

@@ -40,7 +40,7 @@ from whygrad.record.recorder import Job
 from whygrad.training.again import Change, leaving_out
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import renewed
-from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.loop import BY_CALLBACK, INTERRUPTED, Training, run
 from whygrad.training.metrics import Metrics, Targets, targets_again, targets_of
 from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
 from whygrad.training.warm_start import warm_start_from
@@ -48,7 +48,7 @@ from whygrad.training.warm_start import warm_start_from
 R = TypeVar("R", bound=Recorded)  # the type of the run: a fork of a `Run` is a `Run`
 
 # How `stopped` begins where a training was interrupted: it can be resumed.
-BROKEN_OFF = (INTERRUPTED, "stopped by a callback", "time budget")
+BROKEN_OFF = (INTERRUPTED, BY_CALLBACK, "time budget")
 GOAL = "training cost below"  # and where it would end again with its next epoch
 
 # The parts of a plan that a fork may change: from arguments of `train` to values of the plan.
@@ -104,6 +104,7 @@ def resume(
             f"{given.path.name} has reached its goal ({stopped}): fork it with another cost_below"
         )
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
+    _refuse_other_windows(given, plan)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and plan.by_steps:
         raise InputError(
@@ -129,6 +130,19 @@ def resume(
     run = _concluded(given.path, given, training, state, took)
     tell_recorded(given.path, called)
     return run
+
+
+def _refuse_other_windows(given: R, plan: Plan) -> None:
+    """Raise `InputError` where a run on a folder, which holds one window of it, would go beyond that."""
+    data = given.manifest["data"]
+    if data["kind"] != "folder" or "parent" in given.manifest:
+        return
+    window = replay.state_at(given, given.start).epoch + 1
+    if plan.epochs > window:
+        raise InputError(
+            f"{given.path.name} holds window {window} of {plan.epochs} and not the rows that follow: "
+            f"train on {data['path']} anew"
+        )
 
 
 def _state_to_resume(given: R, step: int, further: bool) -> State:
@@ -258,6 +272,8 @@ def _checked(given: R, step: int, changes: Mapping[str, Any]) -> Training:
         if name not in (*PLAN, *OTHERS):
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
     training = _changed(given, step, changes)
+    if not {"epochs", "data"} & changes.keys():
+        _refuse_other_windows(given, training.plan)
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"

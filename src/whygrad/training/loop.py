@@ -56,6 +56,7 @@ RARELY, GLANCES, RARER = 128, 4, 1.2
 ended: ContextVar[threading.Event | None] = ContextVar("ended", default=None)
 
 INTERRUPTED = "interrupted"  # what `stopped` says at the end of a training ended by Ctrl-C
+BY_CALLBACK = "stopped by a callback"
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,7 +131,7 @@ def _run(
         """Notify the callbacks; return why to stop, or an empty string."""
         stopped = ""
         if notify(called, Report(plan, state, ended[-1] if ended else None, probed, ended)):
-            stopped = "stopped by a callback"
+            stopped = BY_CALLBACK
         if seconds is not None and time.perf_counter() - started - waited(controller) >= seconds:
             stopped = stopped or f"time budget of {seconds:g} s over at step {state.step}"
         return INTERRUPTED if interrupted() else stopped or state.stopped

@@ -22,7 +22,7 @@ from whygrad.plan.plan import Plan, start
 from whygrad.tables import Encoding, Label, Task
 from whygrad.training.callbacks import AnyCallback, Report
 from whygrad.training.epochs import Epoch, History
-from whygrad.training.loop import Training, run
+from whygrad.training.loop import BY_CALLBACK, Training, run
 
 NUMBERS = 2**23  # of X in a window: 32 MB as float32
 BLOCKS = 4  # at least, in a window of less than all rows
@@ -147,12 +147,11 @@ def train_windows(
     for k in range(plan.epochs):
         training = Training(plan, state, given.data(k), None, engine)
         ends = k + 1 == plan.epochs
-        before = state.copy()
         state, history = (last if ends else run)(training, [] if ends else [_Until(k)])
         stopped = history.stopped
-        if not ends and stopped != BY_WINDOW:
+        if not ends and stopped != BY_CALLBACK:
             if last is not run:
-                state, history = last(replace(training, state=before), [_Until(k)])
+                state, history = last(training, [_Until(k)])
             epochs += history.epochs
             break
         epochs += history.epochs
@@ -160,9 +159,6 @@ def train_windows(
             tell(f"window {k + 1} of {plan.epochs}: cost {history.epochs[-1].cost:.4g}")
     told = History(tuple(epochs), stopped)
     return fitted_of(plan, state, told), told
-
-
-BY_WINDOW = "stopped by a callback"  # as the loop says it
 
 
 class _Until:

@@ -157,6 +157,7 @@ DATA = by(
         "file": keys(OF_DATA | {"path": text}, {"header": whole(), "sheet": text}),
         "data set": keys(OF_DATA | {"name": one_of(NAMES), "seed": whole(most=2**1024)}),
         "frame": keys(OF_DATA),
+        "folder": keys(OF_DATA | {"path": text}),
         "arrays": keys(OF_DATA),
         "mapped": keys(OF_DATA | {"places": keys({"X": MAPPED, "y": MAPPED})}),
     },
