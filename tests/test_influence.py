@@ -171,6 +171,12 @@ def test_what_cannot_be_asked_is_refused_in_one_line(calm, changes, message):
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
 
 
+def test_rows_and_targets_that_do_not_match_are_refused_before_the_walk(calm):
+    for n in (2, 4):
+        with pytest.raises(wg.InputError, match="but 3 examples and"):
+            influences(calm, X_OUT[:3], y=Y_OUT[:n])
+
+
 def test_rows_without_targets_judge_no_settings_and_no_examples(calm):
     for ask in (settings, harmful):
         with pytest.raises(wg.InputError, match="by the cost of rows: give x and y"):

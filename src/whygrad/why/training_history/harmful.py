@@ -4,6 +4,7 @@ Found by the derivative of the cost of one half of these rows (`adjoint`), verif
 them, and judged on the other half, which took no part in finding them.
 """
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,13 +23,8 @@ from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.trajectory import trajectory_of
 from whygrad.why.training_history.waiting import Progress, watched
 
-SHARES = (
-    0.005,
-    0.01,
-    0.02,
-    0.05,
-    0.1,
-)  # of the examples, the most harmful of which are left out together
+# Of the examples, the most harmful of which are left out together.
+SHARES = (0.005, 0.01, 0.02, 0.05, 0.1)
 HELD = (
     "They were chosen by the cost of one half of the rows, drawn at random; the cost of the other half "
     "took no part in it. Both are of trainings without them."
@@ -111,7 +107,7 @@ def harmful(
         raise InputError("one row is no two halves: give at least two")
     drawn = np.random.default_rng(seed).permutation(m)
     finding, judging = (
-        functional(net, names, trajectory.theta, all_rows.X[half], all_rows.Y[half], None, "cost")
+        replace(all_rows, X=all_rows.X[half], Y=all_rows.Y[half])
         for half in (drawn[: m // 2], drawn[m // 2 :])
     )
     with watched(trajectory, progress, cost_of(trajectory), 1 + len(SHARES)) as trajectory:

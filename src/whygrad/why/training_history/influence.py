@@ -22,7 +22,12 @@ from whygrad.nn.functions import Array
 from whygrad.why.context import at_least_one
 from whygrad.why.training_history.adjoint import adjoint, cost_of
 from whygrad.why.training_history.example_lists import listed, most_and_least, name_of_example
-from whygrad.why.training_history.functional import Meant, WeightAsked, functional
+from whygrad.why.training_history.functional import (
+    Functional,
+    Meant,
+    WeightAsked,
+    functional,
+)
 from whygrad.why.training_history.removals import (
     GROWTH,
     NEARLY,
@@ -159,11 +164,7 @@ def influence(
     top = at_least_one("top", top)
     f: Any
     if layer is None:
-        x, y = trajectory.encode(x, y)
-        if x is None:
-            raise InputError("there are no rows here to ask about: give x, or layer= and to=")
-        meant = by or ("cost" if y is not None and of is None else "a")
-        f = functional(net, names, trajectory.theta, x, y, of, meant)
+        f = _of_rows(trajectory, names, x, y, of, by, "layer= and to=")
         if method == "tracin":
             with watched(trajectory, progress, TRACIN) as trajectory:
                 return tracin(trajectory, f, names, top)
@@ -242,23 +243,36 @@ def influences(
     trajectory = trajectory_of(run)
     names, net = names or trajectory.names, trajectory.plan.net
     top = at_least_one("top", top)
-    fs: list[Any] = []
+    fs: list[Any]
     if weights is None:
-        x, y = trajectory.encode(x, y)
-        if x is None:
-            raise InputError("there are no rows here to ask about: give x, or weights=")
-        meant = by or ("cost" if y is not None and of is None else "a")
-        X: Any = x if hasattr(x, "ndim") else np.asarray(x)
-        X = X.reshape(1, -1) if X.ndim == 1 else X
-        Y = None if y is None else np.atleast_1d(y)
-        for i in range(X.shape[0]):
-            one = None if Y is None else Y[i : i + 1]
-            fs.append(functional(net, names, trajectory.theta, X[i : i + 1], one, of, meant))
+        mean = _of_rows(trajectory, names, x, y, of, by, "weights=")
+        targets = [None] * len(mean.X) if mean.Y is None else mean.Y
+        fs = [
+            functional(net, names, trajectory.theta, row, target, of, mean.by)
+            for row, target in zip(mean.X, targets, strict=True)
+        ]
     elif x is not None or of is not None or by is not None:
         raise InputError("weights are meant by weights= alone: leave out x, of and by")
     else:
         fs = [WeightAsked(net, names.weight(net, *weight)) for weight in weights]
     return _answers(trajectory, fs, names, exact, rescale, top, seed, progress)
+
+
+def _of_rows(
+    trajectory: Trajectory,
+    names: Names,
+    x: Any,
+    y: Any,
+    of: int | str | None,
+    by: Meant | None,
+    instead: str,
+) -> Functional:
+    """Return the number that rows ask about: by default their cost, where y is known and `of` is not."""
+    x, y = trajectory.encode(x, y)
+    if x is None:
+        raise InputError(f"there are no rows here to ask about: give x, or {instead}")
+    meant = by or ("cost" if y is not None and of is None else "a")
+    return functional(trajectory.plan.net, names, trajectory.theta, x, y, of, meant)
 
 
 def _answers(
