@@ -72,7 +72,9 @@ def test_a_merged_sketch_is_as_close_as_its_bound(order):
         pairs = zip(level[::2], level[1::2], strict=True)
         level, mergers = [merged(one, other, K) for one, other in pairs], mergers + 1
     assert len(level[0].points) == K
-    worst = max(abs(level[0].share(x) - (values <= x).mean()) for x in np.unique(values))
+    points, weights = level[0].points, level[0].weights
+    shares = [(weights[points <= x].sum() / level[0].n, x) for x in np.unique(values)]
+    worst = max(abs(share - (values <= x).mean()) for share, x in shares)
     bound = (mergers + 1) / (2 * K)
     assert bound / 20 < worst <= bound + 1e-12
     for p in (0.1, 0.5, 0.99):
@@ -306,6 +308,8 @@ def test_what_a_stream_does_not_have_is_refused(folder):
         ({"validation": 0.1}, "validation: a folder is trained on in a stream"),
         ({"test": "last"}, "test 'last' orders all rows by time"),
         ({"hiden": (3,)}, "unknown option 'hiden'"),
+        ({"leave_out": ("twon",)}, "no column 'twon' to leave out: did you mean 'town'"),
+        ({"leave_out": ("y",)}, "'y' is to be predicted: it cannot be left out as well"),
     ):
         with pytest.raises(wg.InputError, match=said):
             wg.train_folder(folder, "y", **options)

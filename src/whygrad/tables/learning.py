@@ -7,6 +7,7 @@ StandardScaler and OneHotEncoder do.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
@@ -413,9 +414,13 @@ def _identifies(values: Array, name: str) -> bool:
 
 def _learn_category(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
     cells = texts(column, na)
+    return learn_counts(counts_of(cells), cells.null_count, name, decision)
+
+
+def counts_of(cells: Any) -> dict[str, int]:
+    """Return how often each value of a column of text is there."""
     counts = pc.value_counts(cells.drop_null())
-    found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
-    return learn_counts(found, cells.null_count, name, decision)
+    return dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
 
 
 def learn_counts(
@@ -428,10 +433,10 @@ def learn_counts(
     spellings = merged(found) if len(found) <= MOST else {}
     note = merging_note(found, spellings)
     if note:
-        known = canonical(pa.array([*found], pa.large_string()), spellings).to_pylist()
-        counted: dict[str, int] = {}
-        for value, count in zip(known, found.values(), strict=True):
-            counted[value] = counted.get(value, 0) + count
+        as_one = canonical(pa.array([*found], pa.large_string()), spellings).to_pylist()
+        counted: Counter[str] = Counter()
+        for value, count in zip(as_one, found.values(), strict=True):
+            counted[value] += count
         found = counted
     distinct, known = len(found), n - missing
     if distinct == known and distinct > 1 and not decision.asked:

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
-from whygrad.errors import FileError, InputError
+from whygrad.errors import FileError
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import (
     HOLDS,
@@ -24,7 +24,6 @@ from whygrad.tables.columns import (
     computable,
     kind_of,
     names_of_columns,
-    nearest_name,
     quoted,
 )
 from whygrad.tables.opening import PARQUET, told
@@ -52,11 +51,6 @@ class Folder:
     def rows(self) -> int:
         """How many rows there are."""
         return sum(group.rows for group in self.groups)
-
-    @property
-    def files(self) -> list[Path]:
-        """The files, in order."""
-        return list(dict.fromkeys(group.path for group in self.groups))
 
     @cached_property
     def _firsts(self) -> Array:
@@ -179,12 +173,6 @@ def _check_alike(file: Path, here: dict[str, Kind], first: Path, kinds: dict[str
             raise FileError(
                 f"{file}: column {quoted(name)} holds {HOLDS[kind]}, in {first.name} {HOLDS[kinds[name]]}"
             )
-
-
-def check_column(folder: Folder, name: str) -> None:
-    """Raise `InputError` for a column that the folder does not have."""
-    if name not in folder.kinds:
-        raise InputError(f"no column {quoted(name)}: {nearest_name(name, [*folder.kinds])}")
 
 
 @dataclass(frozen=True)

@@ -32,10 +32,6 @@ class Sketch:
         """Of how many numbers it is."""
         return float(self.weights.sum())
 
-    def share(self, x: float) -> float:
-        """Return the share of the numbers up to x."""
-        return float(self.weights[self.points <= x].sum() / self.n)
-
     def quantile(self, p: float) -> float:
         """Return the smallest point with a share of p up to it, 0 < p ≤ 1."""
         reached = np.cumsum(self.weights)

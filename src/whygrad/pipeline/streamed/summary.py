@@ -9,24 +9,25 @@ The tree follows from the number of row groups alone. Means and squares are merg
 (1983) do. Numbers that are written as text are categories here: to read them takes all cells at once.
 """
 
+from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.pipeline.streamed import sketch
-from whygrad.pipeline.streamed.folder import Folder, check_column
+from whygrad.pipeline.streamed.folder import Folder
 from whygrad.pipeline.streamed.sketch import Sketch
 from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, Task, choose_target, quoted
 from whygrad.tables.cells import read_dates, read_numbers
-from whygrad.tables.columns import HOLDS, Kind, refuse_infinity, texts
+from whygrad.tables.columns import HOLDS, Kind, nearest_name, refuse_infinity, texts
+from whygrad.tables.columns import leave_out as without
 from whygrad.tables.dates import DateForm, calendar, parts_of
-from whygrad.tables.learning import Learned, learn_counts, scales_of_parts
+from whygrad.tables.learning import Learned, counts_of, learn_counts, scales_of_parts
 
 MOST_VALUES = 10_000  # different ones of a column of text: with more it is free text
 OF_NUMBERS = ("number", "boolean", "date")
@@ -58,7 +59,7 @@ class Values:
     """How often each value of a column of categories is there; None where there are too many."""
 
     counts: Mapping[str, int] | None
-    missing: int = field(default=0)
+    missing: int = 0
 
 
 Summary: TypeAlias = Numbers | Values
@@ -98,11 +99,10 @@ def learned(
         For a column that is not there, a target without a value in some row or good for nothing, infinity,
         and where no column is left.
     """
-    for one in (name, *leave_out):
-        check_column(folder, one)
-    if name in leave_out:
-        raise InputError(f"column {quoted(name)} is to be predicted: it cannot be left out as well")
-    kinds = {one: kind for one, kind in folder.kinds.items() if one not in leave_out}
+    if name not in folder.kinds:
+        raise InputError(f"no column {quoted(name)}: {nearest_name(name, [*folder.kinds])}")
+    kept = without(pa.table({one: [] for one in folder.kinds}), leave_out, name).column_names
+    kinds = {one: folder.kinds[one] for one in kept}
     notes = [f"column {quoted(one)} left out: you asked for that" for one in leave_out]
     useless = [one for one, kind in kinds.items() if kind in ("other", "empty")]
     if name in useless or kinds[name] == "date":
@@ -200,8 +200,7 @@ def _of_numbers(values: Array) -> Numbers:
 
 
 def _of_values(cells: Any) -> Values:
-    counts = pc.value_counts(cells.drop_null())
-    found = dict(zip(counts.field(0).to_pylist(), counts.field(1).to_pylist(), strict=True))
+    found = counts_of(cells)
     return Values(found if len(found) <= MOST_VALUES else None, cells.null_count)
 
 
@@ -215,9 +214,8 @@ def merged(one: Any, other: Any) -> Summary:
     if isinstance(one, Values):
         if one.counts is None or other.counts is None:
             return Values(None, missing)
-        counts = dict(one.counts)
-        for value, count in other.counts.items():
-            counts[value] = counts.get(value, 0) + count
+        counts = Counter(one.counts)
+        counts.update(other.counts)
         return Values(counts if len(counts) <= MOST_VALUES else None, missing)
     if not one.n or not other.n:
         return replace(one if one.n else other, missing=missing)
@@ -300,18 +298,7 @@ def _with_fill(found: Numbers, fill: float) -> tuple[float, float]:
     """Return center and scale of a column in which `fill` stands where a value is missing."""
     if not found.missing:
         return found.mean, found.scale
-    same = Numbers(
-        found.missing,
-        0,
-        fill,
-        0.0,
-        fill,
-        fill,
-        False,
-        fill,
-        fill,
-        sketch.sketch_of(np.array([fill])),
-    )
+    same = replace(_of_numbers(np.array([fill])), n=found.missing)
     both = merged(replace(found, missing=0), same)
     assert isinstance(both, Numbers), "of two it is one"
     return both.mean, both.scale
