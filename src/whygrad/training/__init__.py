@@ -38,7 +38,15 @@ from whygrad.training.epochs import (
     renewed,
     take_steps,
 )
-from whygrad.training.loop import INTERRUPTED, Training, ended, interruption, measure_of, run
+from whygrad.training.loop import (
+    BY_CALLBACK,
+    INTERRUPTED,
+    Training,
+    ended,
+    interruption,
+    measure_of,
+    run,
+)
 from whygrad.training.minimise import ALL_DONE, failure
 from whygrad.training.progress import ProgressBar
 from whygrad.training.warm_start import warm_start_from
@@ -46,6 +54,7 @@ from whygrad.training.warm_start import warm_start_from
 __all__ = [
     "ALL_DONE",
     "AnyCallback",
+    "BY_CALLBACK",
     "Callback",
     "DIVERGED",
     "Epoch",
