@@ -928,11 +928,12 @@ class Why:
         --------
         >>> whygrad.open_run("digits.run").why.influence(0)  # doctest: +SKIP
         """
-        run, y = self._run("influence"), self._labels(y)
-        options: dict[str, Any] = {"of": of, "by": by, "layer": layer, "to": to, "from_": from_}
-        options |= {"method": method, "exact": exact, "rescale": rescale, "top": top, "seed": seed}
-        options["progress"] = progress
-        return self._told(influence(run, X, y=y, **options, names=self.names))
+        found = influence(
+            self._run("influence"), X, y=self._labels(y), of=of, by=by, layer=layer, to=to, from_=from_,
+            method=method, exact=exact, rescale=rescale, top=top, seed=seed, progress=progress,
+            names=self.names,
+        )  # fmt: skip
+        return self._told(found)
 
     def influences(
         self,
@@ -976,11 +977,10 @@ class Why:
         >>> run = whygrad.open_run("digits.run")  # doctest: +SKIP
         >>> run.why.influences(weights=[(2, 0, 3), (2, 0, None)])  # doctest: +SKIP
         """
-        run, y = self._run("influences"), self._labels(y)
-        options: dict[str, Any] = {"of": of, "by": by, "weights": weights}
-        options |= {"exact": exact, "rescale": rescale, "top": top, "seed": seed}
-        options["progress"] = progress
-        found = influences(run, X, y=y, **options, names=self.names)
+        found = influences(
+            self._run("influences"), X, y=self._labels(y), of=of, by=by, weights=weights, exact=exact,
+            rescale=rescale, top=top, seed=seed, progress=progress, names=self.names,
+        )  # fmt: skip
         return [self._told(one) for one in found]
 
     def settings(
