@@ -180,6 +180,27 @@ def test_the_run_predicts_a_folder_and_answers_for_its_last_window(
     assert opened.why.weight(whole.slice(0, 50), layer=1, to=0, from_=0) is not None
 
 
+def test_a_last_window_that_is_interrupted_is_resumed_to_the_same_bits(
+    folder, tmp_path, monkeypatch
+):
+    from whygrad.record import folder as recording
+
+    train, options = recording.run, {"hidden": (8,), "epochs": 20, "engine": "reference"}
+
+    def pressed(given, observers, *rest):
+        return train(given, [lambda report: signal.raise_signal(signal.SIGINT), *observers], *rest)
+
+    monkeypatch.setattr(training, "NUMBERS", 2**13)
+    whole = wg.train_folder(folder, "y", **options)
+    monkeypatch.setattr(recording, "run", pressed)
+    ended = wg.train_folder(folder, "y", record=tmp_path / "a.run", **options)
+    assert ended.fitted.history.stopped == "interrupted"
+    monkeypatch.setattr(recording, "run", train)
+    again = wg.open_run(tmp_path / "a.run").resume()
+    assert again.stopped == "all epochs done" and again.scores is None
+    assert again.theta.flat.tobytes() == whole.fitted.theta.flat.tobytes()
+
+
 def test_ctrl_c_ends_with_its_window_recorded_and_no_resumption_goes_beyond(
     folder, tmp_path, monkeypatch
 ):
