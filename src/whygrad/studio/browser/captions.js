@@ -1,7 +1,8 @@
 // One caption: what happens, and what to do next. It leads on from watching to stopping, to choosing a weight, to
 // asking why; each sentence follows from the numbers of the state that is shown.
 
-import { nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { indexOf } from "./model.js";
+import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
 import { scoreWritten, standingAt } from "./strip.js";
 
 // Where somebody has come to: watch, start, stop, choose, ask.
@@ -21,7 +22,7 @@ export function captionOf(recording, scene, state) {
 }
 
 const CHAPTERS = {
-  watch: (header, scene, state) => ({ text: `${upper(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
+  watch: (header, scene, state) => ({ text: `${capital(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
     action: { label: "Stop", set: { playing: false } } }),
   start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learnt yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
@@ -75,17 +76,13 @@ export function sentenceOf(recording, scene, state) {
   const unit = nameOfUnit(header, part.l, part.j, from);
   if (part.kind === "unit") {
     if (part.l === 0) return `${header.shape ? unit : `“${unit}”`} is an input: ${said(trace.a[0][part.j])} in this example, in the network's units.`;
-    return `${upper(unit)} adds up to ${signed(trace.z[part.l][part.j])} in this example and passes on ${signed(trace.a[part.l][part.j])}.`;
+    return `${capital(unit)} adds up to ${signed(trace.z[part.l][part.j])} in this example and passes on ${signed(trace.a[part.l][part.j])}.`;
   }
-  const at = part.kind === "bias" ? model.b(part.l) + part.j : model.W(part.l) + part.j * model.sizes[part.l - 1] + part.k;
+  const at = indexOf(model, part);
   const slope = gradient?.[at];
-  const name = upper(nameOfPart(header, state.part, from));
+  const name = capital(nameOfPart(header, state.part, from));
   const pull = !Number.isFinite(slope) ? ""
     : slope === 0 ? " To move it a little would change nothing in this example's cost."
     : ` ${slope > 0 ? "Lower" : "Raise"} it a little, and this example costs less: its gradient is ${signed(slope)}.`;
   return `${name} is ${signed(theta[at])}.${pull}`;
-}
-
-export function upper(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

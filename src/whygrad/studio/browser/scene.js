@@ -1,7 +1,7 @@
 // What all views read of a state: parameters with the edits made by hand, the pass of the example, its gradient.
 // Each is computed once; what nobody asks for is not computed at all.
 
-import { backward, batchOf, forward, gradientOf } from "./model.js";
+import { backward, forward, gradientOf } from "./model.js";
 
 const scenes = new WeakMap(); // of a recording the last scene
 
@@ -34,13 +34,6 @@ class Scene {
   get delta() { return this.passed.delta; }
   get cost() { return this.passed.cost; }
   get gradient() { return kept(this, "gradient", this.delta && gradientOf(this.model, this.trace, this.delta)); }
-
-  // Cost and gradient of all the examples that the recording carries, with the penalties.
-  get batch() {
-    const { examples, header } = this.recording;
-    return kept(this, "batch", examples && batchOf(this.model, this.theta, examples.all.X, examples.all.Y,
-      { s: examples.all.s, penalties: header.penalties }));
-  }
 }
 
 const kept = (scene, name, value) => {

@@ -13,7 +13,7 @@ const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
 export function classSaid(outputs, bipolar = false) {
   if (outputs.length === 1) {
     const share = bipolar ? (outputs[0] + 1) / 2 : outputs[0];
-    return { one: share >= 0.5 ? 1 : 0, share: Math.max(0, Math.min(1, share >= 0.5 ? share : 1 - share)) };
+    return { one: share > 0.5 ? 1 : 0, share: Math.max(0, Math.min(1, share > 0.5 ? share : 1 - share)) };
   }
   let one = 0;
   for (let j = 1; j < outputs.length; j++) if (outputs[j] > outputs[one]) one = j;
@@ -67,12 +67,16 @@ export function openBig(recording) {
   return scatterOf(recording);
 }
 
-// What all examples are said to be, computed once for each state.
+// What the network makes of all examples, computed once for each state.
 function answersOf(recording) {
   const { model, examples } = recording;
   const inputs = model.sizes[0], X = new Float64Array(examples.count * inputs);
   for (let i = 0; i < examples.count; i++) X.set(examples.x(i), i * inputs);
-  return (theta) => responses(model, theta, X).at(-1);
+  let known = null, found = null;
+  return (theta) => {
+    if (theta !== known) [known, found] = [theta, responses(model, theta, X, found)];
+    return found.at(-1);
+  };
 }
 
 // ── the plane ──
@@ -162,7 +166,7 @@ function planeOf(recording) {
     return best === null ? { point: toData(box, [x, y]) } : { example: best, point: null };
   }
 
-  return { kind: "plane", draw, hit, toPixels, toData, axis: true };
+  return { kind: "plane", draw, hit, toPixels, toData };
 }
 
 function axes(ctx, box, colours, xs, ys, [name, other]) {
@@ -346,5 +350,5 @@ function scatterOf(recording) {
     return best === null ? null : { example: best, point: null };
   }
 
-  return { kind: "scatter", draw, hit, axis: true };
+  return { kind: "scatter", draw, hit };
 }
