@@ -6,12 +6,12 @@ import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.j
 import { scoreWritten, standingAt } from "./strip.js";
 
 // Where somebody has come to: watch, start, stop, choose, ask.
-export function chapterOf(state, recording) {
+function chapterOf(state, recording) {
   if (state.view === "motion") return "motion";
   if (state.part) return "ask";
   if (state.playing) return "watch";
   if (state.step >= recording.header.steps.length - 1 && !recording.header.live) return "end";
-  return state.step === 0 ? "start" : "choose";
+  return recording.header.steps[state.step] === 0 ? "start" : "choose"; // a fork starts with what was learnt
 }
 
 // {chapter, text, action: {label, set}|null}: the action is what to change in the store.
@@ -27,9 +27,9 @@ const CHAPTERS = {
   start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learnt yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
   choose: (header, scene, state) => ({ text: `${stepOf(header, state)}: ${progressOf(header, state)} Click a line or a square to see what it does.`,
-    action: heaviestOf(header, scene, state) }),
-  end: (header, scene, state) => ({ text: `The training has ended: ${progressOf(header, state)} Click a line or a square to see what it does.`,
-    action: heaviestOf(header, scene, state) }),
+    action: heaviestOf(header, scene) }),
+  end: (header, scene, state) => ({ text: `${endOf(header, state)} Click a line or a square to see what it does.`,
+    action: heaviestOf(header, scene) }),
   ask: (header, scene, state, recording) => ({ text: sentenceOf(recording, scene, state),
     action: { label: "See its blame flow", set: { view: "motion", playing: false } } }),
   motion: () => ({ text: "One example runs forward through the network, and its blame runs back.",
@@ -47,12 +47,18 @@ function progressOf(header, state) {
   return cost ? `the cost is ${said(cost.now)}.` : "no cost is recorded.";
 }
 
+// A film of one state is of a network as it stands.
+function endOf(header, state) {
+  if (header.steps.length > 1) return `The training has ended: ${progressOf(header, state)}`;
+  return header.examples ? `A network as it stands: ${progressOf(header, state)}` : "A network as it stands.";
+}
+
 function stepOf(header, state) {
   return `Step ${said(header.steps[state.step], 12)}`;
 }
 
 // The weight with the largest gradient on this example: what to click first.
-function heaviestOf(header, scene, state) {
+function heaviestOf(header, scene) {
   const { sizes } = header.network;
   let best = null, most = -1;
   let at = 0;
@@ -68,7 +74,7 @@ function heaviestOf(header, scene, state) {
 }
 
 // What a chosen part says of itself, in one sentence.
-export function sentenceOf(recording, scene, state) {
+function sentenceOf(recording, scene, state) {
   const { header, model } = recording;
   const part = partOf(state.part), from = state.counted ?? 0;
   if (!part || part.l > model.L) return "";

@@ -77,10 +77,13 @@ class Recording {
   }
 }
 
-function examplesOf(header) {
-  const about = header.examples;
-  if (!about) return null;
-  const { count } = about, { sizes } = header.network;
+// The examples that a recording carries; of none there are inputs of 0, so that there is a pass to show.
+function examplesOf({ examples: about, network: { sizes } }) {
+  if (!about) {
+    const zeros = new Float32Array(sizes[0]);
+    return { count: 0, x: () => zeros, y: () => null };
+  }
+  const { count } = about;
   const rows = (text, width) => {
     const block = floatsFrom(text);
     return Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));

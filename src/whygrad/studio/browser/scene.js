@@ -22,14 +22,14 @@ class Scene {
     this.theta = before && before.source === source && before.edits === edits ? before.theta : edited(source, edits);
   }
 
-  // The dragged point, or the inputs of the example.
-  get x() { return kept(this, "x", this.point ?? this.recording.examples?.x(this.example) ?? null); }
-  get y() { return kept(this, "y", this.recording.examples?.y(this.example) ?? null); }
-  get trace() { return kept(this, "trace", this.x && forward(this.model, this.theta, this.x)); }
-  get outputs() { return this.trace?.a[this.model.L] ?? null; }
+  // The dragged point, or the inputs of the example; y is null where nobody knows the truth.
+  get x() { return kept(this, "x", this.point ?? this.recording.examples.x(this.example)); }
+  get y() { return kept(this, "y", this.recording.examples.y(this.example)); }
+  get trace() { return kept(this, "trace", forward(this.model, this.theta, this.x)); }
+  get outputs() { return this.trace.a[this.model.L]; }
 
   get passed() {
-    return kept(this, "passed", this.trace && this.y ? backward(this.model, this.theta, this.trace, this.y) : { delta: null, cost: null });
+    return kept(this, "passed", this.y ? backward(this.model, this.theta, this.trace, this.y) : { delta: null, cost: null });
   }
   get delta() { return this.passed.delta; }
   get cost() { return this.passed.cost; }

@@ -56,11 +56,11 @@ class Stage {
     this.bigTitle = h("b", {});
     this.bigNote = h("span", {});
     const to = (by) => () => {
-      const { count } = this.header.examples;
+      const { count } = this.recording.examples;
       this.store.set({ example: (this.store.get().example + by + count) % count, point: null });
     };
     this.bigHead = h("div", { class: "st-bighead" }, h("div", { class: "st-bigtext" }, this.bigTitle, this.bigNote),
-      h("div", { class: "st-choose", role: "group", "aria-label": "example" },
+      h("div", { class: "st-choose", role: "group", "aria-label": "example", hidden: this.recording.examples.count < 2 },
         h("button", { type: "button", "aria-label": "previous example", onclick: to(-1) }, "‹"),
         h("button", { type: "button", "aria-label": "next example", onclick: to(1) }, "›")));
     this.more = h("div", { class: "st-more" });
