@@ -175,17 +175,20 @@ function axes(ctx, box, colours, xs, ys, [name, other]) {
   ctx.font = `12px ${FACE}`;
   ctx.textBaseline = "alphabetic";
   const under = box.y + box.height + 16;
-  const between = (size, ends) => size - 2 * Math.max(...ends.map((text) => ctx.measureText(text).width)) - 16;
+  const between = (text, size, ends, x, y) => { // the numbers at its ends, where there is room for it
+    const room = size - 2 * Math.max(...ends.map((end) => ctx.measureText(end).width)) - 16;
+    if (room > 30) ctx.fillText(shortened(ctx, text, room), x, y);
+  };
   ctx.textAlign = "left";
   ctx.fillText(xs[0], box.x + 2, under);
   ctx.textAlign = "right";
   ctx.fillText(xs[1], box.x + box.width - 2, under);
   ctx.textAlign = "center";
-  ctx.fillText(shortened(ctx, name, between(box.width, xs)), box.x + box.width / 2, under);
+  between(name, box.width, xs, box.x + box.width / 2, under);
   ctx.save();
   ctx.translate(box.x - 7, box.y + box.height / 2);
   ctx.rotate(-Math.PI / 2);
-  ctx.fillText(shortened(ctx, other, between(box.height, ys)), 0, 0);
+  between(other, box.height, ys, 0, 0);
   ctx.textAlign = "left";
   ctx.fillText(ys[0], 2 - box.height / 2, 0);
   ctx.textAlign = "right";
