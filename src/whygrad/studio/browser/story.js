@@ -9,6 +9,7 @@ import {
   activationEquation, blameEquation, blamesOn, costAgainEquation, costEquation, gradientAt, gradientEquation, largestProducts, passedWith, sentTo, stepEquation, sumEquation, trueClass, weightOf,
 } from "./equation.js";
 import { indexOf, isCanonical, slopesOf } from "./model.js";
+import { classSaid } from "./surface.js";
 import { capital, counted, inOwnUnits, listed, nameOfUnit, percent, said } from "./words.js";
 
 const DOES = {
@@ -96,7 +97,6 @@ const knownClasses = ({ header, pass, from }) => {
 };
 
 const sure = (a, t) => (a.length > 1 ? a[t] : t ? a[0] : 1 - a[0]);
-const saidClass = (a) => (a.length > 1 ? Array.from(a).indexOf(Math.max(...a)) : Number(a[0] > 0.5));
 const inUnits = ({ header }, m, value) => said(inOwnUnits(header.outputs?.[m], value));
 
 // Two numbers with as many digits as it takes to tell them apart.
@@ -151,7 +151,7 @@ function answerOf(story, a) {
     const m = story.cast[L], rest = a.length - 1;
     return `The answer is ${name(story, L, m)} = ${inUnits(story, m, a[m])}${rest ? `, with ${counted(rest, "other output")} beside it` : ""}.`;
   }
-  const m = saidClass(a);
+  const m = classSaid(a).one;
   return `The answer is ${knownClasses(story)[m]}, ${percent(sure(a, m))} sure.`;
 }
 
@@ -159,7 +159,7 @@ function graded(story) {
   const { pass, truth, header, from } = story, L = pass.model.L, a = pass.a[L];
   let compared;
   if (truth !== null) {
-    const right = truth === saidClass(a);
+    const right = truth === classSaid(a).one;
     compared = `The truth is ${knownClasses(story)[truth]}. The network was ${right ? "right, and" : "wrong: it was only"} ${percent(sure(a, truth))} sure of it.`;
   } else {
     const m = story.cast[L], off = a[m] - pass.y[m];
