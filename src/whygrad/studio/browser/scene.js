@@ -26,7 +26,6 @@ class Scene {
   get x() { return kept(this, "x", this.point ?? this.recording.examples.x(this.example)); }
   get y() { return kept(this, "y", this.recording.examples.y(this.example)); }
   get trace() { return kept(this, "trace", forward(this.model, this.theta, this.x)); }
-  get outputs() { return this.trace.a[this.model.L]; }
 
   get passed() {
     return kept(this, "passed", this.y ? backward(this.model, this.theta, this.trace, this.y) : { delta: null, cost: null });
