@@ -139,7 +139,10 @@ def spirals(n=60):
 
 @pytest.fixture(scope="module")
 def films(tmp_path_factory):
-    """Pages that tell what they hold: `plane`, a deep network over the plane, a `wide` one of a table."""
+    """Pages that tell what they hold: `plane`, a deep network over the plane, a `wide` one of a table.
+
+    And networks as they stand, without examples: `bare` ones with a plane, classes of a table, and numbers.
+    """
     folder = tmp_path_factory.mktemp("films")
     X, Y = spirals()
     rng = np.random.default_rng(0)
@@ -149,13 +152,19 @@ def films(tmp_path_factory):
         "deep": (2, [8] * 6, "sigmoid", X, Y),
         "wide": (4, [60], "relu", table, np.eye(3)[truth]),
     }
-    addresses = {}
+    filmed = {}
     for name, (inputs, hidden, activation, X, Y) in made.items():
         layers = [wg.Dense(size, activation) for size in hidden]
         net = wg.Network(inputs, [*layers, wg.Dense(Y.shape[1], "softmax")], cost="cross_entropy")
         wg.train(net, X, Y, epochs=20, record=folder / f"{name}.run")
+        filmed[name] = folder / f"{name}.run"
+    for inputs, last in (2, "sigmoid"), (3, "softmax"), (4, "identity"):
+        net = wg.Network(inputs, [wg.Dense(3, "tanh"), wg.Dense(3, last)])
+        filmed[f"bare {last}"] = wg.Fitted(net, net.init())
+    addresses = {}
+    for name, given in filmed.items():
         path = folder / f"{name}.html"
-        film(folder / f"{name}.run", path)
+        film(given, path)
         page = path.read_text(encoding="utf-8")
         assert PLAYED in page
         held = f'await {PLAYED} window.film = document.getElementById("whygrad-film").film;'
@@ -223,6 +232,29 @@ def show(alone, films):
 def test_something_moves_as_soon_as_it_is_there(show):
     shown = show("plane", plays=True)
     wait_for(lambda: shown.state("step") > 2, "the training that plays by itself")
+
+
+@pytest.mark.parametrize("last", ["sigmoid", "softmax", "identity"])
+def test_a_network_is_drawn_without_any_examples(show, last):
+    shown = show(f"bare {last}", plays=True)
+    assert "A network as it stands." in shown.run("return film.stage.caption.textContent")
+    assert "with every input at 0" in shown.run("return film.stage.bigNote.textContent")
+    assert not any(shown.run("return Array.from(film.stage.scene.x)"))
+    assert not shown.run("return document.querySelector('.st-choose').checkVisibility()")
+
+
+def test_time_never_runs_back_before_the_first_step(show):
+    """A drawing for print comes later than the next frame was due."""
+    shown = show("plane")
+    lowest = shown.run(
+        """let lowest = 0;
+        film.store.subscribe(({ step }) => { lowest = Math.min(lowest, step); });
+        film.store.set({ playing: true });
+        const now = performance.now();
+        for (const time of [now + 10000, now]) film.stage.frame(time);
+        return lowest"""
+    )
+    assert lowest == 0
 
 
 def test_for_those_who_want_no_motion_nothing_moves_until_it_is_asked_to(show, alone):

@@ -158,6 +158,15 @@ def test_the_states_of_the_stage_are_those_of_the_run(person, xor_run):
         assert (np.array(theta, np.float32) == run.state(step).theta.astype(np.float32)).all()
 
 
+def test_a_page_that_is_connected_anew_goes_on_with_its_stage(person, xor_run):
+    stage = person(xor_run)
+    stage.until(lambda now: now["all"], "all states")
+    assert stage.run_script(
+        "const { recording } = window.wgStudio.shown;"
+        "return window.wgStudio.again().then(() => window.wgStudio.shown.recording === recording)"
+    )
+
+
 def test_a_reload_and_a_link_show_the_same_place(person, xor_run):
     stage = person(xor_run, at="#run=xor.run&step=30&part=1:2,0")
     found = stage.until(lambda now: now["part"] == "1:2,0", "the place of the link")

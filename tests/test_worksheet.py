@@ -112,6 +112,16 @@ def test_bad_input_is_said_in_one_line_and_nothing_is_written(fitted, tmp_path, 
     assert not list(tmp_path.iterdir())
 
 
+def test_hidden_units_are_named_by_their_number_and_no_class(tmp_path):
+    net = wg.Network(2, [wg.Dense(4, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    why = wg.Fitted(net, net.init(seed=1)).why
+    named = why.named(["long", "wide"], ["setosa", "versicolor", "virginica"])
+    path = wg.worksheet(named, tmp_path / "a.html", X=[[1.0, 2.0]], y=[0])
+    drawn = html.unescape(re.search(r"<svg.*?</svg>", path.read_text("utf-8"), re.S)[0])
+    for name in ("long", "hidden 0", "hidden 3", "virginica"):
+        assert name in drawn
+
+
 def test_the_command_writes_the_sheet_of_a_test_row(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert whygrad("train", "iris", "--hidden", "3", "--epochs", "1", "--run", "a.run").code == 0

@@ -30,11 +30,14 @@ def write_atomically(path: Path, content: bytes) -> None:
         sync(path.parent)
 
 
-def refuse_taken(path: Path, overwrite: bool | None = False) -> None:
+def refuse_taken(path: Path, overwrite: bool | None = False, ending: str = "") -> None:
     """Reject a file that cannot be written, or is there already, before any work is done.
 
-    With `overwrite` it may be there; None says that there is no such option.
+    With `overwrite` it may be there; None says that there is no such option. With an `ending` its name has
+    to end so.
     """
+    if ending and path.suffix.lower() != ending:
+        raise FileError(f"{path}: the name must end in {ending}")
     if not path.parent.is_dir():
         raise FileError(f"{path}: there is no folder {path.parent}")
     if path.is_dir():

@@ -1,7 +1,6 @@
 """How an answer is shown: text or JSON or LaTeX on standard output, a picture or a page in a file."""
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -12,7 +11,7 @@ from whygrad.answers.parts import Answer
 from whygrad.answers.write.text import Style, text_lines
 from whygrad.cli.arguments import OutputFormat
 from whygrad.cli.printing import print_json, printer
-from whygrad.errors import FileError, InputError
+from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
 
@@ -26,7 +25,7 @@ def check(how: OutputFormat) -> None:
     for kind in FILES:
         path = getattr(how, kind)
         if path is not None:
-            _check_place(path, f".{kind}", how.overwrite)
+            refuse_taken(path, how.overwrite, f".{kind}")
 
 
 def show(answer: Explanation, how: OutputFormat, about: dict[str, Any], first: str = "") -> int:
@@ -37,7 +36,7 @@ def show(answer: Explanation, how: OutputFormat, about: dict[str, Any], first: s
         path = getattr(how, kind)
         if path is not None:
             content = answer.svg() if kind == "svg" else answer.html()
-            _check_place(path, f".{kind}", how.overwrite)  # it may have come meanwhile
+            refuse_taken(path, how.overwrite, f".{kind}")  # it may have come meanwhile
             write_atomically(path, content.encode())
             note(f"written: {path}")
     if how.json:
@@ -61,12 +60,6 @@ def show_all(
             printer().print("")
         show(answer, how, about, first)
     return 0
-
-
-def _check_place(path: Path, ending: str, overwrite: bool) -> None:
-    if path.suffix.lower() != ending:
-        raise FileError(f"{path}: the name must end in {ending}")
-    refuse_taken(path, overwrite)
 
 
 STYLES: dict[Style, str] = {

@@ -31,6 +31,9 @@ from whygrad.record.rows import measure
 from whygrad.studio.film.film import SIZE
 from whygrad.studio.film.film import film as film_of
 from whygrad.studio.film.recording import EXAMPLES
+from whygrad.studio.film.worksheet import worksheet as worksheet_of
+
+Overwrite = Annotated[bool, option("Replace that file.")]
 
 
 def evaluate(
@@ -153,13 +156,11 @@ def report(
     out: Annotated[
         Path | None, option("The page to write. [RUN's name].html", name=["-o", "--out"])
     ] = None,
-    overwrite: Annotated[bool, option("Replace that file.")] = False,
+    overwrite: Overwrite = False,
 ) -> int:
     """Write the report on a run."""
     path = run.with_suffix(".html") if out is None else out
-    if path.suffix.lower() != ".html":
-        raise FileError(f"{path}: the name must end in .html")
-    refuse_taken(path, overwrite)
+    refuse_taken(path, overwrite, ".html")
     page = to_page(sections_of(open_run(run)))
     write_atomically(path, page.encode())
     printer().print(f"written: {path}", soft_wrap=True)
@@ -177,7 +178,7 @@ def film(
         int, option("How many examples to carry: the most wrong, and some of each class. [40]")
     ] = EXAMPLES,
     size: Annotated[float, option("How large the file may be, in MB. [5]")] = SIZE,
-    overwrite: Annotated[bool, option("Replace that file.")] = False,
+    overwrite: Overwrite = False,
 ) -> int:
     """Write a run as a film."""
     path = run.with_suffix(".html") if out is None else out
@@ -201,20 +202,12 @@ def worksheet(
     first: Annotated[
         int, option("What the first unit of a layer is called, 0 or 1. [0]", name="--from")
     ] = 0,
-    overwrite: Annotated[bool, option("Replace that file.")] = False,
+    overwrite: Overwrite = False,
 ) -> int:
     """Write one step of backpropagation as a page to print."""
-    from whygrad.studio.film.worksheet import worksheet as write
-
     path = run.with_name(f"{run.stem}-worksheet.html") if out is None else out
-    write(
-        run,
-        path,
-        example=example,
-        rate=rate,
-        filled=filled,
-        first=first,
-        overwrite=overwrite,
+    worksheet_of(
+        run, path, example=example, rate=rate, filled=filled, first=first, overwrite=overwrite
     )
     printer().print(f"written: {path}", soft_wrap=True)
     return 0

@@ -27,10 +27,15 @@ FONT = 'system-ui,-apple-system,"Segoe UI",Roboto,"DejaVu Sans",sans-serif'
 MATH_FONT = '"STIX Two Math","Latin Modern Math","Cambria Math","DejaVu Math TeX Gyre",math'
 
 
-def style(page: bool = False) -> str:
-    """Return the style sheet of the drawings; on a page it follows the theme of a notebook or site too."""
+def style(page: bool = False, paper: bool = False) -> str:
+    """Return the style sheet of the drawings; on a page it follows the theme of a notebook or site too.
+
+    On `paper` it is light, whatever the theme is.
+    """
     light, dark = (_variables(theme) for theme in (0, 1))
-    rules = [f".wg{{{light}}}", f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}"]
+    rules = [f".wg{{{light}}}"]
+    if not paper:
+        rules.append(f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}")
     if page:
         rules += [f"{_within('true', 'light')}{{{light}}}", f"{_within('false', 'dark')}{{{dark}}}"]
     rules += [

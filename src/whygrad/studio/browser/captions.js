@@ -1,16 +1,17 @@
 // One caption: what happens, and what to do next. It leads on from watching to stopping, to choosing a weight, to
 // asking why; each sentence follows from the numbers of the state that is shown.
 
-import { nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { indexOf } from "./model.js";
+import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
 import { scoreWritten, standingAt } from "./strip.js";
 
 // Where somebody has come to: watch, start, stop, choose, ask.
-export function chapterOf(state, recording) {
+function chapterOf(state, recording) {
   if (state.view === "motion") return "motion";
   if (state.part) return "ask";
   if (state.playing) return "watch";
   if (state.step >= recording.header.steps.length - 1 && !recording.header.live) return "end";
-  return state.step === 0 ? "start" : "choose";
+  return recording.header.steps[state.step] === 0 ? "start" : "choose"; // a fork starts with what was learnt
 }
 
 // {chapter, text, action: {label, set}|null}: the action is what to change in the store.
@@ -21,14 +22,14 @@ export function captionOf(recording, scene, state) {
 }
 
 const CHAPTERS = {
-  watch: (header, scene, state) => ({ text: `${upper(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
+  watch: (header, scene, state) => ({ text: `${capital(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
     action: { label: "Stop", set: { playing: false } } }),
   start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learnt yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
   choose: (header, scene, state) => ({ text: `${stepOf(header, state)}: ${progressOf(header, state)} Click a line or a square to see what it does.`,
-    action: heaviestOf(header, scene, state) }),
-  end: (header, scene, state) => ({ text: `The training has ended: ${progressOf(header, state)} Click a line or a square to see what it does.`,
-    action: heaviestOf(header, scene, state) }),
+    action: heaviestOf(header, scene) }),
+  end: (header, scene, state) => ({ text: `${endOf(header, state)} Click a line or a square to see what it does.`,
+    action: heaviestOf(header, scene) }),
   ask: (header, scene, state, recording) => ({ text: sentenceOf(recording, scene, state),
     action: { label: "See its blame flow", set: { view: "motion", playing: false } } }),
   motion: () => ({ text: "One example runs forward through the network, and its blame runs back.",
@@ -46,12 +47,18 @@ function progressOf(header, state) {
   return cost ? `the cost is ${said(cost.now)}.` : "no cost is recorded.";
 }
 
+// A film of one state is of a network as it stands.
+function endOf(header, state) {
+  if (header.steps.length > 1) return `The training has ended: ${progressOf(header, state)}`;
+  return header.examples ? `A network as it stands: ${progressOf(header, state)}` : "A network as it stands.";
+}
+
 function stepOf(header, state) {
   return `Step ${said(header.steps[state.step], 12)}`;
 }
 
 // The weight with the largest gradient on this example: what to click first.
-function heaviestOf(header, scene, state) {
+function heaviestOf(header, scene) {
   const { sizes } = header.network;
   let best = null, most = -1;
   let at = 0;
@@ -67,7 +74,7 @@ function heaviestOf(header, scene, state) {
 }
 
 // What a chosen part says of itself, in one sentence.
-export function sentenceOf(recording, scene, state) {
+function sentenceOf(recording, scene, state) {
   const { header, model } = recording;
   const part = partOf(state.part), from = state.counted ?? 0;
   if (!part || part.l > model.L) return "";
@@ -75,17 +82,13 @@ export function sentenceOf(recording, scene, state) {
   const unit = nameOfUnit(header, part.l, part.j, from);
   if (part.kind === "unit") {
     if (part.l === 0) return `${header.shape ? unit : `“${unit}”`} is an input: ${said(trace.a[0][part.j])} in this example, in the network's units.`;
-    return `${upper(unit)} adds up to ${signed(trace.z[part.l][part.j])} in this example and passes on ${signed(trace.a[part.l][part.j])}.`;
+    return `${capital(unit)} adds up to ${signed(trace.z[part.l][part.j])} in this example and passes on ${signed(trace.a[part.l][part.j])}.`;
   }
-  const at = part.kind === "bias" ? model.b(part.l) + part.j : model.W(part.l) + part.j * model.sizes[part.l - 1] + part.k;
+  const at = indexOf(model, part);
   const slope = gradient?.[at];
-  const name = upper(nameOfPart(header, state.part, from));
+  const name = capital(nameOfPart(header, state.part, from));
   const pull = !Number.isFinite(slope) ? ""
     : slope === 0 ? " To move it a little would change nothing in this example's cost."
     : ` ${slope > 0 ? "Lower" : "Raise"} it a little, and this example costs less: its gradient is ${signed(slope)}.`;
   return `${name} is ${signed(theta[at])}.${pull}`;
-}
-
-export function upper(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

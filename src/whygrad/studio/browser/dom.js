@@ -1,7 +1,15 @@
 // What every drawing of the stage needs of the page: elements, canvases as sharp as the screen, its colours.
 
 export function h(name, about = {}, ...inner) {
-  const node = document.createElement(name);
+  return filled(document.createElement(name), about, inner);
+}
+
+// The same of a drawing: an element of SVG.
+export function svg(name, about = {}, ...inner) {
+  return filled(document.createElementNS("http://www.w3.org/2000/svg", name), about, inner);
+}
+
+function filled(node, about, inner) {
   for (const [key, value] of Object.entries(about)) {
     if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
     else if (value !== false && value !== null && value !== undefined) node.setAttribute(key, value === true ? "" : value);

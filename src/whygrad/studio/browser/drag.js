@@ -6,7 +6,7 @@
 // place in θ, `point`, `painted`), from where every view follows in the same frame.
 
 import { h, write } from "./dom.js";
-import { indexOf } from "./equation.js";
+import { indexOf } from "./model.js";
 import { nameOfPart, partOf, said } from "./words.js";
 
 const PER_PIXEL = 0.01; // of a weight's usual size, for each px dragged
@@ -15,7 +15,7 @@ const FINE = 0.1;
 const HELD = ["edits", "point", "painted"];
 
 // How large weights into a layer usually are: what a drag is measured by.
-export function usualSize(model, theta, l) {
+function usualSize(model, theta, l) {
   const start = model.W(l), count = model.sizes[l] * model.sizes[l - 1];
   let sum = 0;
   for (let i = start; i < start + count; i++) sum += theta[i] * theta[i];
@@ -23,7 +23,7 @@ export function usualSize(model, theta, l) {
 }
 
 // What was done by hand, step by step, so that it can be taken back.
-export function makeHistory(store) {
+function makeHistory(store) {
   const past = [];
   const held = () => Object.fromEntries(HELD.map((name) => [name, store.get()[name]]));
   return {
@@ -35,12 +35,11 @@ export function makeHistory(store) {
       past.push(held());
       store.set({ edits: {}, point: null, painted: [] });
     },
-    forget() { past.length = 0; },
     get length() { return past.length; },
   };
 }
 
-export function isChanged({ edits, point, painted }) {
+function isChanged({ edits, point, painted }) {
   return Object.keys(edits ?? {}).length > 0 || Boolean(point) || (painted ?? []).length > 0;
 }
 
@@ -66,17 +65,16 @@ export function mountDrag(stage, recording, store) {
     store.set({ hand: store.get().hand === name ? "" : name, playing: false });
   }
 
-  function changeBy(part, by, keep) {
-    if (keep) history.keep();
-    const place = indexOf(model, part), state = store.get(), now = state.edits?.[place] ?? recording.theta(state.step)[place];
-    set(part, now + by);
+  // A weight, or the bias of a unit, as it is now.
+  function valueOf(part) {
+    const { edits, step } = store.get(), place = indexOf(model, part);
+    return edits?.[place] ?? recording.theta(step)[place];
   }
 
   function set(part, value) {
-    const place = indexOf(model, part), state = store.get();
-    store.set({ edits: { ...state.edits, [place]: value } });
-    const name = `${part.l}:${part.j}${part.kind === "unit" || part.kind === "bias" ? ",bias" : `,${part.k}`}`;
-    write(told, `${nameOfPart(header, name, state.counted ?? 0)}: ${said(value)}`);
+    const { edits, counted } = store.get();
+    store.set({ edits: { ...edits, [indexOf(model, part)]: value } });
+    write(told, `${nameOfPart(header, `${part.l}:${part.j},${part.k ?? "bias"}`, counted ?? 0)}: ${said(value)}`);
   }
 
   function trainOn() {
@@ -99,23 +97,21 @@ export function mountDrag(stage, recording, store) {
     const box = stage.geometry().plane;
     if (!box) return null;
     const [x, y] = here(event);
-    return x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height ? { box, at: box.toData([x, y]) } : null;
+    return x >= box.x && x <= box.x + box.width && y >= box.y && y <= box.y + box.height ? box.toData([x, y]) : null;
   }
 
   function down(event) {
     const state = store.get(), { hand: held } = state;
     if (!held || event.button > 0 || state.view === "motion") return;
-    const spot = onPlane(event);
-    if (held.startsWith("paint") && spot) drag = { kind: "paint", class: Number(held.slice(6)) };
-    else if (held === "adjust" && spot) drag = { kind: "point" };
+    const inside = onPlane(event);
+    if (held.startsWith("paint") && inside) drag = { kind: "paint", class: Number(held.slice(6)) };
+    else if (held === "adjust" && inside) drag = { kind: "point" };
     else if (held === "adjust") {
       const part = partOf(stage.partAt(event.clientX, event.clientY));
       if (!part || part.l === 0) return;
-      const place = indexOf(model, part), value = state.edits?.[place] ?? recording.theta(state.step)[place];
-      drag = { kind: "weight", part, value, y: event.clientY, size: usualSize(model, recording.theta(state.step), part.l) };
+      drag = { kind: "weight", part, value: valueOf(part), y: event.clientY, size: usualSize(model, recording.theta(state.step), part.l) };
     } else return;
     history.keep();
-    drag.moved = false;
     event.preventDefault();
     event.stopPropagation();
     root.setPointerCapture?.(event.pointerId);
@@ -124,15 +120,14 @@ export function mountDrag(stage, recording, store) {
 
   function move(event) {
     if (!drag) return;
-    drag.moved = true;
     if (drag.kind === "weight") return set(drag.part, drag.value + (drag.y - event.clientY) * PER_PIXEL * drag.size);
-    const spot = onPlane(event);
-    if (!spot) return;
-    if (drag.kind === "point") return store.set({ point: spot.at });
+    const at = onPlane(event);
+    if (!at) return;
+    if (drag.kind === "point") return store.set({ point: at });
     const [x, y] = here(event);
     if (drag.last && Math.hypot(x - drag.last[0], y - drag.last[1]) < 9) return;
     drag.last = [x, y];
-    store.set({ painted: [...(store.get().painted ?? []), [...spot.at, drag.class]] });
+    store.set({ painted: [...(store.get().painted ?? []), [...at, drag.class]] });
   }
 
   function up(event) {
@@ -169,7 +164,8 @@ export function mountDrag(stage, recording, store) {
     const size = usualSize(model, recording.theta(state.step), part.l) * STEP * (event.shiftKey ? FINE : 1);
     event.preventDefault();
     event.stopPropagation();
-    changeBy(part, event.key === "ArrowUp" ? size : -size, true);
+    history.keep();
+    set(part, valueOf(part) + (event.key === "ArrowUp" ? size : -size));
   }
 
   function show(state) {

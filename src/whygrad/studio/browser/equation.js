@@ -7,7 +7,7 @@
 // number. Whatever speaks of a part carries it as `data-part`, as the picture does. What is computed here are
 // sums of what is left out; all other numbers are those of the pass (`passOf`).
 
-import { backward, costSlope, forward, gradientOf, isCanonical, slopesOf } from "./model.js";
+import { backward, costOf, costSlope, forward, gradientOf, indexOf, isCanonical, slopesOf } from "./model.js";
 import { counted, digitsOf, said } from "./words.js";
 
 const LISTED = 4; // products of a sum that are written out
@@ -22,19 +22,14 @@ export function passOf(model, theta, x, y, costName) {
   return { model, theta, x, y, costName, ...trace, delta, cost, gradient: gradientOf(model, trace, delta) };
 }
 
-// The same example with other parameters.
-export function passedWith(pass, theta) {
-  return passOf(pass.model, theta, pass.x, pass.y, pass.costName);
+// What the network makes of the same example with other parameters: z, a and the cost.
+export function passedWith({ model, x, y }, theta) {
+  const trace = forward(model, theta, x);
+  return { ...trace, cost: costOf(model, trace, y) };
 }
 
 export function weightOf(pass, l, j, k) {
-  const { model, theta } = pass;
-  return theta[model.W(l) + j * model.sizes[l - 1] + k];
-}
-
-// The place in θ of a weight or a bias.
-export function indexOf(model, { l, j, k }) {
-  return k === null ? model.b(l) + j : model.W(l) + j * model.sizes[l - 1] + k;
+  return pass.theta[indexOf(pass.model, { l, j, k })];
 }
 
 // The largest of some products, in their order, `kept` among them.

@@ -15,9 +15,9 @@ export async function playFilm(element) {
   const recording = await openRecording(embedded(document));
   const store = createStore({});
   await recording.load(0);
-  const stage = mount(element, recording, store, { film: true });
+  const stage = mount(element, recording, store);
   const parts = [mountSheets, mountMotion, mountDrag].map((one) => one(stage, recording, store));
-  stage.tools?.append(h("button", { type: "button", class: "st-action", onclick: () =>
+  stage.tools.append(h("button", { type: "button", class: "st-action", onclick: () =>
     stage.openSheet("About this film", h("div", {}, ...aboutFilm(recording.header).map((line) => h("p", {}, line)))) }, "About"));
   keepAddress(store, recording.header);
   recording.loadAll(store.get().step);

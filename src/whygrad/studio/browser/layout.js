@@ -29,7 +29,7 @@ export function rowsThatFit(count, height, narrow) {
 }
 
 // sizes: units per layer; shown: indices drawn per layer; room: {left, right} px beside for names;
-// image: whether the inputs are one picture. All in CSS pixels.
+// image: whether the inputs are one picture. All in CSS pixels; left of the big unit `beside` px are free.
 export function layoutOf({ sizes, shown, width, height, room, image }) {
   const narrow = width < BESIDE;
   const L = sizes.length - 1;
@@ -38,11 +38,11 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
   if (narrow) {
     const tall = Math.round(height * (L > 3 ? 0.5 : 0.48));
     const side = Math.max(80, Math.min(width - 40, height - tall - titles - axis));
-    big = { x: (width - side) / 2, y: tall + titles, width: side, height: side };
+    big = { x: (width - side) / 2, y: tall + titles, width: side, height: side, beside: (width - side) / 2 - 8 };
     net = { x: 0, y: 0, width, height: tall };
   } else {
     const side = Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
-    big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side };
+    big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side, beside: 0 };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }
   const rows = shown.map((some, l) => some.length + (l < L ? (narrow ? 0.75 : 0.45) : 0) + (some.length < sizes[l] ? 0.5 : 0));

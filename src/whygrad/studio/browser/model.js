@@ -194,6 +194,11 @@ export function makeModel(network) {
   };
 }
 
+/** The place in θ of a weight, or where k is null of a bias. */
+export function indexOf(model, { l, j, k }) {
+  return k === null ? model.b(l) + j : model.W(l) + j * model.sizes[l - 1] + k;
+}
+
 /** Whether δ of the last layer is simply a − y. */
 export const isCanonical = (model) => model.canonical;
 

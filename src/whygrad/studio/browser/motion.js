@@ -8,10 +8,11 @@
 // Where the reader prefers reduced motion nothing runs: each moment is shown as it is at its end.
 
 import { clearCanvas, coloursOf, FACE, h, onTheme, wantsStillness, write } from "./dom.js";
-import { indexOf, largestProducts, mathmlOf } from "./equation.js";
-import { slopesOf } from "./model.js";
+import { largestProducts, mathmlOf } from "./equation.js";
+import { indexOf, slopesOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { apart, sharesOf, storyOf } from "./story.js";
+import { largestOf } from "./units.js";
 import { said } from "./words.js";
 
 const SPEEDS = [0.5, 1, 2, 4];
@@ -19,7 +20,7 @@ const PULSES = 260; // lights on lines at once; of more lines those that carry m
 const MOST_LINES = 700; // of a layer that are drawn: those of the largest weights, and all that lights run along
 const FADE = 0.16; // of lines that nothing runs along
 const ROOMY = 13; // px of half a side from which a unit has room for its number
-const PHASE_NAMES = { forward: "forward", cost: "cost", backward: "backward", gradients: "gradients", update: "update", again: "again" };
+const PHASES = ["forward", "cost", "backward", "gradients", "update", "again"];
 
 const ease = (p) => (p < 0 ? 0 : p > 1 ? 1 : p * p * (3 - 2 * p));
 const within = (p, from, to) => ease((p - from) / (to - from));
@@ -37,7 +38,8 @@ export function rateAt(header, step) {
 }
 
 export function storyAt(recording, state) {
-  const { header } = recording, pass = passAt(recording, state), next = state.step + 1, edited = Object.keys(state.edits ?? {}).length > 0 || state.point;
+  const { header } = recording, pass = passAt(recording, state), next = state.step + 1;
+  const edited = Object.keys(state.edits ?? {}).length > 0 || state.point;
   const known = !edited && next < header.steps.length && recording.has(next);
   return pass && storyOf({ header, pass, rate: rateAt(header, state.step), from: state.counted ?? 0,
     optimizer: header.settings?.optimizer ?? "", batch: header.batch?.size ?? 0,
@@ -85,7 +87,7 @@ class Painter {
     this.layers = pass.a.map((_, l) => l && this.linesOf(l, pass, after));
     this.units = pass.a.map((_, l) => (l === 0 && this.pixels ? []
       : geometry.units[l].map((j) => ({ j, ...geometry.unit(l, j) })).filter((unit) => unit.r)));
-    this.most = { a: pass.a.map(largestSize), z: pass.z.map(largestSize), delta: pass.delta.map(largestSize) };
+    this.most = Object.fromEntries(["a", "z", "delta"].map((name) => [name, pass[name].map((values) => largestOf(values ?? []))]));
   }
 
   // The lines into a layer, biases among them (k is null), with what runs along each.
@@ -105,7 +107,7 @@ class Painter {
     const drawn = [...new Set([...kept, ...names.flatMap((name) => chosen[name])])];
     for (const line of drawn) line.at = geometry.edge(l, line.j, line.k ?? "bias");
     const most = {};
-    for (const name of ["weight", "moved", "share", ...names]) most[name] = largestSize(drawn.map((line) => line[name]));
+    for (const name of ["weight", "moved", "share", ...names]) most[name] = largestOf(drawn.map((line) => line[name]));
     return { lines: kept.filter((line) => line.at), most, chosen };
   }
 
@@ -317,8 +319,6 @@ function fillDisc(pen, x, y, r) {
   pen.fill();
 }
 
-const largestSize = (values) => (values ?? []).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-
 // ── the bar, the words, and time ──
 
 const PANEL = `<div class="wgm-bar" role="group" aria-label="Slow motion">
@@ -328,7 +328,7 @@ const PANEL = `<div class="wgm-bar" role="group" aria-label="Slow motion">
   <input type="range" min="0" max="1000" value="0" step="1" aria-label="Time within slow motion">
   <select aria-label="Speed of slow motion">${SPEEDS.map((speed) => `<option value="${speed}"${speed === 1 ? " selected" : ""}>${speed}×</option>`).join("")}</select>
   <button type="button" data-does="close" aria-label="End slow motion">×</button></div>
-<ol class="wgm-phases">${Object.entries(PHASE_NAMES).map(([phase, name]) => `<li data-phase="${phase}">${name}</li>`).join("")}</ol>
+<ol class="wgm-phases">${PHASES.map((phase) => `<li data-phase="${phase}">${phase}</li>`).join("")}</ol>
 <div class="wgm-told"><div class="wgm-text" aria-live="polite"><h2></h2><p></p></div><div class="wgm-maths"></div></div>`;
 
 export function mountMotion(stage, recording, store) {

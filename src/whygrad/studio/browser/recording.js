@@ -77,17 +77,19 @@ class Recording {
   }
 }
 
-function examplesOf(header) {
-  const about = header.examples;
-  if (!about) return null;
-  const X = floatsFrom(about.X), Y = floatsFrom(about.Y), n = header.network.sizes[0], m = header.network.sizes.at(-1), { count } = about;
-  const rows = (block, width) => Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));
-  const all = { X: rows(X, n), Y: rows(Y, m), s: about.weights ?? null };
-  return {
-    count, start: about.start, all,
-    x: (i) => all.X[i], y: (i) => all.Y[i],
-    row: (i) => about.rows[i], part: (i) => about.part[i], why: (i) => about.why[i], cells: (i) => about.cells?.[i] ?? null,
+// The examples that a recording carries; of none there are inputs of 0, so that there is a pass to show.
+function examplesOf({ examples: about, network: { sizes } }) {
+  if (!about) {
+    const zeros = new Float32Array(sizes[0]);
+    return { count: 0, x: () => zeros, y: () => null };
+  }
+  const { count } = about;
+  const rows = (text, width) => {
+    const block = floatsFrom(text);
+    return Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));
   };
+  const [x, y] = [rows(about.X, sizes[0]), rows(about.Y, sizes.at(-1))];
+  return { count, x: (i) => x[i], y: (i) => y[i] };
 }
 
 // ── numbers out of bytes ──
@@ -147,13 +149,18 @@ export function embedded(page) {
   };
 }
 
-/** The source of a recording on a server, below an address: header.json, and states?from=0&to=100 in float32. */
-export function served(base, ask = fetch) {
-  const got = async (path) => {
+/** A function that fetches what is at a path below an address; it throws where that is refused. */
+export function fetcher(base, ask = fetch) {
+  return async (path) => {
     const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer;
   };
+}
+
+/** The source of a recording on a server, below an address: header.json, and states?from=0&to=100 in float32. */
+export function served(base, ask = fetch) {
+  const got = fetcher(base, ask);
   return {
     header: async () => (await got("header.json")).json(),
     piece: async (number, header) => {

@@ -5,11 +5,11 @@
 //
 // What first order misses is called "beyond first order".
 
-import { gradientAt, indexOf, passedWith, weightOf } from "./equation.js";
-import { slopesOf } from "./model.js";
+import { gradientAt, passedWith, weightOf } from "./equation.js";
+import { indexOf, slopesOf } from "./model.js";
 
 export function rippleOf(pass, part, by) {
-  const { model, theta, z, a } = pass, { l, j, k } = part, L = model.L;
+  const { model, theta, a } = pass, { l, j, k } = part, L = model.L;
   const changed = Float64Array.from(theta);
   changed[indexOf(model, part)] += by;
   const exact = passedWith(pass, changed);
@@ -22,7 +22,7 @@ export function rippleOf(pass, part, by) {
       units.push({ part: `${m}:${i}`, l: m, j: i, before: a[m][i], change: exact.a[m][i] - a[m][i], firstOrder: first[m][i] });
     }
   const moved = exact.cost - pass.cost, promised = gradientAt(pass, l, j, k) * by;
-  return { by, exact, units, cost: { before: pass.cost, change: moved, firstOrder: promised, beyond: moved - promised } };
+  return { units, cost: { before: pass.cost, change: moved, firstOrder: promised, beyond: moved - promised } };
 }
 
 // Δa of first order, by layer.

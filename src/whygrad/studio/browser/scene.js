@@ -1,7 +1,7 @@
 // What all views read of a state: parameters with the edits made by hand, the pass of the example, its gradient.
 // Each is computed once; what nobody asks for is not computed at all.
 
-import { backward, batchOf, forward, gradientOf } from "./model.js";
+import { backward, forward, gradientOf } from "./model.js";
 
 const scenes = new WeakMap(); // of a recording the last scene
 
@@ -22,25 +22,17 @@ class Scene {
     this.theta = before && before.source === source && before.edits === edits ? before.theta : edited(source, edits);
   }
 
-  // The dragged point, or the inputs of the example.
-  get x() { return kept(this, "x", this.point ?? this.recording.examples?.x(this.example) ?? null); }
-  get y() { return kept(this, "y", this.recording.examples?.y(this.example) ?? null); }
-  get trace() { return kept(this, "trace", this.x && forward(this.model, this.theta, this.x)); }
-  get outputs() { return this.trace?.a[this.model.L] ?? null; }
+  // The dragged point, or the inputs of the example; y is null where nobody knows the truth.
+  get x() { return kept(this, "x", this.point ?? this.recording.examples.x(this.example)); }
+  get y() { return kept(this, "y", this.recording.examples.y(this.example)); }
+  get trace() { return kept(this, "trace", forward(this.model, this.theta, this.x)); }
 
   get passed() {
-    return kept(this, "passed", this.trace && this.y ? backward(this.model, this.theta, this.trace, this.y) : { delta: null, cost: null });
+    return kept(this, "passed", this.y ? backward(this.model, this.theta, this.trace, this.y) : { delta: null, cost: null });
   }
   get delta() { return this.passed.delta; }
   get cost() { return this.passed.cost; }
   get gradient() { return kept(this, "gradient", this.delta && gradientOf(this.model, this.trace, this.delta)); }
-
-  // Cost and gradient of all the examples that the recording carries, with the penalties.
-  get batch() {
-    const { examples, header } = this.recording;
-    return kept(this, "batch", examples && batchOf(this.model, this.theta, examples.all.X, examples.all.Y,
-      { s: examples.all.s, penalties: header.penalties }));
-  }
 }
 
 const kept = (scene, name, value) => {

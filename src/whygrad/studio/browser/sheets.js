@@ -1,23 +1,17 @@
 // What a click on a weight, a bias or a unit opens, in a film as in the studio: its equation with the numbers of
 // the example, its curve over the training, and the ripple, what a change of it does.
 
-import { h, write } from "./dom.js";
-import { equationsOf, gradientAt, indexOf, mathmlOf } from "./equation.js";
+import { h, svg, write } from "./dom.js";
+import { equationsOf, gradientAt, mathmlOf } from "./equation.js";
+import { indexOf } from "./model.js";
 import { passAt } from "./motion.js";
 import { costCurve, rippleOf } from "./ripple.js";
-import { nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
 
 const MOST = 8; // units that a ripple lists
 const WIDTH = 460, HEIGHT = 120; // of a curve, in its own units
-const SVG_NAMES = "http://www.w3.org/2000/svg";
 
 // ── curves ──
-
-function svgNode(name, about) {
-  const node = document.createElementNS(SVG_NAMES, name);
-  for (const [key, value] of Object.entries(about)) node.setAttribute(key, value);
-  return node;
-}
 
 // The value of a weight or bias at every recorded step that is here: [[index of the step, value]].
 export function courseOf(recording, place) {
@@ -32,16 +26,13 @@ function lineChart(label, points, now, marked, go) {
   const [first, last] = [points[0][0], points.at(-1)[0]], left = 62, right = WIDTH - 8, top = 10, bottom = HEIGHT - 12;
   const x = (value) => left + ((right - left) * (value - first)) / (last - first || 1);
   const y = (value) => (high > low ? bottom - ((bottom - top) * (value - low)) / (high - low) : (top + bottom) / 2);
-  const chart = svgNode("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "wgm-chart", role: "img", "aria-label": label });
-  if (low < 0 && high > 0) chart.append(svgNode("line", { x1: left, x2: right, y1: y(0), y2: y(0), class: "wgm-zero" }));
+  const chart = svg("svg", { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: "wgm-chart", role: "img", "aria-label": label });
+  if (low < 0 && high > 0) chart.append(svg("line", { x1: left, x2: right, y1: y(0), y2: y(0), class: "wgm-zero" }));
   const drawn = points.filter(([, value]) => Number.isFinite(value)).map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`);
-  chart.append(svgNode("polyline", { points: drawn.join(" "), class: "wgm-line" }));
-  for (const value of new Set([low, high])) {
-    const text = svgNode("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "wgm-tick" });
-    text.textContent = said(value);
-    chart.append(text);
-  }
-  if (Number.isFinite(marked)) chart.append(svgNode("circle", { cx: x(now), cy: y(marked), r: 4.5, class: "wgm-mark" }));
+  chart.append(svg("polyline", { points: drawn.join(" "), class: "wgm-line" }));
+  for (const value of new Set([low, high]))
+    chart.append(svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "wgm-tick" }, said(value)));
+  if (Number.isFinite(marked)) chart.append(svg("circle", { cx: x(now), cy: y(marked), r: 4.5, class: "wgm-mark" }));
   if (go) {
     chart.classList.add("wgm-clickable");
     chart.addEventListener("click", (event) => {
@@ -59,10 +50,9 @@ function rippleSheet(recording, pass, part, from, moved) {
   const { header } = recording, now = pass.theta[indexOf(pass.model, part)], reach = Math.max(0.5, 2 * Math.abs(now));
   const slider = h("input", { type: "range", min: -100, max: 100, value: moved ?? 0, step: 1, "aria-label": "Change of it" });
   const told = h("p", { class: "wgm-ripple-told", "aria-live": "polite" }), table = h("table", { class: "wgm-table" });
-  const chart = h("div", {});
+  const chart = h("div", {}), curve = costCurve(pass, part, reach);
   function show() {
     const by = (reach * slider.value) / 100;
-    const curve = costCurve(pass, part, reach);
     const result = by ? rippleOf(pass, part, by) : null;
     chart.replaceChildren(lineChart("The cost of this example as it changes", curve, by, result ? pass.cost + result.cost.change : pass.cost));
     if (!result) {
@@ -111,8 +101,7 @@ export function sheetOf(recording, store, name, moved = 0) {
     node.append(rippleSheet(recording, pass, part, from, moved));
   } else if (part.l === 0) node.append(h("p", {}, `An input: ${said(pass.x[part.j])} in this example.`));
   else {
-    const ways = [h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")];
-    node.append(h("div", { class: "wgm-ways" }, ...ways));
+    node.append(h("div", { class: "wgm-ways" }, h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")));
   }
   return node;
 }
@@ -138,7 +127,7 @@ export function mountSheets(stage, recording, store) {
     if (!shown) return stage.closeSheet();
     const title = nameOfPart(recording.header, shown, counted ?? 0);
     fill();
-    stage.openSheet(title.charAt(0).toUpperCase() + title.slice(1), holder, { onClose: closed });
+    stage.openSheet(capital(title), holder, { onClose: closed });
   }
   const stop = store.subscribe((state, changed) => {
     const has = (key) => changed.includes(key);

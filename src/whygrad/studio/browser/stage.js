@@ -1,14 +1,16 @@
 // The stage: one picture of a network and its training that fills the page. `mount` puts it into an element and
 // draws it from a recording and a store; it computes nothing that scene.js and model.js do not give it.
 
-import { captionOf, upper } from "./captions.js";
+import { captionOf } from "./captions.js";
 import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
+import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
+import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
 import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
-import { inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
+import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const MOST_EDGES = 1500; // drawn at once: the strongest
 const WIDTHS = 8; // how many thicknesses of line there are
@@ -16,16 +18,15 @@ const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
-const SETTINGS = { step: 0, example: 0, point: null, part: "", view: "stage", edges: "weight", width: "layer", speed: 1,
-  counted: 0, edits: {}, painted: [], hand: "" };
+const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, painted: [], hand: "" };
 
-export function mount(element, recording, store, options = {}) {
-  const stage = new Stage(element, recording, store, options);
-  return stage;
+// `plays`: whether it begins to play, where the store does not say.
+export function mount(element, recording, store, { plays = !wantsStillness() } = {}) {
+  return new Stage(element, recording, store, plays);
 }
 
 class Stage {
-  constructor(element, recording, store, options) {
+  constructor(element, recording, store, plays) {
     Object.assign(this, { recording, store, header: recording.header, model: recording.model });
     this.pages = this.model.sizes.map(() => 0); // of a layer too large to be shown whole
     this.pointed = "";
@@ -33,10 +34,8 @@ class Stage {
     this.listeners = new Set();
     this.stops = [];
     const given = store.get();
-    const first = { ...SETTINGS, example: this.header.examples?.start ?? 0 };
-    const missing = Object.fromEntries(Object.entries(first).filter(([key]) => given[key] === undefined));
-    const plays = given.playing ?? (options.play !== false && !wantsStillness());
-    store.set({ ...missing, playing: plays });
+    const first = { ...SETTINGS, example: this.header.examples?.start ?? 0, playing: plays };
+    store.set(Object.fromEntries(Object.entries(first).filter(([key]) => given[key] === undefined)));
     this.big = openBig(recording);
     this.build(element);
     this.listen();
@@ -57,11 +56,11 @@ class Stage {
     this.bigTitle = h("b", {});
     this.bigNote = h("span", {});
     const to = (by) => () => {
-      const { count } = this.header.examples;
+      const { count } = this.recording.examples;
       this.store.set({ example: (this.store.get().example + by + count) % count, point: null });
     };
     this.bigHead = h("div", { class: "st-bighead" }, h("div", { class: "st-bigtext" }, this.bigTitle, this.bigNote),
-      h("div", { class: "st-choose", role: "group", "aria-label": "example" },
+      h("div", { class: "st-choose", role: "group", "aria-label": "example", hidden: this.recording.examples.count < 2 },
         h("button", { type: "button", "aria-label": "previous example", onclick: to(-1) }, "‹"),
         h("button", { type: "button", "aria-label": "next example", onclick: to(1) }, "›")));
     this.more = h("div", { class: "st-more" });
@@ -170,7 +169,8 @@ class Stage {
       this.paintClassKey();
     }
     if (!this.layout) return;
-    const since = Math.min(100, now - (this.drawnAt ?? now));
+    // A frame's time is when it was due, which may lie before that of a drawing for print.
+    const since = Math.max(0, Math.min(100, now - (this.drawnAt ?? now)));
     this.drawnAt = now;
     if (this.store.get().playing) this.strip.advance(since, this.store.get());
     const state = this.store.get();
@@ -252,7 +252,7 @@ class Stage {
   }
 
   valueOf(l, j, k, state) {
-    const at = k === "bias" ? this.model.b(l) + j : this.model.W(l) + j * this.model.sizes[l - 1] + k;
+    const at = indexOf(this.model, { l, j, k: k === "bias" ? null : k });
     return state.edges === "gradient" ? this.scene.gradient?.[at] ?? 0 : this.scene.theta[at];
   }
 
@@ -498,7 +498,7 @@ class Stage {
     const value = this.scene.trace.a.at(-1)[j], { header } = this;
     if (!header.classes) return said(inOwnUnits(header.outputs?.[j], value), 4);
     if (!saysShares(header.network)) return said(value, 2);
-    return value > 0.9995 ? "> 99.9 %" : value < 0.0005 ? "< 0.1 %" : percent(value);
+    return percent(value, ">", "<");
   }
 
   // ── the big unit ──
@@ -529,7 +529,7 @@ class Stage {
     if (kind === "curve") paintCurve(ctx, map, big, map.scale, this.colours, true);
     else paintNumbers(ctx, map, big, map.scale, this.colours.ramp, kind === "plane");
     ctx.restore();
-    write(this.bigTitle, `${upper(this.nameOf(l, j))} by itself`);
+    write(this.bigTitle, `${capital(this.nameOf(l, j))} by itself`);
     write(this.bigNote, this.noteOfMap(l, map, kind));
   }
 

@@ -1,5 +1,10 @@
 // What the page looks at: one state that all views read and set, and its likeness in the address.
 
+import { partOf } from "./words.js";
+
+// How a picture is looked at unless somebody says otherwise.
+export const FIRST = { part: "", view: "stage", edges: "weight", width: "layer", counted: 0, speed: 1 };
+
 /** Hold a state: get(), set(patch), and subscribe(fn(state, changed)), which gives a function that ends it. */
 export function createStore(initial) {
   let state = { ...initial };
@@ -53,14 +58,19 @@ export function fromAddress(hash) {
   return found;
 }
 
+/** Whether a network of these sizes has a part of this name. */
+export function hasPart(sizes, name) {
+  const part = partOf(name);
+  if (!part || !(part.j < sizes[part.l])) return false;
+  return part.kind === "unit" || (part.l > 0 && (part.kind === "bias" || part.k < sizes[part.l - 1]));
+}
+
 /** Return what of a place there is in a recording: a step, an example or a part beyond it is left out. */
 export function placeIn(header, { step, example, part, ...rest }) {
-  const found = { ...rest }, { sizes } = header.network;
+  const found = { ...rest };
   if (step < header.steps.length) found.step = step;
   if (example < (header.examples?.count ?? 0)) found.example = example;
-  const [, l, j, k] = part?.match(/^(\d+):(\d+)(?:,(.+))?$/) ?? [];
-  const weight = k === undefined || k === "bias" || Number(k) < sizes[l - 1];
-  if (Number(j) < sizes[l] && weight && (k === undefined || l > 0)) found.part = part;
+  if (hasPart(header.network.sizes, part)) found.part = part;
   return found;
 }
 

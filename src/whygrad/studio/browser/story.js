@@ -6,10 +6,11 @@
 // is heard of again in the next.
 
 import {
-  activationEquation, biasEquation, blameEquation, blamesOn, costAgainEquation, costEquation, gradientAt, gradientEquation, indexOf, largestProducts, passedWith, sentTo, stepEquation, sumEquation, trueClass, weightOf,
+  activationEquation, blameEquation, blamesOn, costAgainEquation, costEquation, gradientAt, gradientEquation, largestProducts, passedWith, sentTo, stepEquation, sumEquation, trueClass, weightOf,
 } from "./equation.js";
-import { isCanonical, slopesOf } from "./model.js";
-import { counted, inOwnUnits, listed, nameOfUnit, percent, said } from "./words.js";
+import { indexOf, isCanonical, slopesOf } from "./model.js";
+import { classSaid } from "./surface.js";
+import { capital, counted, inOwnUnits, listed, nameOfUnit, percent, said } from "./words.js";
 
 const DOES = {
   identity: "z is handed on as it is",
@@ -96,11 +97,7 @@ const knownClasses = ({ header, pass, from }) => {
 };
 
 const sure = (a, t) => (a.length > 1 ? a[t] : t ? a[0] : 1 - a[0]);
-const saidClass = (a) => (a.length > 1 ? Array.from(a).indexOf(Math.max(...a)) : Number(a[0] > 0.5));
-const inUnits = ({ header }, m, value) => {
-  const column = header.outputs?.[m], own = inOwnUnits(column, value);
-  return said(own);
-};
+const inUnits = ({ header }, m, value) => said(inOwnUnits(header.outputs?.[m], value));
 
 // Two numbers with as many digits as it takes to tell them apart.
 export function apart(p, q) {
@@ -154,7 +151,7 @@ function answerOf(story, a) {
     const m = story.cast[L], rest = a.length - 1;
     return `The answer is ${name(story, L, m)} = ${inUnits(story, m, a[m])}${rest ? `, with ${counted(rest, "other output")} beside it` : ""}.`;
   }
-  const m = saidClass(a);
+  const m = classSaid(a).one;
   return `The answer is ${knownClasses(story)[m]}, ${percent(sure(a, m))} sure.`;
 }
 
@@ -162,7 +159,7 @@ function graded(story) {
   const { pass, truth, header, from } = story, L = pass.model.L, a = pass.a[L];
   let compared;
   if (truth !== null) {
-    const right = truth === saidClass(a);
+    const right = truth === classSaid(a).one;
     compared = `The truth is ${knownClasses(story)[truth]}. The network was ${right ? "right, and" : "wrong: it was only"} ${percent(sure(a, truth))} sure of it.`;
   } else {
     const m = story.cast[L], off = a[m] - pass.y[m];
@@ -224,20 +221,20 @@ function vanished(pass, l) {
 }
 
 function gathered(story) {
-  const { pass, from } = story, part = followed(story, (l, j, k) => gradientAt(pass, l, j, k)), { l, j, k } = part;
+  const { pass, from } = story, part = followed(story), { l, j, k } = part;
   const g = gradientAt(pass, l, j, k), way = g > 0 ? "become smaller" : g < 0 ? "grow" : "stay as it is";
   return { phase: "gradients", kind: "gather", l, seconds: 5, title: "What every weight did",
     words: `What was sent along a line, times the blame of who listened, is the gradient of its weight: how fast the grade gets worse as it grows. ` +
       `${capital(name(story, l - 1, k))} → ${name(story, l, j)}: ${said(g)}, so it should ${way}. A bias counts as a sender that always says 1.`,
-    equations: [gradientEquation(pass, l, j, k, { from }), biasEquation(pass, l, j, { from })].slice(0, 1),
+    equations: [gradientEquation(pass, l, j, k, { from })],
     lit: [`${l - 1}:${k}`, `${l}:${j},${k}`, `${l}:${j}`], part };
 }
 
-// The weight between followed units of which `of` is largest; the last layer where none is above 0.
-function followed({ pass, cast }, of) {
+// The weight between followed units with the largest gradient; that of the last layer where all are 0.
+function followed({ pass, cast }) {
   let found = null, size = -1;
   for (let l = 1; l <= pass.model.L; l++) {
-    const value = Math.abs(of(l, cast[l], cast[l - 1]));
+    const value = Math.abs(gradientAt(pass, l, cast[l], cast[l - 1]));
     if (value >= size) [found, size] = [{ l, j: cast[l], k: cast[l - 1] }, value];
   }
   return found;
@@ -247,7 +244,7 @@ function followed({ pass, cast }, of) {
 
 function updated(story) {
   const { pass, after, rate, from, ran, optimizer, batch, steps } = story;
-  const part = followed(story, (l, j, k) => gradientAt(pass, l, j, k)), i = indexOf(pass.model, part);
+  const part = followed(story), i = indexOf(pass.model, part);
   const line = `${capital(name(story, part.l - 1, part.k))} → ${name(story, part.l, part.j)}`;
   const [was, is] = apart(pass.theta[i], after[i]);
   let words = `Every weight and bias takes a step against its gradient, on this example alone: a plain gradient step with η = ${said(rate)}. `;
@@ -315,5 +312,3 @@ function ranOn({ pass, ran, steps, batch }) {
   const other = verdict === "worse" && batch > 1 ? " It serves the other examples as well." : "";
   return `${where}, the run itself stood at ${then} for this example: ${verdict}.${other}`;
 }
-
-const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);

@@ -1,7 +1,7 @@
 // What is always in sight: cost and score of training and validation, with the number now and the best so far,
 // and beneath them the time bar. A click in a curve goes to that step.
 
-import { clearCanvas, FACE, h, wantsStillness, write } from "./dom.js";
+import { clearCanvas, FACE, h, svg, wantsStillness, write } from "./dom.js";
 import { percent, said } from "./words.js";
 
 const PACES = [0.25, 0.5, 1, 2, 4];
@@ -156,16 +156,10 @@ const ICONS = { play: "M4 2.5v11l9-5.5z", pause: "M3.5 2.5h3v11h-3zM9.5 2.5h3v11
   back: "M12 2.5v11L5 8zM3 2.5h2v11H3z", on: "M4 2.5v11L11 8zM11 2.5h2v11h-2z" };
 
 function iconOf(name) {
-  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
-  svg.setAttribute("viewBox", "0 0 16 16");
-  svg.setAttribute("aria-hidden", "true");
-  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
-  path.setAttribute("d", ICONS[name]);
-  svg.append(path);
-  return svg;
+  return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 }
 
-// The foot of the stage: {node, draw(state, colours), advance(ms), dispose()}.
+// The foot of the stage: {node, draw(state, colours), advance(ms, state), togglePlay(), goTo(index)}.
 export function mountStrip(recording, store) {
   const header = recording.header;
   const goTo = (index) => store.set({ step: Math.max(0, Math.min(header.steps.length - 1, index)), playing: false });

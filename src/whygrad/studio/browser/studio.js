@@ -4,15 +4,15 @@
 import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
 import { mountMotion } from "./motion.js";
-import { openRecording, served } from "./recording.js";
+import { fetcher, openRecording, served } from "./recording.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
-import { createStore, fromAddress, toAddress } from "./store.js";
+import { createStore, FIRST, fromAddress, hasPart, toAddress } from "./store.js";
+import { nearestStep } from "./strip.js";
 
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
 const KEPT = ["view", "edges", "width", "counted", "speed"]; // whatever run is shown
-const FIRST = { part: "", view: "stage", edges: "weight", width: "layer", counted: 0, speed: 1 };
 
 function checked(found) {
   if (found.error) throw new Error(found.error);
@@ -24,13 +24,10 @@ function servedHere() {
   return { ...source, header: async () => checked(await source.header()) };
 }
 
+const got = fetcher(BASE);
+
 // What has come since so many steps, and their states.
 async function newsAfter(count, feed) {
-  const got = async (path) => {
-    const answer = await fetch(`${BASE}${path}`, { credentials: "same-origin" });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-    return answer;
-  };
   const news = checked(await (await got(`news.json?after=${count}`)).json());
   if (news.feed !== feed || !news.steps.length) return { news, states: null };
   const bytes = await (await got(`states?from=${count}&to=${count + news.steps.length}`)).arrayBuffer();
@@ -41,13 +38,13 @@ async function newsAfter(count, feed) {
 
 const NAMED = { run: /^[^/\\]{1,200}$/u, panel: /^[a-z]{1,20}$/, question: /^[a-z]{1,20}$/ };
 
-export function readAddress(hash) {
+function readAddress(hash) {
   const found = fromAddress(hash), given = new URLSearchParams(hash.replace(/^#/, ""));
   for (const [key, form] of Object.entries(NAMED)) if (form.test(given.get(key) ?? "")) found[key] = given.get(key);
   return found;
 }
 
-export function writeAddress(header, state, panel, question) {
+function writeAddress(header, state, panel, question) {
   const last = header.steps.length - 1;
   const at = { ...state, step: state.step === last ? undefined : header.steps[state.step] };
   const found = [toAddress(at, { ...FIRST, example: header.examples.start })];
@@ -55,12 +52,6 @@ export function writeAddress(header, state, panel, question) {
   if (panel) found.unshift(`panel=${panel}`);
   if (header.run) found.unshift(`run=${encodeURIComponent(header.run)}`);
   return found.filter(Boolean).join("&");
-}
-
-export function indexOfStep(steps, step) {
-  const after = steps.findIndex((one) => one >= step);
-  if (after <= 0) return after < 0 ? steps.length - 1 : 0;
-  return step - steps[after - 1] < steps[after] - step ? after - 1 : after;
 }
 
 // ── the page ──
@@ -73,7 +64,7 @@ export function openStudio(element, tell) {
 
 class Studio {
   constructor(element, tell) {
-    Object.assign(this, { element, tell, panel: "", question: "", own: 0, wanted: null, looking: false, again: false });
+    Object.assign(this, { element, tell, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.panel && !event.defaultPrevented) this.tell("panel", "");
@@ -104,11 +95,10 @@ class Studio {
       this.tell("run", place.run);
     } else if (this.place) [place, this.place] = [{ ...this.place, ...place }, null];
     const { count, start } = header.examples;
-    const store = createStore({ ...FIRST, edits: {}, painted: [], point: null, hand: "", ...place, playing: header.running,
-      step: place.step === undefined ? last : indexOfStep(header.steps, place.step),
+    const store = createStore({ ...place, playing: header.running, part: hasPart(header.network.sizes, place.part) ? place.part : "",
+      step: place.step === undefined ? last : nearestStep(header.steps, place.step),
       example: place.example < count ? place.example : start });
-    if (!partIsThere(store.get().part, header.network.sizes)) store.set({ part: "" });
-    const stage = mount(this.element, recording, store, { studio: true, play: false });
+    const stage = mount(this.element, recording, store, { plays: false });
     this.addWhy(stage, store, recording);
     const parts = [mountDrag(stage, recording, store), mountMotion(stage, recording, store), mountSheets(stage, recording, store)];
     stage.root.addEventListener("whygrad:train-on", (event) => {
@@ -169,7 +159,7 @@ class Studio {
   async news() {
     if (!this.shown) return;
     if (this.looking) {
-      this.again = true;
+      this.missed = true;
       return;
     }
     this.looking = true;
@@ -196,8 +186,8 @@ class Studio {
       this.tell("none", error.message);
     } finally {
       this.looking = false;
-      if (this.again) {
-        this.again = false;
+      if (this.missed) {
+        this.missed = false;
         this.news();
       }
     }
@@ -270,16 +260,8 @@ class Studio {
     }
     this.restoring = true;
     store.set({ ...FIRST, ...place, example: place.example ?? header.examples.start, playing: false,
-      step: place.step === undefined ? header.steps.length - 1 : indexOfStep(header.steps, place.step) });
+      step: place.step === undefined ? header.steps.length - 1 : nearestStep(header.steps, place.step) });
     this.restoring = false;
     if ((place.panel ?? "") !== this.panel) this.tell("panel", place.panel ?? "", place.question ?? "");
   }
-}
-
-function partIsThere(name, sizes) {
-  const found = /^(\d+):(\d+)(?:,(\d+|bias))?$/.exec(name);
-  if (!found) return false;
-  const [l, j] = [Number(found[1]), Number(found[2])];
-  if (!(l < sizes.length && j < sizes[l])) return false;
-  return found[3] === undefined || (l > 0 && (found[3] === "bias" || Number(found[3]) < sizes[l - 1]));
 }

@@ -13,7 +13,7 @@ const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
 export function classSaid(outputs, bipolar = false) {
   if (outputs.length === 1) {
     const share = bipolar ? (outputs[0] + 1) / 2 : outputs[0];
-    return { one: share >= 0.5 ? 1 : 0, share: Math.max(0, Math.min(1, share >= 0.5 ? share : 1 - share)) };
+    return { one: share > 0.5 ? 1 : 0, share: Math.max(0, Math.min(1, share > 0.5 ? share : 1 - share)) };
   }
   let one = 0;
   for (let j = 1; j < outputs.length; j++) if (outputs[j] > outputs[one]) one = j;
@@ -38,12 +38,13 @@ export function sentencesOf(header, scene, state) {
   const outputs = [...scene.trace.a.at(-1)];
   const bipolar = saysMinusOne(header.network);
   const chosen = header.examples;
-  const truth = state.point ? null : scene.y ?? null;
+  const truth = state.point ? null : scene.y;
+  const untold = state.point ? "of a point that you chose" : "with every input at 0, in the network’s units";
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
     const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
     const says = `Says “${header.classes[one]}”${sure}`;
-    if (!truth) return [says, "of a point that you chose"];
+    if (!truth) return [says, untold];
     const right = classOfTruth(truth, bipolar) === one;
     return [says, `${right ? "right" : `truth: “${header.classes[classOfTruth(truth, bipolar)]}”`}${placeOf(chosen, state)}`];
   }
@@ -51,7 +52,7 @@ export function sentencesOf(header, scene, state) {
     const column = header.outputs?.[j];
     return `${said(inOwnUnits(column, value), 4)}${column?.unit ? ` ${column.unit}` : ""}`;
   }).slice(0, 2).join(", ");
-  return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : "of a point that you chose"];
+  return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : untold];
 }
 
 function placeOf(chosen, state) {
@@ -67,12 +68,16 @@ export function openBig(recording) {
   return scatterOf(recording);
 }
 
-// What all examples are said to be, computed once for each state.
+// What the network makes of all examples, computed once for each state.
 function answersOf(recording) {
   const { model, examples } = recording;
   const inputs = model.sizes[0], X = new Float64Array(examples.count * inputs);
   for (let i = 0; i < examples.count; i++) X.set(examples.x(i), i * inputs);
-  return (theta) => responses(model, theta, X).at(-1);
+  let known = null, found = null;
+  return (theta) => {
+    if (theta !== known) [known, found] = [theta, responses(model, theta, X, found)];
+    return found.at(-1);
+  };
 }
 
 // ── the plane ──
@@ -162,7 +167,7 @@ function planeOf(recording) {
     return best === null ? { point: toData(box, [x, y]) } : { example: best, point: null };
   }
 
-  return { kind: "plane", draw, hit, toPixels, toData, axis: true };
+  return { kind: "plane", draw, hit, toPixels, toData };
 }
 
 function axes(ctx, box, colours, xs, ys, [name, other]) {
@@ -170,16 +175,20 @@ function axes(ctx, box, colours, xs, ys, [name, other]) {
   ctx.font = `12px ${FACE}`;
   ctx.textBaseline = "alphabetic";
   const under = box.y + box.height + 16;
+  const between = (text, size, ends, x, y) => { // the numbers at its ends, where there is room for it
+    const room = size - 2 * Math.max(...ends.map((end) => ctx.measureText(end).width)) - 16;
+    if (room > 30) ctx.fillText(shortened(ctx, text, room), x, y);
+  };
   ctx.textAlign = "left";
   ctx.fillText(xs[0], box.x + 2, under);
   ctx.textAlign = "right";
   ctx.fillText(xs[1], box.x + box.width - 2, under);
   ctx.textAlign = "center";
-  ctx.fillText(shortened(ctx, name, box.width - 120), box.x + box.width / 2, under);
+  between(name, box.width, xs, box.x + box.width / 2, under);
   ctx.save();
   ctx.translate(box.x - 7, box.y + box.height / 2);
   ctx.rotate(-Math.PI / 2);
-  ctx.fillText(shortened(ctx, other, box.height - 120), 0, 0);
+  between(other, box.height, ys, 0, 0);
   ctx.textAlign = "left";
   ctx.fillText(ys[0], 2 - box.height / 2, 0);
   ctx.textAlign = "right";
@@ -206,16 +215,16 @@ function matrixOf(recording) {
 
   let widest = 0; // px of the classes' names
   const grid = (box) => {
-    const names = Math.min(0.27 * box.width, 34 + widest);
-    const x = box.x + names, y = box.y + 34, side = Math.min(box.width - names, box.height - 34);
-    return { x, y, side, cell: side / count };
+    const names = Math.min(0.27 * box.width + box.beside, 34 + widest), left = box.x - Math.min(box.beside, names);
+    const x = left + names, y = box.y + 34, side = Math.min(box.x + box.width - x, box.height - 34);
+    return { left, x, y, side, cell: side / count };
   };
 
   function draw(ctx, box, { theta }, state, colours) {
     fill(theta);
     ctx.font = `12px ${FACE}`;
     widest = Math.max(...header.classes.map((name) => ctx.measureText(name).width));
-    const { x, y, side, cell } = grid(box);
+    const { left, x, y, side, cell } = grid(box);
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
@@ -225,10 +234,10 @@ function matrixOf(recording) {
       ctx.textAlign = "center";
       ctx.fillText(shortened(ctx, name, cell - 4), x + (j + 0.5) * cell, box.y + 23);
       ctx.textAlign = "right";
-      ctx.fillText(shortened(ctx, name, x - box.x - 26), x - 8, y + (j + 0.5) * cell);
+      ctx.fillText(shortened(ctx, name, x - left - 26), x - 8, y + (j + 0.5) * cell);
     });
     ctx.save();
-    ctx.translate(box.x + 6, y + side / 2);
+    ctx.translate(left + 6, y + side / 2);
     ctx.rotate(-Math.PI / 2);
     ctx.textAlign = "center";
     ctx.fillStyle = colours.soft;
@@ -271,8 +280,8 @@ function matrixOf(recording) {
 
   // The next example of the cell under the pointer.
   function hit(box, x, y, state) {
-    const { x: left, y: top, cell } = grid(box);
-    const column = Math.floor((x - left) / cell), row = Math.floor((y - top) / cell);
+    const { x: first, y: top, cell } = grid(box);
+    const column = Math.floor((x - first) / cell), row = Math.floor((y - top) / cell);
     if (column < 0 || row < 0 || column >= count || row >= count) return null;
     const inside = cells[row * count + column] ?? [];
     if (!inside.length) return null;
@@ -292,7 +301,7 @@ function scatterOf(recording) {
 
   function draw(ctx, box, { theta }, state, colours) {
     const values = answers(theta), units = values.length / examples.count;
-    let [lo, hi] = [Math.min(...truths), Math.max(...truths)];
+    let [lo, hi] = truths.length ? [Math.min(...truths), Math.max(...truths)] : [-1, 1];
     [lo, hi] = [lo - 0.08 * (hi - lo || 1), hi + 0.08 * (hi - lo || 1)];
     const at = (value) => Math.max(0.01, Math.min(0.99, (value - lo) / (hi - lo)));
     const x = (value) => box.x + box.width * at(value), y = (value) => box.y + box.height * (1 - at(value));
@@ -346,5 +355,5 @@ function scatterOf(recording) {
     return best === null ? null : { example: best, point: null };
   }
 
-  return { kind: "scatter", draw, hit, axis: true };
+  return { kind: "scatter", draw, hit };
 }

@@ -47,7 +47,7 @@ export function inputSlopes(model, theta, trace, l, j) {
   return row;
 }
 
-export function rangeOf(values) {
+function rangeOf(values) {
   let lo = Infinity, hi = -Infinity;
   for (const value of values) {
     if (value < lo) lo = value;
@@ -57,8 +57,9 @@ export function rangeOf(values) {
 }
 
 export function largestOf(values) {
-  const [lo, hi] = rangeOf(values);
-  return Math.max(Math.abs(lo), Math.abs(hi)) || 0;
+  let most = 0;
+  for (const value of values) if (Math.abs(value) > most) most = Math.abs(value);
+  return most;
 }
 
 // The columns that a table's units are asked along: all, or those with the heaviest weights where there are many.

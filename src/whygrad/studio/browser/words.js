@@ -32,14 +32,18 @@ export function signed(value, digits = 3) {
   return value > 0 ? `+${said(value, digits)}` : said(value, digits);
 }
 
-export function percent(share) {
-  if (share >= 0.9995 && share < 1) return "more than 99.9 %";
-  if (share > 0 && share < 0.0005) return "less than 0.1 %";
+export function percent(share, more = "more than", less = "less than") {
+  if (share >= 0.9995 && share < 1) return `${more} 99.9 %`;
+  if (share > 0 && share < 0.0005) return `${less} 0.1 %`;
   return `${said(100 * share)} %`;
 }
 
 export function counted(count, one, many = `${one}s`) {
   return `${said(count)} ${count === 1 ? one : many}`;
+}
+
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 export function listed(names, most = 3, last = "and") {

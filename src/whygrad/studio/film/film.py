@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import FileError, InputError
+from whygrad.errors import InputError
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.nn import Array
 from whygrad.studio.film.bundle import bundle, styles
@@ -85,13 +85,11 @@ def film(
     True
     """
     path = Path(path)
-    if path.suffix.lower() != ".html":
-        raise FileError(f"{path}: the name must end in .html")
+    refuse_taken(path, overwrite, ".html")
     if not isinstance(examples, int | np.integer) or isinstance(examples, bool) or examples < 1:
         raise InputError(f"examples is {examples!r}: it must be a whole number of at least 1")
     if not 0 < size < np.inf:
         raise InputError(f"size is {size!r}: it must be a number of MB above 0")
-    refuse_taken(path, overwrite)
     empty = _page(title, bundle(ENTRY), "", [])
     room = size * MB - len(empty.encode()) - ROOM
     found = recording_of(x, X, y, examples=examples, room=room, title=title)

@@ -14,6 +14,7 @@ import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,11 @@ class Part:
 
     def __len__(self) -> int:
         return len(self.data.Y)
+
+    @cached_property
+    def measured(self) -> Data:
+        """The examples that cost and score of every state are measured on."""
+        return self.at(_spread(len(self), MEASURED))
 
     def at(self, chosen: Array) -> Data:
         """Return some of the examples, as they are to be measured."""
@@ -367,7 +373,7 @@ def frame_of(plan: Plan, parts: Mapping[str, Part], state: State) -> Frame:
         part = parts.get(name)
         if part is None or not len(part):
             continue
-        cost, score = measure(plan.net, theta, part.at(_spread(len(part), MEASURED)))
+        cost, score = measure(plan.net, theta, part.measured)
         found |= {f"{prefix}cost": _finite(cost), f"{prefix}score": _finite(score)}
     return Frame(state.step, state.epoch + ended, rate, **found)
 
@@ -445,10 +451,7 @@ def recording_of(
     FileError
         For a path that cannot be opened.
     """
-    if isinstance(x, str | PathLike) and not Path(x).is_file():
-        from whygrad.record import open_run
-
-        x = open_run(x)
+    x = opened(x)
     if hasattr(x, "first_plan"):
         if X is not None or y is not None:
             raise InputError("a run has its own examples: leave X and y out")
@@ -456,6 +459,15 @@ def recording_of(
     from whygrad.interop import explain
 
     return _of_network(explain(x), X, y, examples, room, title)
+
+
+def opened(x: Any) -> Any:
+    """Return the run of a folder, and what is none, or the file of one, as it is."""
+    if isinstance(x, str | PathLike) and not Path(x).is_file():
+        from whygrad.record import open_run
+
+        return open_run(x)
+    return x
 
 
 def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.draw.palette import COLOURS, FONT, style
+from whygrad.answers.draw.palette import COLOURS, FONT, MATH_FONT, style
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.expression import (
     Call,
@@ -38,12 +38,12 @@ from whygrad.answers.names import unscaled
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.write.mathml import MATHML, NAMESPACE
 from whygrad.answers.write.notation import term_of, write
-from whygrad.errors import FileError, InputError
+from whygrad.errors import InputError
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.nn import Array, Parameters, example_costs, forward
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import canonical_link
-from whygrad.why.bound import Why
+from whygrad.studio.film.recording import opened
 from whygrad.why.context import Context, ask
 
 DIGITS = 9  # of a number: as many as one compares with a calculator
@@ -57,8 +57,7 @@ body{{margin:0 auto;max-width:180mm;padding:16px;font:15px/1.5 {FONT};color:#1b1
 h1{{font-size:1.4em;margin:0 0 .2em}} h2{{font-size:1.1em;margin:1.1em 0 .3em;break-after:avoid}}
 p{{margin:.3em 0}} .wg-note{{color:{COLOURS["soft"][0]};font-size:.9em}}
 .wg-line{{margin:.45em 0;padding-left:1.6em;text-indent:-1.6em;break-inside:avoid}}
-math{{text-indent:0;font-family:"STIX Two Math","Latin Modern Math","Cambria Math",\
-"DejaVu Math TeX Gyre",math}}
+math{{text-indent:0;font-family:{MATH_FONT}}}
 mpadded{{border-bottom:1px solid {COLOURS["soft"][0]}}}
 .wg-step{{display:flex;flex-wrap:wrap;gap:0 1.5em;break-inside:avoid;font-size:.88em}}
 .wg-drawing svg{{max-width:100%;max-height:72mm;display:block;margin:.6em auto}}
@@ -126,26 +125,11 @@ def worksheet(
     ...     worksheet(fitted, f"{folder}/sheet.html", X=[[0.0, 1.0]], y=[[1.0]]).name
     'sheet.html'
     """
+    from whygrad.interop import explain
+
     path = Path(path)
-    if path.suffix.lower() != ".html":
-        raise FileError(f"{path}: the name must end in .html")
-    refuse_taken(path, overwrite)
-    page = page_of(_why_of(x), X, y, example=example, rate=rate, filled=filled, first=first)
-    write_atomically(path, page.encode())
-    return path
-
-
-def page_of(
-    why: Why,
-    X: Any = None,
-    y: Any = None,
-    *,
-    example: int = 0,
-    rate: float | None = None,
-    filled: bool = False,
-    first: int = 0,
-) -> str:
-    """Return the page that `worksheet` writes."""
+    refuse_taken(path, overwrite, ".html")
+    why = explain(opened(x)).why
     if first not in (0, 1):
         raise InputError(f"first={first}: units are counted from 0 or from 1")
     given = why.examples(X, y)
@@ -163,21 +147,9 @@ def page_of(
         sheet = Sheet(context, rate, filled, first)
         if not all(np.isfinite(one).all() for one in (*sheet.a, *sheet.delta[1:], sheet.cost)):
             raise InputError(f"example {example}: the network's numbers overflow on it")
-        return sheet.page()
-
-
-def _why_of(x: Any) -> Why:
-    if isinstance(x, Why):
-        return x
-    if isinstance(x, str | PathLike) and not Path(x).is_file():
-        from whygrad.record import open_run
-
-        return open_run(x).why
-    if hasattr(x, "first_plan"):  # a run
-        return x.why
-    from whygrad.interop import explain
-
-    return explain(x).why
+        page = sheet.page()
+    write_atomically(path, page.encode())
+    return path
 
 
 def _number(value: float) -> str:
@@ -256,8 +228,9 @@ class Sheet:
         return Symbol("W", l, (j + self.first, k + self.first))
 
     def name(self, l: int, j: int) -> str:
-        """Return what a column or a class is called, or ""."""
-        given = self.context.names.inputs if l == 0 else self.context.names.outputs
+        """Return what a column or a class is called, or ""; hidden units have no names."""
+        names = self.context.names
+        given = {0: names.inputs, self.context.net.L: names.outputs}.get(l, ())
         return clean(given[j]) if given else ""
 
     def others(self, products: Array, chosen: Sequence[int]) -> list[Expression]:
@@ -277,7 +250,7 @@ class Sheet:
         return (
             '<!DOCTYPE html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
             '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-            f"<title>{title}</title>\n<style>{_light(style())}{PAGE}</style>\n</head>\n"
+            f"<title>{title}</title>\n<style>{style(paper=True)}{PAGE}</style>\n</head>\n"
             f'<body class="wg">\n{body}\n</body>\n</html>\n'
         )
 
@@ -542,9 +515,3 @@ def _by(symbol: Symbol) -> Derivative:
 
 def _math(inner: str) -> str:
     return f"<math {NAMESPACE}>{inner}</math>"
-
-
-def _light(css: str) -> str:
-    """Take the dark theme out of a style sheet: paper is white."""
-    start = css.index("@media(prefers-color-scheme:dark)")
-    return css[:start] + css[css.index("}}", start) + 2 :]
