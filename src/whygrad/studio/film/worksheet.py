@@ -256,8 +256,9 @@ class Sheet:
         return Symbol("W", l, (j + self.first, k + self.first))
 
     def name(self, l: int, j: int) -> str:
-        """Return what a column or a class is called, or ""."""
-        given = self.context.names.inputs if l == 0 else self.context.names.outputs
+        """Return what a column or a class is called, or "", as of a hidden unit."""
+        names = self.context.names
+        given = {0: names.inputs, self.context.net.L: names.outputs}.get(l, ())
         return clean(given[j]) if given else ""
 
     def others(self, products: Array, chosen: Sequence[int]) -> list[Expression]:
