@@ -174,6 +174,7 @@ def _train_folder(
         took = f"{windows} window{'s' * (windows != 1)} in {found.seconds:.1f} s"
         said = f"  {rows['training']:,} rows, {took}"
         printer().print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
+        printer().print()
         print_scores(
             printer(), found.scores, found.encoding.target, _what(found.scored_on == "test")
         )
