@@ -51,9 +51,9 @@ from whygrad.why.training_history.waiting import Progress, watched
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
 HELD = (
-    "This is the derivative of the recorded training by what each example counts, in float64. The order of "
-    "the batches and what early stopping and adaptive rates decided are held as recorded; a removal that "
-    "is trained again decides anew."
+    "This is the derivative of the recorded training by what each example counts. The order of the batches "
+    "and what early stopping and adaptive rates decided are held as recorded; a removal that is trained "
+    "again decides anew."
 )
 
 
@@ -367,10 +367,12 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
     if not judged.growth <= GROWTH:
+        why = f"{grown}: a small change at its start is so many times larger at its end"
+        if not np.isfinite(judged.growth):
+            why = "a small change at its start grows beyond what a number can hold"
         return (
-            f"Do not trust this: the run is at the edge of stability ({grown}: a small change at its start "
-            "is so many times larger at its end), where no derivative tells what a removal brings; ask "
-            "`without`, or exact=50."
+            f"Do not trust this: the run is at the edge of stability ({why}), where no derivative tells "
+            "what a removal brings; ask `without`, or exact=50."
         )
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
