@@ -5,6 +5,7 @@ from pathlib import Path
 
 from docutils import nodes
 from latex2mathml.converter import convert
+from sphinx.pycode import ModuleAnalyzer
 
 ORDER = [
     "plot_delta_w.py",
@@ -45,6 +46,7 @@ def equations_as_mathml(app):
 # links to lines
 
 SOURCE = Path(__file__).parent.parent / "src" / "whygrad"
+CITED = set()  # modules that a page links to a line of
 
 
 def line(name, rawtext, text, lineno, inliner, options=None, content=None):
@@ -55,9 +57,18 @@ def line(name, rawtext, text, lineno, inliner, options=None, content=None):
     if len(found) != 1:
         problem = f"{len(found)} lines of {file}.py begin with {start!r}: one must"
         return [], [inliner.reporter.error(problem, line=lineno)]
+    CITED.add(f"whygrad.{file.replace('/', '.')}")
     address = f"_modules/whygrad/{file}.html#line-{found[0]}"
     link = f'<a href="{address}">{file}.py, line {found[0]}</a>'
     return [nodes.raw("", link, format="html")], []
+
+
+def pages_of_lines(app, env):
+    """Show the source of modules that are linked to, though the reference has nothing of theirs."""
+    for name in CITED - set(env._viewcode_modules):
+        analyzer = ModuleAnalyzer.for_module(name)
+        analyzer.find_tags()
+        env._viewcode_modules[name] = (analyzer.code, analyzer.tags, {}, name)
 
 
 LINE_NUMBER = re.compile(r'<span class="linenos">( *)(\d+)</span>')

@@ -103,6 +103,7 @@ def setup(app):
     """Add what is our own."""
     building.equations_as_mathml(app)
     app.add_role("line", building.line)
+    app.connect("env-updated", building.pages_of_lines)
     app.connect("html-page-context", building.anchors_of_lines)
     app.connect("autodoc-process-docstring", building.as_restructured_text)
     app.connect("autodoc-process-signature", building.signature)

@@ -28,13 +28,15 @@ CLAIMS = {
     "spirals": lambda n: n["right"] > 0.97,
     "digits": lambda n: n["right"] > 0.85 and n["right"] > n["first"],
     "vanishing": lambda n: n["ratio"] > 50,
-    "dead_relu": lambda n: n["after"] >= n["before"] + 4,
-    "too_high_a_rate": lambda n: n["last"] > n["first"] and n["settled"] < n["first"],
+    "dead_relu": lambda n: n["after"] >= n["before"] + 4 and n["after"] >= n["soon"],
+    "too_high_a_rate": lambda n: (
+        n["last"] > n["first"] and n["settled"] < n["first"] and n["rises"] > 20
+    ),
     "overfitting": lambda n: n["least"] < n["last"] * 0.9 and n["training"] < n["least"],
     "symmetry": lambda n: (
         n["right"] == 64 and n["apart"] < 0.01 and np.allclose(n["ratio"], [1, 2, 4], rtol=0.05)
     ),
-    "wrong_label": lambda n: n["found"] == n["wrong"],
+    "wrong_label": lambda n: n["found"] == n["wrong"] == n["worst"],
     "table": lambda n: n["score"] > 0.85,
 }
 

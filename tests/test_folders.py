@@ -336,3 +336,13 @@ def test_what_a_stream_does_not_have_is_refused(folder):
             wg.train_folder(folder, "y", **options)
     with pytest.raises(wg.InputError, match="no column 'Y': did you mean 'y'"):
         wg.train_folder(folder, "Y")
+
+
+@pytest.mark.parametrize("option", ["--folds", "--seeds", "--time-limit"])
+def test_what_reads_all_rows_at_once_is_refused_on_the_command_line(option, folder, tmp_path):
+    run = tmp_path / "a.run"
+    done = whygrad("train", folder, "--target", "y", option, "9", "--run", run)
+    assert done.code == 2 and done.lines == [
+        f"whygrad: {option} reads all rows at once: a folder has none"
+    ]
+    assert not run.exists()

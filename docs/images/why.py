@@ -24,9 +24,8 @@ def main() -> None:
     warnings.simplefilter("ignore")  # short trainings need not have settled
     for name, (answer, index) in {**iris(), **digits()}.items():
         (HERE / f"why_{name}.svg").write_text(answer.svg(index), encoding="utf-8")
-        if (
-            name == "weight_iris"
-        ):  # also as the README has it, where the site says which theme it is
+        # For the first pages too, each of one theme, which the site chooses.
+        if name == "weight_iris":
             for theme, rule in (("light", ""), ("dark", r"\1")):
                 fixed = DARK.sub(rule, answer.svg(index))
                 (HERE / f"front_{theme}.svg").write_text(fixed, encoding="utf-8")

@@ -46,7 +46,6 @@ def trace_answer(trace: Trace) -> Answer:
     """Return what a pass computed: the activations in the network, and z, a and δ of the first example."""
     sizes, n = [a.shape[1] for a in trace.a], trace.a[0].shape[0]
     which = "this example" if n == 1 else f"the first of {n:,} examples"
-    known = "z, a and δ" if trace.delta is not None else "z and a; δ comes with backward()"
     none = (None,) * len(sizes)
     firsts: list[list[Any]] = [
         [None if one is None else dense(one[:1]).astype(float)[0] for one in of]
@@ -68,7 +67,10 @@ def trace_answer(trace: Trace) -> Answer:
             title, tuple(firsts[1]), none, names, unit_meaning="activation"
         )
         pictures = (activations,)
-    said = f"{known}, of {n:,} example{'s' * (n != 1)}."
+    examples = f"of {n:,} example{'s' * (n != 1)}"
+    said = f"z, a and δ, {examples}."
+    if trace.delta is None:
+        said = f"z and a, {examples}; δ comes with backward()."
     question = f"Pass through {_sizes(sizes)}"
     return Answer("trace", question, said, tables=(table,), pictures=pictures)
 

@@ -93,6 +93,9 @@ def train(
         check_place(path, overwrite)
     asked = read_options(options["header"], options["no_header"], options["sheet"])
     if is_folder(file):
+        for name, value in (("folds", folds), ("seeds", seeds), ("time-limit", seconds)):
+            if value is not None:
+                raise InputError(f"--{name} reads all rows at once: a folder has none")
         return _train_folder(file, path, settings, options, overwrite, json)
     source = find(file, options["target"], options["task"], settings.seed, asked)
     if not (settings.quality or of_a_network(options) or (source.images and seconds is None)):
@@ -140,11 +143,6 @@ def _train_folder(
     json: bool,
 ) -> int:
     """Train on a folder of Parquet files, and show what came of it."""
-    for name in ("folds", "seeds", "time_limit"):
-        if options.get(name) is not None:
-            raise InputError(
-                f"--{name.replace('_', '-')} reads all rows at once: a folder has none"
-            )
     if options["target"] is None:
         shown = ", ".join([*open_folder(folder).kinds][:8])
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
@@ -170,13 +168,13 @@ def _train_folder(
             }
         )
     else:
-        windows = len(found.fitted.history.epochs)
+        console, windows = printer(), len(found.fitted.history.epochs)
         took = f"{windows} window{'s' * (windows != 1)} in {found.seconds:.1f} s"
         said = f"  {rows['training']:,} rows, {took}"
-        printer().print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
-        print_scores(
-            printer(), found.scores, found.encoding.target, _what(found.scored_on == "test")
-        )
+        console.print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
+        console.print()
+        what = _what(found.scored_on == "test")
+        print_scores(console, found.scores, found.encoding.target, what)
         show_next(path, False)
     return _exit_code(stopped)
 

@@ -381,10 +381,12 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
     """Return the sentence that comes first: which removals can be trusted."""
     grown = f"growth {number(judged.growth)}"
     if not judged.growth <= GROWTH:
+        why = f"{grown}: a small change at its start is so many times larger at its end"
+        if not np.isfinite(judged.growth):
+            why = "a small change at its start grows beyond what a number can hold"
         return (
-            f"Do not trust this: the run is at the edge of stability ({grown}: a small change at its start "
-            "is so many times larger at its end), where no derivative tells what a removal brings; ask "
-            "`without`, or exact=50."
+            f"Do not trust this: the run is at the edge of stability ({why}), where no derivative tells "
+            "what a removal brings; ask `without`, or exact=50."
         )
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
