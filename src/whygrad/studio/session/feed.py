@@ -22,6 +22,7 @@ from whygrad.plan.plan import State
 from whygrad.record import replay
 from whygrad.record.files.stored import judged
 from whygrad.studio.film.recording import (
+    MOST,
     Frame,
     Part,
     as_json,
@@ -34,9 +35,7 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Rows, Subject
 
-MOST = 1000  # states
 ROOM = 48_000_000  # bytes of them
-PIECE = 2**20  # bytes of states that are asked for at once
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
 COLUMNS = 200  # of a table whose rows are sent in words: pixels are not
@@ -79,9 +78,7 @@ class Feed:
             now = self._look()
         except WhygradError as error:
             return {"error": str(error)}
-        each = max(1, PIECE // (4 * int(self._about["count"])))
-        found = with_frames(self._about, self.frames)
-        return found | {"states": {"each": each, "packed": False}} | now
+        return with_frames(self._about, self.frames) | now
 
     def _news(self, after: int) -> dict[str, Any]:
         """Return what the steps after so many come to, and how the training is doing."""
