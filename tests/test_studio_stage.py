@@ -247,7 +247,9 @@ def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, x
     slider = stage.browser.by_label("step of the training")
     assert int(slider.get_attribute("max")) == 60
     slider.send_keys(Keys.HOME, Keys.ARROW_RIGHT * 17)
-    holder = "const {recording, store, stage, scene} = document.getElementById('whygrad-film').film;"
+    holder = (
+        "const {recording, store, stage, scene} = document.getElementById('whygrad-film').film;"
+    )
     driver.execute_script(f"{holder} window.wgStudio = {{shown: {{recording, store, stage}}}};")
     stage.until(lambda now: now["step"] == 17, "the step that was scrubbed to")
     x, y, part = stage.weight()
