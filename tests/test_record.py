@@ -7,6 +7,7 @@ import re
 import sqlite3
 import threading
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -764,3 +765,17 @@ def test_a_recording_replaces_a_run_only_where_that_is_asked_for(path):
     with pytest.raises(wg.InputError, match="cannot be replaced by its own fork"):
         first.fork(2, record=path, epochs=4, overwrite=True)
     assert "equal to the last bit" in str(first.replay())
+
+
+def test_threads_that_ask_a_run_at_once_get_the_states_that_one_gets(tmp_path):
+    net = wg.Network(2, [wg.Dense(8, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    X = np.random.default_rng(0).normal(size=(60, 2))
+    given = X, (X[:, :1] * X[:, 1:] > 0) * 1.0
+    wg.train(net, *given, epochs=60, batch_size=6, engine="native", record=tmp_path / "a.run")
+    run, wanted = wg.open_run(tmp_path / "a.run"), range(300, 500, 2)
+    expected = [run.state(step).theta.copy() for step in wanted]
+    with ThreadPoolExecutor(3) as pool:
+        for _ in range(3):
+            found = pool.map(lambda step: run.state(step).theta.copy(), wanted)
+            for one, other in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one, other)

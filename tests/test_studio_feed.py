@@ -39,6 +39,18 @@ def test_the_states_are_those_of_the_run_at_the_steps_that_the_header_names(run,
     assert (header["running"], header["live"], header["begun"]) == (False, False, True)
 
 
+def test_states_too_large_for_float32_are_sent_and_filmed_as_infinite(tmp_path):
+    net, path = wg.Network(1, [wg.Dense(1)]), tmp_path / "a.run"
+    wg.train(net, [[1.0]], [[1.0]], epochs=1, optimizer=wg.SGD(1e60), record=path)
+    run = open_run(path)
+    assert np.isfinite(run.theta.flat).all() and abs(run.theta.flat).min() > 1e50
+    feed = Feed(Session(tmp_path, run))
+    told(feed, "header.json")
+    states = np.frombuffer(feed.answer("states", {"from": "0", "to": "2"})[1], "<f4")
+    assert np.isfinite(states[:2]).all() and np.isinf(states[2:]).all()
+    wg.film(path, tmp_path / "a.html")
+
+
 def test_news_hold_what_is_new_and_nothing_twice(run, tmp_path):
     feed = Feed(Session(tmp_path, run))
     header = told(feed, "header.json")

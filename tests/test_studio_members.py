@@ -1,5 +1,7 @@
 """Several networks in the studio: a quality is chosen, they are trained at somebody's word, and asked."""
 
+import shutil
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,8 @@ from houses import houses
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.record.members import record_members
+from whygrad.studio.page.time_bar import start_label
+from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen
@@ -37,8 +41,9 @@ def trained(tmp_path_factory):
     cut = wait_for(lambda: session.status.message == "network 2 of 8" and session.status)
     session.follow()
     session.stop()
-    unfinished = wg.open_run(session.opened_run.path)
-    shown = (paused, cut, unfinished.concluded, len(unfinished.member(3).history.epochs))
+    broken = OpenedRun.open(session.opened_run.path)
+    epochs = len(broken.run.member(3).history.epochs)
+    shown = (paused, cut, broken.run.concluded, epochs, start_label(broken))
     session.set_speed(None)
     session.go()
     ended = over(session)
@@ -47,13 +52,21 @@ def trained(tmp_path_factory):
 
 
 def test_networks_are_trained_one_by_one_and_can_be_paused_cut_off_and_resumed(trained):
-    session, (paused, cut, concluded, epochs), ended = trained
+    session, (paused, cut, concluded, epochs, label), ended = trained
     assert (paused.step, cut.step, cut.epoch) == (1, 6, 3)
     assert concluded and epochs == 0  # the average is that of the networks which had an epoch
     assert (ended.kind, ended.message) == ("ended", "all epochs done")
+    assert (label, start_label(session.opened_run)) == ("Go on", "More epochs")
     run = wg.open_run(session.opened_run.path)
     assert [len(run.member(k).history.epochs) for k in range(1, 9)] == [3] * 8
     assert len(run.average.members) == 8 and run.evaluate() == run.scores
+
+
+def test_a_run_without_the_folder_of_one_network_can_be_gone_on_with(trained, tmp_path):
+    path = tmp_path / "copy.run"
+    shutil.copytree(trained[0].opened_run.path, path)
+    shutil.rmtree(path / "members" / "5.run")
+    assert start_label(OpenedRun.open(path)) == "Go on"
 
 
 def test_their_bits_are_those_of_networks_trained_side_by_side(trained, tmp_path):

@@ -189,11 +189,24 @@ def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_ru
 def test_a_second_data_set_in_the_same_tab_leaves_nothing_of_the_first(person):
     stage = person()
     stage.until(lambda now: now["step"] > 0, "the first training")
+    x, y, part = stage.weight()
+    stage.click(x, y)
+    stage.until(lambda now: now["part"] == part and not now["running"], "the weight, and a stop")
+    stage.press("close")
+    stage.run_script("window.wgStudio.shown.store.set({part: arguments[0], edits: {0: 2.5}})", part)
+    assert "part=" in stage.run_script("return location.hash")
     stage.press("Data")
     stage.press("diabetes")
     found = stage.until(lambda now: now["title"] == "diabetes", "the second data set")
     assert (found["step"], found["last"], found["part"], found["run"]) == (0, 0, "", "")
-    assert found["sizes"][0] == 10
+    assert found["sizes"][0] == 10 and not found["running"] and found["states"] == 1
+    at, edits = stage.run_script(
+        "const {recording, store} = window.wgStudio.shown;"
+        "return [recording.header.curves.at, store.get().edits]"
+    )
+    assert (at, edits) == ([0], {})
+    address = "return location.hash"
+    wait_for(lambda: stage.run_script(address) == "#panel=data", "an address without the first")
     text = stage.run_script("return document.querySelector('.st-stage').innerText")
     assert "R²" in text and "accuracy" not in text and "spirals" not in text
     assert stage.browser.complaints() == []
@@ -219,6 +232,8 @@ def test_a_weight_dragged_by_hand_is_what_a_fork_trains_on_from(person, xor_run,
 
 
 def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, xor_run, tmp_path):
+    from selenium.webdriver import Keys
+
     stage = person(xor_run)
     stage.until(lambda now: now["all"], "all states")
     stage.browser.tell("Browser.setDownloadBehavior", behavior="allow", downloadPath=str(tmp_path))
@@ -228,6 +243,8 @@ def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, x
     driver, cookie = stage.browser.driver, stage.studio.cookie.partition("=")[2]
     driver.get("about:blank")
     stage.studio.end()
+    stage.browser.foreign(stage.studio)
+    del stage.browser.asked[:]
     driver.get(film.as_uri())
     wait_for(
         lambda: driver.execute_script(
@@ -238,6 +255,47 @@ def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, x
     assert cookie not in film.read_text() and stage.studio.host not in film.read_text()
     slider = stage.browser.by_label("step of the training")
     assert int(slider.get_attribute("max")) == 60
+    slider.send_keys(Keys.HOME, Keys.ARROW_RIGHT * 17)
+    holder = (
+        "const {recording, store, stage, scene} = document.getElementById('whygrad-film').film;"
+    )
+    driver.execute_script(f"{holder} window.wgStudio = {{shown: {{recording, store, stage}}}};")
+    stage.until(lambda now: now["step"] == 17, "the step that was scrubbed to")
+    x, y, part = stage.weight()
+    stage.click(x, y)
+    stage.until(lambda now: now["part"] == part, "the weight")
+    run, (to, origin) = open_run(xor_run), map(int, part.removeprefix("1:").split(","))
+    theta = run.state(17).theta.astype(np.float32)
+    shown, example, cost, gradient = driver.execute_script(
+        f"{holder} const {{theta, cost, gradient}} = scene(), {{rows}} = recording.header.examples;"
+        "return [[...theta], rows[store.get().example], cost, [...gradient]]"
+    )
+    assert (np.array(shown, np.float32) == theta).all()
+    parameters = wg.Parameters(run.net.sizes, theta.astype(float))
+    X, Y = run.data.X[[example]], run.data.Y[[example]]
+    trace = wg.backward(run.net, parameters, wg.forward(run.net, parameters, X), Y)
+    expected = wg.gradients(run.net, parameters, trace)
+    assert cost == pytest.approx(wg.cost(run.net, parameters, trace, Y), rel=1e-9)
+    assert gradient == pytest.approx(expected.flat.tolist(), rel=1e-9)
+    sheet = stage.run_script("return document.querySelector('.st-sheet').innerText")
+    w, dw = (f"{one[1][to, origin]:.3g}".replace("-", "−") for one in (parameters.W, expected.dW))
+    assert f"This weight is {w}. Its gradient is {dw}:" in sheet
+
+
+def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, narrow, xor_run):
+    studio = served(xor_run.parent, xor_run)
+    narrow.open(studio.url)
+
+    def bottom(of):
+        return narrow.driver.execute_script(
+            "return document.querySelector(arguments[0])?.getBoundingClientRect().bottom", of
+        )
+
+    wait_for(lambda: 0 < (bottom(".st-slider") or 0) <= narrow.height, "the time bar")
+    narrow.by_role("button", "Runs").click()
+    tab = narrow.by_role("tab", "Curves")
+    wait_for(lambda: tab.rect["y"] >= bottom(".wg-header"), "the panel below the header")
+    assert narrow.complaints() == []
 
 
 def test_a_network_that_no_browser_can_compute_is_shown_by_its_drawing(person, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from whygrad.errors import FileError, InputError, WhygradError
 from whygrad.nn.network import count
-from whygrad.pipeline.scores import RegressionScores, Scores
+from whygrad.pipeline.scores import Scores
 from whygrad.record.files.location import ENDING, MANIFEST, check_place, free_name, only_writer
 from whygrad.record.run import Run, open_run
 
@@ -45,9 +45,7 @@ class Listed:
     def score(self) -> float | None:
         """Its accuracy or its R², greater for a better run; None where neither was measured."""
         found = self.scores
-        if found is None:
-            return None
-        return found.r2 if isinstance(found, RegressionScores) else found.accuracy
+        return None if found is None else found.score
 
     @property
     def bytes(self) -> int:

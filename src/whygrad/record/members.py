@@ -175,8 +175,15 @@ def _trained(
 
 def unfinished(run: Recorded) -> bool:
     """Return whether any member was broken off, or not begun, and can be resumed as it was."""
-    every = (run.member(k) for k in range(1, run.members + 1))
-    return any(forking.broken_off(one) or not one.concluded for one in every)
+    return any(
+        not folder_of(run.path, k).exists() or _cut_off(run.member(k))
+        for k in range(1, run.members + 1)
+    )
+
+
+def _cut_off(one: Recorded) -> bool:
+    """Return whether a member was broken off, or killed before its results were written."""
+    return forking.broken_off(one) or not one.concluded
 
 
 def resume_members(
@@ -212,13 +219,13 @@ def resume_members(
     for k in range(2, run.members + 1):
         _begin_again(run, k)
         other = run.member(k)
-        if epochs is not None or forking.broken_off(other) or not other.concluded:
+        if epochs is not None or _cut_off(other):
             resumed = True
             before_each(k)
             now = forking.resume(other, epochs, callbacks, seconds, controller=controller)
             if now.stopped == INTERRUPTED:
                 return run
-    if epochs is not None or forking.broken_off(run) or not run.concluded or not resumed:
+    if epochs is not None or _cut_off(run) or not resumed:
         before_each(1)
         return forking.resume(run, epochs, callbacks, seconds, observers, controller)
     state = state_at(run, run.step)

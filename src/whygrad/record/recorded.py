@@ -4,6 +4,7 @@ A run can be read while it is being written. History and costs are then those so
 those of the last snapshot.
 """
 
+import threading
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -382,15 +383,27 @@ class Recorded:
         """The validation examples, measured after every epoch, or None; raises as `data` does."""
         return source.validation_data(self)
 
-    @cached_property
+    @property
     def engine(self) -> Engine:
         """The engine that trained it, or the reference engine where that is not available here.
+
+        Each thread has its own: an engine works in arrays of its own, so two computations cannot share it.
 
         Raises
         ------
         InputError
             Where the source of a function of the user's own has changed.
         """
+        found: Engine | None = getattr(self._engines, "engine", None)
+        if found is None:
+            found = self._engines.engine = self._chosen_engine()
+        return found
+
+    @cached_property
+    def _engines(self) -> threading.local:
+        return threading.local()
+
+    def _chosen_engine(self) -> Engine:
         plan, name = of_gradients(self.first_plan), self.manifest["engine"]
         changed = describing.changed_parts(self.first_plan, self.manifest)
         for part, (then, now) in changed.items():

@@ -186,7 +186,7 @@ export function mountStrip(recording, store) {
   const speed = h("select", { class: "st-speed", "aria-label": "speed",
     onchange: () => store.set({ speed: Number(speed.value) }) },
     ...PACES.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
-  const time = h("div", { class: "st-time", role: "group", "aria-label": "time" }, back, play, on, slider, place, speed);
+  const time = h("div", { class: "st-time", role: "group", "aria-label": "playing back" }, back, play, on, slider, place, speed);
   const node = h("div", { class: "st-foot" }, curves, time);
   let exact = null; // where playing is, between two recorded steps
   let known = header.steps.length;

@@ -111,6 +111,7 @@ class Studio {
     if (place.panel) this.tell("panel", place.panel, place.question ?? "");
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
+    if (!this.place) this.writeSoon(false); // the address may still name what was shown before
     if (!header.begun) this.tell("ready");
   }
 

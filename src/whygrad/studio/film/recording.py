@@ -54,6 +54,7 @@ MARGIN = 0.08  # of the plane beyond the examples, on each side
 MOST = 1000  # states
 ENOUGH = 200  # states that float32 is kept for; float16 gives twice as many
 PIECE = 2**20  # bytes of states that are sent at once
+COLUMNS = 200  # of a table whose rows are shown in words: pixels are not
 BASE64 = 4 / 3  # bytes of text for one of data
 FRAME = 200  # bytes of text for the numbers beside a state, at most
 MEASURES = ("cost", "validation_cost", "score", "validation_score")
@@ -378,6 +379,12 @@ def frame_of(plan: Plan, parts: Mapping[str, Part], state: State) -> Frame:
     return Frame(state.step, state.epoch + ended, rate, **found)
 
 
+def in_float32(theta: Array) -> Array:
+    """Return parameters as a recording holds them; those of a diverged training may become infinite."""
+    with np.errstate(over="ignore"):
+        return theta.astype("<f4")
+
+
 def _finite(value: float) -> float | None:
     return float(f"{value:.9g}") if math.isfinite(value) else None
 
@@ -492,7 +499,7 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     frames, thetas = [], []
     for state in taken:
         frames.append(frame_of(plan, parts, state))
-        thetas.append(state.theta.astype("<f4"))
+        thetas.append(in_float32(state.theta))
     return _recording(with_frames(about, frames), np.stack(thetas), dtype)
 
 
@@ -513,7 +520,7 @@ def _of_network(model: Any, X: Any, y: Any, examples: int, room: float, title: s
         examples=examples, note="A network as it stands, without its training.",
     )  # fmt: skip
     _, dtype = _fitting(about, room, 1)
-    return _recording(with_frames(about, [frame]), theta.astype("<f4")[None], dtype)
+    return _recording(with_frames(about, [frame]), in_float32(theta)[None], dtype)
 
 
 def _recording(about: dict[str, Any], states: Array, dtype: str) -> Recording:
@@ -572,7 +579,7 @@ def _rows(run: Any, part: str) -> Callable[[int], Mapping[str, Any]]:
     except (InputError, FileError, OSError):
         return lambda _: {}
     known = [column.name for column in encoding.columns]
-    if len(known) > 200:  # pixels
+    if len(known) > COLUMNS:
         return lambda _: {}
     shown = table.select([*known, encoding.target.name])
     at = getattr(parts, part)

@@ -61,7 +61,7 @@ def build(page: Page) -> None:
         if opened_run is None:
             for chart in shown.values():
                 chart.set_visibility(False)
-        elif page.look.tab == "curves":
+        elif page.sees("curves"):
             others = sorted(
                 name for name, path in session.runs().items() if path != opened_run.path
             )

@@ -312,7 +312,7 @@ def build_runs(page: Page) -> None:
                 table.update()
 
     def update() -> None:
-        if page.look.tab == "runs":
+        if page.sees("runs"):
             page.later(read)
 
     choose([])

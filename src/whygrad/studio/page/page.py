@@ -132,6 +132,10 @@ class Page:
             with self.client:
                 ui.run_javascript(f"window.wgStudio?.{what}({words})")
 
+    def sees(self, tab: str) -> bool:
+        """Whether a panel is in sight: of one that is closed over the stage nothing is computed."""
+        return self.look.tab == tab and (self.look.panel or self.look.view == "drawing")
+
     def switch(self) -> None:
         """Make a light page dark, and a dark one light."""
         self.dark_mode.set_value(not self.dark)

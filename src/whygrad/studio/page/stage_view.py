@@ -13,8 +13,8 @@ from whygrad.studio.film.film import film
 from whygrad.studio.page.page import Page
 from whygrad.studio.session.subject import Chosen
 
-TABS = ("data", "runs", "network", "curves", "why", "motion")
 WAYS = {"data": "Data", "runs": "Runs", "network": "Network", "curves": "Curves", "why": "Why"}
+TABS = (*WAYS, "motion")
 # A page of the drawing has no stage, and a page that is connected anew has one already.
 MOUNT = """(async () => {
   const tell = (...words) => emitEvent('wg-stage', words);

@@ -4,7 +4,7 @@ from typing import Any
 
 from nicegui import ui
 
-from whygrad.record.forking import broken_off
+from whygrad.record.members import unfinished
 from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.page import Page
 from whygrad.studio.session.diagnosing import NO_TRAINING
@@ -93,7 +93,7 @@ def build(page: Page) -> None:
         epochs = subject.state.epoch + subject.state.batch_index / subject.plan.steps_per_epoch
         where.set_text(f"step {subject.step:,} of {subject.last:,} · epoch {epochs:.1f}")
         running = state["running"] = session.running
-        start.set_text("Pause" if running else _start(session.opened_run))
+        start.set_text("Pause" if running else start_label(session.opened_run))
         start.set_icon("pause" if running else "play_arrow")
         ready = not subject.notice
         for button in (start, step, epoch):
@@ -105,9 +105,8 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def _start(opened_run: OpenedRun | None) -> str:
-    """Return the label of the start button: a run at its end gets as many epochs once more."""
+def start_label(opened_run: OpenedRun | None) -> str:
+    """Return the label of the start button: a run whose networks are at their ends gets more epochs."""
     if opened_run is None:
         return "Start"
-    run = opened_run.run
-    return "More epochs" if run.concluded and not broken_off(run) else "Go on"
+    return "Go on" if unfinished(opened_run.run) else "More epochs"

@@ -103,7 +103,7 @@ def build(page: Page) -> None:
 
     def update() -> None:
         subject, look = page.now, page.look
-        if look.tab != "why":
+        if not page.sees("why"):
             page.told = None
             return
         page.told = state["picture"]

@@ -22,24 +22,24 @@ from whygrad.plan.plan import State
 from whygrad.record import replay
 from whygrad.record.files.stored import judged
 from whygrad.studio.film.recording import (
+    COLUMNS,
+    MOST,
     Frame,
     Part,
     as_json,
     chosen_steps,
     frame_of,
     header,
+    in_float32,
     with_frames,
 )
 from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Rows, Subject
 
-MOST = 1000  # states
 ROOM = 48_000_000  # bytes of them
-PIECE = 2**20  # bytes of states that are asked for at once
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-COLUMNS = 200  # of a table whose rows are sent in words: pixels are not
 
 BYTES = "application/octet-stream"
 BROWSER = Path(__file__).parent.parent / "browser"
@@ -70,7 +70,7 @@ class Feed:
                 return _json(self._news(_whole(query.get("after"))))
             if path == "states":
                 piece = self.states[_whole(query.get("from")) : _whole(query.get("to"))]
-                return (BYTES, np.stack(piece).astype("<f4").tobytes()) if piece else None
+                return (BYTES, np.stack(piece).tobytes()) if piece else None
         return None
 
     def _header(self) -> dict[str, Any]:
@@ -79,9 +79,7 @@ class Feed:
             now = self._look()
         except WhygradError as error:
             return {"error": str(error)}
-        each = max(1, PIECE // (4 * int(self._about["count"])))
-        found = with_frames(self._about, self.frames)
-        return found | {"states": {"each": each, "packed": False}} | now
+        return with_frames(self._about, self.frames) | now
 
     def _news(self, after: int) -> dict[str, Any]:
         """Return what the steps after so many come to, and how the training is doing."""
@@ -157,9 +155,8 @@ class Feed:
         return int(max(2, min(MOST, ROOM // (4 * int(self._about["count"])))))
 
     def _add(self, subject: Subject, state: State) -> None:
-        with np.errstate(all="ignore"):
-            self.frames.append(frame_of(subject.plan, self._parts, state))
-        self.states.append(np.array(state.theta, np.float32))
+        self.frames.append(frame_of(subject.plan, self._parts, state))
+        self.states.append(in_float32(state.theta))
 
 
 def _json(found: Any) -> tuple[str, bytes]:

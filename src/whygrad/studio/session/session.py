@@ -288,7 +288,7 @@ class Session:
         """Go on with the run that is shown; one at its end is given as many epochs once more."""
         opened_run.reread()
         run, epochs = opened_run.run, None
-        if run.concluded and not unfinished(run):
+        if not unfinished(run):
             epochs = run.plan.epochs + (1 if command != "go" else run.plan.epochs)
         paused = command != "go"
         return self._begin(
