@@ -56,9 +56,9 @@ from whygrad.why.training_history.waiting import Progress, watched
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
 HELD = (
-    "This is the derivative of the recorded training by what each example counts, in the precision of the "
-    "training. The order of the batches and what early stopping and adaptive rates decided are held as "
-    "recorded; a removal that is trained again decides anew."
+    "This is the derivative of the recorded training by what each example counts. The order of the batches "
+    "and what early stopping and adaptive rates decided are held as recorded; a removal that is trained "
+    "again decides anew."
 )
 
 
