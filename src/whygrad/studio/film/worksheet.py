@@ -68,9 +68,9 @@ ul{{columns:2;list-style:none;padding:0;margin:.3em 0}} li{{break-inside:avoid;p
 def worksheet(
     x: Any,
     path: str | PathLike[str],
-    *,
     X: Any = None,
     y: Any = None,
+    *,
     example: int = 0,
     rate: float | None = None,
     filled: bool = False,
