@@ -14,29 +14,32 @@ drawn at random. Spearman's rank correlation of the true changes of the cost of 
 beside the verdict, the smallest size of removals that it trusts, found with up to 24 other removals of each
 size, and the share of fresh removals that its ± covers. The wild rates are there to be refused. At last,
 how often the verdict was right: a size that is trusted should reach 0.85, one that is refused should not.
+Cases are kept as they are done; another call goes on with the rest. `benchmarks/verdict.py` is how the
+bounds of the verdict were chosen, on other trainings.
 
-    python benchmarks/influence.py [--quick] [--large]      (needs $WHYGRAD_DATA)
+    python benchmarks/influence.py [--quick | --anew | --cost]      (needs $WHYGRAD_DATA)
 
-With --large one run alone, 784-100-10 on MNIST.
+With --cost the walk back is timed instead, beside the training of the same process, by processor time.
 """
 
+import json
 import os
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
-from keeping import keep
+from keeping import keep, kept
 from scipy.stats import spearmanr
 
 import whygrad as wg
 from whygrad.cores import one_thread
+from whygrad.engines import Probes
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, forward
 from whygrad.nn.hessian import hessian_times
 from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
-from whygrad.training.again import Change
 from whygrad.why import influence
 from whygrad.why.training_history.adjoint import adjoint
 from whygrad.why.training_history.functional import functional
@@ -52,15 +55,15 @@ from whygrad.why.training_history.removals import (
 )
 from whygrad.why.training_history.trajectory import trajectory
 
-QUICK = "--quick" in sys.argv
-N, HELD_OUT, EPOCHS, BATCH = (1000, 500, 5, 50) if QUICK else (2000, 1000, 10, 50)
-FRESH = 16 if QUICK else 40  # removals of each size that the verdict does not see
+QUICK, ANEW, COST = (option in sys.argv for option in ("--quick", "--anew", "--cost"))
+N, HELD_OUT, EPOCHS, BATCH = (500, 250, 2, 50) if QUICK else (2000, 1000, 5, 50)
+FRESH = 8 if QUICK else 40  # removals of each size that the verdict does not see
 BAR = 0.85  # of the rank correlation
 DAMPING, ROUNDS = 0.01, 50  # of conjugate gradients
 METHODS = ("influence", "TracIn", "dot", "CG", "TRAK")
 PROJECTED = 16  # numbers of each factor of a layer's gradients
-LARGE = "--large" in sys.argv
-NETWORKS = {"mnist 32": (32,), "california": (32, 16)} | ({} if QUICK else {"mnist 100": (100,)})
+NETWORKS = {"mnist 32": (32,), "california": (32, 16), "mnist 100": (100,)}
+ACTIVATIONS = ("tanh", "gelu", "relu")
 RULES = {
     "mnist": {
         "sgd": wg.SGD(0.1),
@@ -79,10 +82,11 @@ RULES = {
         "adam, wild": wg.Adam(0.05),
     },
 }
+TIMED, TIMED_ROWS, WALKS, FURTHER = ("sgd", "momentum", "adam"), 10000, 5, 8
 
 
-def rows(name):
-    """Return training and held-out rows, X and Y of each."""
+def rows(name, n=N):
+    """Return n training rows and `HELD_OUT` others, X and Y of each."""
     if name == "mnist":
         found = load(name)
         X, Y = found.X.reshape(len(found.X), -1).astype(np.float64), found.y.astype(int)
@@ -91,11 +95,22 @@ def rows(name):
         table = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(9))
         table = table[np.isfinite(table).all(axis=1)]
         X, Y = table[:, :8], table[:, 8:]
-    chosen = np.random.default_rng(0).permutation(len(X))[: N + HELD_OUT]
+    chosen = np.random.default_rng(0).permutation(len(X))[: n + HELD_OUT]
     X, Y = X[chosen], Y[chosen]
     if name != "mnist":
-        X, Y = ((each - each[:N].mean(axis=0)) / each[:N].std(axis=0) for each in (X, Y))
-    return X[:N], Y[:N], X[N:], Y[N:]
+        X, Y = ((each - each[:n].mean(axis=0)) / each[:n].std(axis=0) for each in (X, Y))
+    return X[:n], Y[:n], X[n:], Y[n:]
+
+
+def trained(data, hidden, f_name, rule, n=N, epochs=EPOCHS, batch=BATCH):
+    """Train a network; return the trajectory, the cost of the held-out rows, and these."""
+    X, Y, *out = rows(data, n)
+    last = wg.Dense(10, "softmax") if data == "mnist" else wg.Dense(1, "identity")
+    cost = "cross_entropy" if data == "mnist" else "squared_error"
+    net = wg.Network(X.shape[1], [*(wg.Dense(units, f_name) for units in hidden), last], cost)
+    plan = Plan(net, rule, n, epochs=epochs, batch_size=batch, dtype="float32")
+    made = trajectory(plan, start(plan), as_data(net, X, Y, None, "float32"))
+    return made, functional(net, made.names, made.theta, *out, None, "cost"), out
 
 
 def dot(made, f):
@@ -159,114 +174,151 @@ def trak(made, f, X_out, Y_out):
     return by * (phi @ np.linalg.solve(gram, (by_out[:, None] * of_f).mean(axis=0)))
 
 
-def measure(data, hidden, f_name, rule):
-    """Train a network, and return what was computed and what came true."""
-    X, Y, X_out, Y_out = rows(data)
-    last = wg.Dense(10, "softmax") if data == "mnist" else wg.Dense(1, "identity")
-    cost = "cross_entropy" if data == "mnist" else "squared_error"
-    net = wg.Network(X.shape[1], [*(wg.Dense(units, f_name) for units in hidden), last], cost)
-    plan = Plan(net, rule, N, epochs=EPOCHS, batch_size=BATCH, dtype="float32")
-    made = trajectory(plan, start(plan), as_data(net, X, Y, None, "float32"))
-    f = functional(net, made.names, made.theta, X_out, Y_out, None, "cost")
-    began = time.perf_counter()
-    made.again([Change()])
-    training = time.perf_counter() - began
-    began = time.perf_counter()
-    found = adjoint(made, f.slope(made.theta)[None])
-    took = time.perf_counter() - began
-    with one_thread(numpy=True):
-        pushes = influence(made, X_out, y=Y_out, method="tracin")["by_example"]
-        others = {
-            "influence": -found.by_example[0],
-            "TracIn": -pushes,
-            "dot": dot(made, f),
-            "CG": conjugate_gradients(made, f),
-            "TRAK": trak(made, f, X_out, Y_out),
-        }
-    by_size, trusted = {}, 0
-    for size in sizes_of(N):
-        probes, fresh = drawn(np.arange(N), size, 0), []
-        while len(fresh) < FRESH:
-            fresh += drawn(np.arange(N), size, 1 + len(fresh))[: FRESH - len(fresh)]
-        thetas = trained_without(made, [*probes, *fresh])
+def judged_by_size(made, f, growth, methods, fresh=FRESH):
+    """Train without random examples: what the verdict says of each size, and what fresh ones say of it."""
+    counted, by_size = np.arange(made.plan.n), {}
+    for size in sizes_of(made.plan.n):
+        probes, others = drawn(counted, size, 0), []
+        while len(others) < fresh:
+            others += drawn(counted, size, 1 + len(others))[: fresh - len(others)]
+        thetas = trained_without(made, [*probes, *others])
         true = changes_of(f, made, thetas)
         computed = {
-            name: np.array([one[some].sum() for some in [*probes, *fresh]])
-            for name, one in others.items()
+            name: np.array([one[some].sum() for some in [*probes, *others]])
+            for name, one in methods.items()
         }
         for m, *_ in STAGES:
             judged = Removals(size, computed["influence"][:m], true[:m], turned(made, thetas[:m]))
             if judged.settled is not None:
                 break
-        fits = judged.settled and bool(found.growth[0] <= GROWTH)
-        trusted = trusted or (size if fits else 0)
         rest = slice(len(probes), None)
         off = np.abs(computed["influence"][rest] - true[rest])
         by_size[size] = {
-            "trusted": fits,
+            "trusted": bool(judged.settled) and bool(growth <= GROWTH),
             "covered": float((off <= judged.error).mean()),
             "order": judged.order,
             "turned": judged.turned,
             "removals": len(judged.true),
-            "computed": computed["influence"].tolist(),
-            "true": true.tolist(),
             **{name: float(spearmanr(one[rest], true[rest])[0]) for name, one in computed.items()},
         }
-    return {
-        "growth": float(found.growth[0]),
-        "trusted": trusted,
-        "times a training": took / training,
-        "by_size": by_size,
+    return by_size
+
+
+def measure(data, hidden, f_name, rule):
+    """Train a network, and return what was computed and what came true."""
+    made, f, out = trained(data, hidden, f_name, rule)
+    found = adjoint(made, f.slope(made.theta)[None])
+    with one_thread(numpy=True):
+        methods = {
+            "influence": -found.by_example[0],
+            "TracIn": -influence(made, out[0], y=out[1], method="tracin")["by_example"],
+            "dot": dot(made, f),
+            "CG": conjugate_gradients(made, f),
+            "TRAK": trak(made, f, *out),
+        }
+        by_size = judged_by_size(made, f, found.growth[0], methods)
+    trusted = next((size for size, one in by_size.items() if one["trusted"]), 0)
+    return {"growth": float(found.growth[0]), "trusted": trusted, "by_size": by_size}
+
+
+def summary(cases):
+    """Return how often the verdict was right, and what the runs that it trusts reach."""
+    trusting = {name: one for name, one in cases.items() if one["trusted"]}
+    refused = [one for one in cases.values() if not one["trusted"]]
+    chosen = [one["by_size"][str(one["trusted"])] for one in trusting.values()]
+    reached = [one["influence"] for one in chosen]
+    most = [max(each["influence"] for each in one["by_size"].values()) for one in refused]
+    medians = {
+        f"median of {name}, {size} out, trusted": float(
+            np.median([one["by_size"][size][name] for one in trusting.values()])
+        )
+        for size in map(str, sizes_of(N))
+        for name in METHODS
     }
+    relu = [
+        one["by_size"][str(sizes_of(N)[-1])]["influence"]
+        for name, one in cases.items()
+        if "relu" in name and "wild" not in name
+    ]
+    return {
+        "runs": len(cases),
+        "runs trusted": len(trusting),
+        "of those reach 0.85 at the size trusted": float(np.mean(np.array(reached) >= BAR)),
+        "least of those": min(reached),
+        "runs refused": len(refused),
+        "of those would have, at some size": float(np.mean(np.array(most) >= BAR)),
+        "± covers": float(np.mean([one["covered"] for one in chosen])),
+        "fresh removals": FRESH * len(chosen),
+        "median of calm ReLU, 10 % out": float(np.median(relu)),
+        **medians,
+    }
+
+
+def seconds(call, times):
+    """Return the least processor time of so many calls."""
+    found = []
+    for _ in range(times):
+        began = time.process_time()
+        call()
+        found.append(time.process_time() - began)
+    return min(found)
+
+
+def cost(hidden, rule):
+    """Return how many trainings the walk takes on MNIST: for one number, and for each further one."""
+    made, f, _ = trained("mnist", hidden, "tanh", rule, TIMED_ROWS, 2, 32)
+    slope = f.slope(made.theta)
+    slopes = np.array([np.roll(slope, i) for i in range(FURTHER)])
+    adjoint(made, slopes)  # compiled, and its memory there
+    per_epoch = made.plan.steps_per_epoch
+    training = seconds(lambda: [None for _ in made.steps(Probes(), per_epoch)], 3 * WALKS)
+    one, many = (seconds(lambda K=K: adjoint(made, slopes[:K]), WALKS) for K in (1, FURTHER))
+    return {"one": one / training, "further": (many - one) / (FURTHER - 1) / training}
+
+
+def line(case, found):
+    """Return a case as a line of the table."""
+    text = f"{case:<34}{found['growth']:>9.3g}{found['trusted'] or '–':>8}"
+    for one in found["by_size"].values():
+        text += f"{one['influence']:>9.2f}" + "".join(f"{one[name]:>7.2f}" for name in METHODS[1:])
+        text += f"{one['covered']:>9.0%}"
+    return text
 
 
 def main():
-    head = f"{'':<38}{'growth':>9}{'trusts':>8}" + "".join(
-        f"{f'{size} out':>9}{'TracIn':>8}{'dot':>7}{'CG':>7}{'TRAK':>7}{'± covers':>9}"
+    figures = {"quick": QUICK, "cases": {}} if ANEW or QUICK else kept("influence", {"cases": {}})
+    if COST:
+        figures["cost"] = {}
+        for name in ("mnist 32", "mnist 100"):
+            for rule in TIMED:
+                found = figures["cost"][f"{name}, {rule}"] = cost(
+                    NETWORKS[name], RULES["mnist"][rule]
+                )
+                print(
+                    f"{name}, {rule}: {found['one']:.2f} trainings, {found['further']:.2f} more",
+                    flush=True,
+                )
+        keep("influence", figures, QUICK)
+        return
+    cases = figures["cases"]
+    heads = (
+        f"{f'{size} out':>9}{'TracIn':>7}{'dot':>7}{'CG':>7}{'TRAK':>7}{'± covers':>9}"
         for size in sizes_of(N)
     )
-    print(head)
-    results = {}
-    if LARGE:
-        found = measure("mnist", (100,), "tanh", wg.SGD(0.1))
-        for size, one in found["by_size"].items():
-            ours = {name: round(one[name], 3) for name in METHODS}
-            print(f"{size} out: {ours}, ± covers {one['covered']:.0%}, trusted {one['trusted']}")
-        print(f"growth {found['growth']:.3g}, walk {found['times a training']:.2f} trainings")
-        return
-    for name, hidden in NETWORKS.items():
-        data = name.split()[0]
-        for f_name in ("tanh", "gelu", "relu"):
+    print(f"{'':<34}{'growth':>9}{'trusts':>8}", *heads, sep="")
+    for network, hidden in NETWORKS.items():
+        data = network.split()[0]
+        for f_name in ACTIVATIONS:
             for rule_name, rule in RULES[data].items():
-                case = f"{name}, {f_name}, {rule_name}"
-                results[case] = found = measure(data, hidden, f_name, rule)
-                for one in found["by_size"].values():
-                    del one["computed"], one["true"]
-                line = f"{case:<38}{found['growth']:>9.3g}{found['trusted'] or '–':>8}"
-                for one in found["by_size"].values():
-                    line += f"{one['influence']:>9.2f}{one['TracIn']:>8.2f}{one['dot']:>7.2f}"
-                    line += f"{one['CG']:>7.2f}{one['TRAK']:>7.2f}"
-                    line += f"{one['covered']:>9.0%}"
-                print(line, flush=True)
-    runs = results.values()
-    right = [one["by_size"][one["trusted"]]["influence"] >= BAR for one in runs if one["trusted"]]
-    missed = [
-        max(one["influence"] for one in found["by_size"].values()) >= BAR
-        for found in runs
-        if not found["trusted"]
-    ]
-    summary = {
-        "runs trusted": len(right),
-        "of those reach 0.85": float(np.mean(right)),
-        "runs refused": len(missed),
-        "of those would have, at some size": float(np.mean(missed)),
-        "± covers": float(
-            np.mean([one["by_size"][one["trusted"]]["covered"] for one in runs if one["trusted"]])
-        ),
-        "median times a training": float(np.median([one["times a training"] for one in runs])),
-    }
-    print(*(f"{name}: {value:.3g}" for name, value in summary.items()), sep="\n")
-    keep("influence", {"quick": QUICK, "summary": summary, "cases": results})
+                case = f"{network}, {f_name}, {rule_name}"
+                if case not in cases:
+                    # Through JSON, as what was found before.
+                    cases[case] = json.loads(json.dumps(measure(data, hidden, f_name, rule)))
+                    keep("influence", figures, QUICK)
+                print(line(case, cases[case]), flush=True)
+    figures["summary"] = summary(cases)
+    print(*(f"{name}: {value:.3g}" for name, value in figures["summary"].items()), sep="\n")
+    keep("influence", figures, QUICK)
 
 
 if __name__ == "__main__":

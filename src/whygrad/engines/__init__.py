@@ -12,7 +12,7 @@ from functools import cache
 from typing import Protocol
 
 from whygrad.address_space import TRAINING, blas, refuse_without
-from whygrad.engines.curvature import BatchCurvature, Pulled, PullsBack
+from whygrad.engines.curvature import BatchCurvature, Pulled, PullsBack, WalkBack
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -43,6 +43,7 @@ __all__ = [
     "PullsBack",
     "STATISTICS",
     "Statistics",
+    "WalkBack",
     "WeightProbe",
     "WeightProbeResult",
     "choose",

@@ -32,78 +32,107 @@ class BatchCurvature:
 
 @dataclass(frozen=True, eq=False)
 class Pulled:
-    """What ∂f of K numbers f came to at the beginning of m steps, and what each step said.
+    """What m steps that were walked back over said of K numbers f.
+
+    u is ∂f by the gradient g of a step, which has the penalties and is as it was before clipping, and λ is
+    ∂f by what the step moved θ by, before factors on the learning rate and without decay. All but `theta`
+    and `slopes` is 0 where it was not asked for.
 
     Parameters
     ----------
-    lam : array, shape (K, P)
-        ∂f/∂θ before the steps.
-    lam_state : array, shape (rows, K, P)
-        ∂f by the optimizer's state before them.
+    theta : array, shape (P,)
+        θ after the steps, until the next are walked over.
     slopes : array, shape (m, K, B)
-        ∇C_x · u of each example of a step's batch, u being ∂f by its gradient; 0 beyond the batch's end.
-    sizes : array, shape (m, K)
-        ‖∂f/∂θ‖ before each step.
+        ∇C_x · u of each example of a step's batch; 0 beyond the batch's end.
     by_gradient, by_weight, by_sign : arrays, shape (m, K)
-        u · g, u · W and u · sign W, where measured; g has the penalties, as it is before clipping.
+        u · g, u · W and u · sign W.
     by_rate : array, shape (m, K)
-        ∂f by the logarithm of each step's learning rate, where measured.
+        ∂f by the logarithm of each step's learning rate.
+    by_move, by_after : arrays, shape (m, K)
+        λ · the move, and λ · m′, the optimizer's buffer after the step.
+    by_buffer, by_push : arrays, shape (m, K)
+        λ_m′ · m and λ_m′ · g, where λ_m′ is ∂f by m′, m the buffer before the step, and g clipped.
+    by_decay : array, shape (m, K)
+        ∂f by the decay per step.
     outputs : array, shape (m, K, B, n_L)
-        How the z of the outputs change along u, where measured.
+        How the z of the outputs change along u.
+    z : array, shape (m, B, n_L)
+        The z of the outputs.
     """
 
-    lam: Array
-    lam_state: Array
+    theta: Array
     slopes: Array
-    sizes: Array
     by_gradient: Array
     by_weight: Array
     by_sign: Array
     by_rate: Array
+    by_move: Array
+    by_after: Array
+    by_buffer: Array
+    by_push: Array
+    by_decay: Array
     outputs: Array
+    z: Array
 
 
-@runtime_checkable
-class PullsBack(Protocol):
-    """An engine that walks whole stretches of a training backwards in one call."""
+class WalkBack(Protocol):
+    """A training that is being walked backwards, K numbers f in hand."""
 
-    def pull_back(
-        self,
-        plan: Plan,
-        state: State,
-        data: Data,
-        until: int,
-        form: Any,
-        lam: Array,
-        lam_state: Array,
-        measured: bool = False,
-    ) -> Pulled:
-        """Take the steps up to `until` again, and pull ∂f after them back to the state before them.
+    @property
+    def lam(self) -> Array:
+        """∂f/∂θ where the walk has come to, (K, P), in float64."""
+
+    @property
+    def lam_state(self) -> Array:
+        """∂f by the optimizer's state there, (rows, K, P)."""
+
+    def over(self, state: State, until: int, form: Any) -> Pulled:
+        """Take the steps of one epoch from a state up to `until` again, and pull ∂f back to that state.
 
         Each step is v ← β v + γ g², D = √v + ε, m ← μ m + p e, θ ← κ θ + (q m + r g)/D with e = g; or,
         early, e = g/D and θ ← κ θ + q m.
 
         Parameters
         ----------
-        plan : Plan
         state : State
             Where to begin; its arrays are only read.
-        data : Data
-            The training examples, with targets smoothed as the plan says.
         until : int
-            The step to go to, which lies in the state's epoch.
+            The step to go to, which lies in the state's epoch: where the walk has come to.
         form : object
             The rule's coefficients `p`, `q`, `r`, `keep` and `epsilon` of each step, (m,), its constants
             `mu`, `beta` and `gamma`, the rows `m` and `v` of the optimizer's state, or None, and `early`.
-        lam : array of shape (K, P)
-            ∂f/∂θ after the steps.
-        lam_state : array of shape (rows, K, P)
-            ∂f by the optimizer's state after them.
-        measured : bool
-            Whether to say what the penalties and the learning rate did.
 
         Returns
         -------
         Pulled
-            In float64, found in the precision of the plan.
+            In float64, found in the precision of the plan; good until the next steps are walked over.
+        """
+
+
+@runtime_checkable
+class PullsBack(Protocol):
+    """An engine that walks whole stretches of a training backwards in one call."""
+
+    def walk_back(
+        self,
+        plan: Plan,
+        data: Data,
+        form: Any,
+        lam: Array,
+        lam_state: Array,
+        measured: bool = False,
+    ) -> WalkBack:
+        """Begin to walk back where ∂f by θ is `lam`, (K, P), and by the optimizer's state `lam_state`.
+
+        Parameters
+        ----------
+        plan : Plan
+        data : Data
+            The training examples, with targets smoothed as the plan says.
+        form : object
+            The rule, as `WalkBack.over` has it, of any steps.
+        lam : array of shape (K, P)
+        lam_state : array of shape (rows, K, P)
+        measured : bool
+            Whether to say what gradients, penalties and the rule's settings did.
         """

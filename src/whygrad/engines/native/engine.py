@@ -18,7 +18,7 @@ import numpy as np
 
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
-from whygrad.engines import BatchCurvature, ProbeResult, Probes, Pulled
+from whygrad.engines import BatchCurvature, ProbeResult, Probes, WalkBack
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -32,6 +32,7 @@ from whygrad.plan.plan import Clip, Plan, State
 
 if TYPE_CHECKING:  # Numba takes a while to import: it is left until a training needs it
     from whygrad.engines.native.arguments import ThreadContext
+    from whygrad.engines.native.curvature.memory import NativeWalk
     from whygrad.engines.native.layout import Layout
 
 BLOCK = 1024  # examples at a time where the whole data's gradient is asked for
@@ -60,8 +61,8 @@ class NativeEngine:
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
         self._changes: tuple[Any, Any] = None, None
-        self._states = np.empty((0, 0))
-        self._states_of: tuple[Any, int] = None, 0
+        self._room: tuple[Any, ...] = (None, 0, (), ())
+        self._before: tuple[Array, Array]
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
         self._examples: Any = None
@@ -124,9 +125,9 @@ class NativeEngine:
         coefficients: Array,
         epochs: int,
         probes: Probes,
-        states: Array | None = None,
+        kept: dict[str, Any] | None = None,
     ) -> tuple[Array, Array, Array, Any]:
-        """Take a step for each row of coefficients, and keep the states before them where asked.
+        """Take a step for each row of coefficients, and keep of each what `ProbeBuffers` then has room for.
 
         Returns θ and the optimizer's state after them, the costs, and what probes wrote.
         """
@@ -147,8 +148,8 @@ class NativeEngine:
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
-            if states is not None:
-                buffers = buffers._replace(states=states, scale=np.ones(len(coefficients)))
+            if kept is not None:
+                buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
@@ -263,46 +264,61 @@ class NativeEngine:
     ) -> BatchCurvature:
         """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
         from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
+        from whygrad.engines.native.probe_results import probe_buffers
 
         rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
         with one_thread():
             layout = self._layout_of(plan, data)
             adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
             theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
-            slopes, outputs, _ = self._walk_back(
-                layout, plan, state, data, ALONG, adjoints, theta[None], np.ones(1), True
-            )  # fmt: skip
+            kept = probe_buffers(plan, _NO_PROBES, layout, state.step, 1, 0)._replace(
+                states=theta[None]
+            )
+            slopes, outputs, *_ = self._pull(layout, plan, state, data, ALONG, adjoints, kept, True)
             return curvature(layout, adjoints, rows, slopes, outputs)
 
-    def pull_back(
-        self, plan: Plan, state: State, data: Data, until: int, form: Any, lam: Array, lam_state: Array,
+    def walk_back(
+        self,
+        plan: Plan,
+        data: Data,
+        form: Any,
+        lam: Array,
+        lam_state: Array,
         measured: bool = False,
-    ) -> Pulled:  # fmt: skip
-        """Take steps again and walk back over them, as `PullsBack.pull_back` says."""
-        from whygrad.engines.native.curvature.memory import adjoints_of, pulled
+    ) -> WalkBack:
+        """Begin to walk back, as `PullsBack.walk_back` says."""
+        from whygrad.engines.native.curvature.memory import NativeWalk
 
-        before, coefficients = state.copy(), plan.coefficients(state, until)
         with one_thread():
             layout = self._layout_of(plan, data)
-            states = self._memory_of_states(layout, len(coefficients), len(state.opt_state))
-            costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[2:]
-            if len(costs) < len(coefficients):
-                raise InputError(f"the training diverged at step {state.step + len(costs)}")
-            adjoints = adjoints_of(layout, form, lam, lam_state)
-            found = self._walk_back(
-                layout, plan, state, data, form, adjoints, states, buffers.scale, measured
-            )  # fmt: skip
-            return pulled(layout, form, adjoints, len(lam_state), *found)
+            return NativeWalk(self, layout, plan, data, form, lam, lam_state, measured)
 
-    def _walk_back(
+    def walk_over(
+        self, walk: "NativeWalk", state: State, until: int, form: Any
+    ) -> tuple[Array, ...]:
+        """Take steps again and pull a walk's ∂f back over them; return θ after them and what was found."""
+        plan, data, layout = walk.plan, walk.data, walk.layout
+        coefficients = plan.coefficients(state, until)
+        kept = self._room_for(walk, len(coefficients), form, state)
+        theta, opt_state = self._before
+        np.copyto(theta, state.theta)
+        np.copyto(opt_state, state.opt_state)
+        before = replace(state, theta=theta, opt_state=opt_state)
+        theta, _, costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, kept)
+        if len(costs) < len(coefficients):
+            raise InputError(f"the training diverged at step {state.step + len(costs)}")
+        found = self._pull(layout, plan, state, data, form, walk.adjoints, buffers, walk.measured)
+        return theta, *found
+
+    def _pull(
         self, layout: "Layout", plan: Plan, state: State, data: Data, form: Any, adjoints: Any,
-        states: Array, scale: Array, measured: bool,
-    ) -> tuple[Array, Array, Array]:  # fmt: skip
-        """Walk back over the steps from these states; return slopes, outputs and sums, by step and f."""
+        kept: Any, measured: bool,
+    ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
+        """Walk back over steps that kept this; return slopes, outputs, their z and sums, by step and f."""
         from whygrad.engines.native.curvature.memory import ALONG, rule_of
         from whygrad.engines.native.layout import bounds
 
-        B, (m, K), outputs = plan.batch_size, (len(states), len(adjoints.lam)), plan.net.sizes[-1]
+        B, K, m, outputs = plan.batch_size, len(adjoints.lam), len(form.p), plan.net.sizes[-1]
         workspace, changes = self._changes_for(layout, B)
         _, penalties, limits = self._rules(plan)
         if form is ALONG:  # u is λ itself
@@ -311,17 +327,20 @@ class NativeEngine:
         rows = np.stack([form.p, form.q, form.r, form.keep, form.epsilon], axis=1)
         slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
+        z = np.zeros((m * measured, B * outputs), plan.dtype)
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
         examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
         self._share(
             PULL_BACK, threads, "adjoint", plan.dtype, data,
             lambda thread: (
-                layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, states, scale,
-                rows, examples, workspace, thread, layout.size, B, state.batch_index,
-                np.uint64(plan.seed % WORD), state.step, measured, slopes, change, sums,
+                layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
+                kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace, thread,
+                layout.size, B, state.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
+                slopes, change, z, sums,
             ),
         )  # fmt: skip
-        return slopes, change.reshape(len(change), K, B, outputs), sums
+        shape = (B, outputs)
+        return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
 
     def _layout_of(self, plan: Plan, data: Data) -> "Layout":
         """Return the layout of a training's steps."""
@@ -330,11 +349,28 @@ class NativeEngine:
             plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
         )
 
-    def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
-        """Return memory for so many states, kept from call to call: new takes as long as the steps."""
-        if self._states_of != (layout, rows) or len(self._states) < steps:
-            self._states_of, self._states = (layout, rows), layout.memory_of_states(steps, rows)
-        return self._states[:steps]
+    def _room_for(self, walk: "NativeWalk", steps: int, form: Any, state: State) -> dict[str, Any]:
+        """Return room for what steps keep, the same from call to call: new takes as long as the steps.
+
+        Of θ what the walk reads: W of the first layer only where sums over it, or gradients, are asked for.
+        """
+        from whygrad.engines.native.layout import rows_apart
+
+        layout, layers, rows = walk.layout, walk.layout.layers, len(state.opt_state)
+        traced = int(layers.a[1])
+        if self._room[:2] != (layout, rows) or len(self._room[3]) < steps:
+            real = layout.workspace.work.dtype
+            states = layout.memory_of_states(steps + 1, rows)
+            traces = rows_apart(steps, len(layout.workspace.work) - traced, real)
+            self._room = layout, rows, states, traces
+            self._before = np.empty_like(state.theta), np.empty_like(state.opt_state)
+        _, _, states, traces = self._room
+        follows = form.v is None or (form.m is not None and not form.early)
+        reads = walk.measured or not follows or walk.plan.clip != Clip()
+        low = 0 if reads else int(layers.b[1] + layers.sizes[1])
+        return {
+            "states": states[: steps + 1], "traces": traces[:steps], "traced": traced, "low": low
+        }  # fmt: skip
 
     def _changes_for(self, layout: "Layout", rows: int) -> Any:
         """Return the memory of the R-pass for a layout; the same as long as that is."""

@@ -47,6 +47,9 @@ def probe_buffers(
         record=np.zeros((steps, width), real),
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
+        low=0,
+        traces=np.zeros((0, 0), real),
+        traced=0,
     )
     if nothing:
         layout.no_probes = found

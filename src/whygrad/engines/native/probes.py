@@ -45,8 +45,9 @@ class ProbeBuffers(NamedTuple):
     `slope` f′ of a layer, a row for each thread. `greatest` is the greatest |f′| of each layer, negative
     where its f fades to one side, 0 where it does not fade. `weights` (·, 9) says which weights are probed,
     and where their numbers begin in a row of `record`, which has one for each step. `scale` receives the
-    factor of clipping, and `states` a row for each step, of θ and the optimizer's state before it, as the
-    loop has them.
+    factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
+    state before it, as the loop has them, and one for those after the last. `traces` has a row for each
+    step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
 
     every: int
@@ -60,6 +61,9 @@ class ProbeBuffers(NamedTuple):
     record: Array
     scale: Array
     states: Array
+    low: int
+    traces: Array
+    traced: int
 
 
 @inlined_kernel
@@ -81,12 +85,18 @@ def probe_before(
     if part != 0:
         return
     if len(probes.states) > 0:
-        row = probes.states[i]
-        copy(theta, ZERO, row, ZERO, len(theta))
-        copy(opt_state, ZERO, row, len(theta), opt_state.size)
+        keep_state(probes, theta, opt_state, i)
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
         _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
+
+
+@kernel
+def keep_state(probes: ProbeBuffers, theta: Array, opt_state: Array, i: int) -> None:
+    """Keep what is asked for of a state, in the i-th row."""
+    row, low = probes.states[i], probes.low
+    copy(theta, low, row, low, len(theta) - low)
+    copy(opt_state, ZERO, row, len(theta), opt_state.size)
 
 
 @kernel
@@ -96,6 +106,9 @@ def probe_between(
 ) -> None:  # fmt: skip
     """Keep a and δ of a step's batch, measure its gradient, and then keep θ, each part its share."""
     if thread.part == 0:
+        if len(probes.traces) > 0:
+            row = probes.traces[i]
+            copy(workspace.work, probes.traced, row, ZERO, len(row))
         for n in range(len(probes.weights)):
             _copy_batch(layers, probes.weights[n], workspace.work, rows, probes.record[i])
     if not _due(probes, step):

@@ -55,6 +55,7 @@ from whygrad.engines.native.passes import (
 from whygrad.engines.native.probes import (
     ProbeBuffers,
     is_probed,
+    keep_state,
     probe_after,
     probe_before,
     probe_between,
@@ -161,6 +162,8 @@ def run_steps(
         wait_at_barrier(thread.barrier_count, thread.parts, phase)
         if probed:
             probe_after(probes, layers, theta, opt_state, thread, i, step + i)
+    if len(probes.states) > taken and thread.part == 0:
+        keep_state(probes, theta, opt_state, taken)
     restore(before)
     return taken
 

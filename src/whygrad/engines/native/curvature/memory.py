@@ -1,4 +1,4 @@
-"""Memory for the R-pass, in the workspace of a layout, and for walking back; and what was found there."""
+"""Memory for the R-pass, in the workspace of a layout, and for walks back; and what was found there."""
 
 from itertools import accumulate
 from types import SimpleNamespace
@@ -6,22 +6,29 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.cores import one_thread
 from whygrad.engines.curvature import BatchCurvature, Pulled
 from whygrad.engines.native.arguments import Workspace
 from whygrad.engines.native.curvature.passes import Changes
 from whygrad.engines.native.curvature.pulling import (
+    BY_AFTER,
+    BY_BUFFER,
+    BY_DECAY,
     BY_G,
+    BY_MOVE,
+    BY_PUSH,
     BY_RATE,
     BY_SIGN,
     BY_W,
     CLIPPED,
-    SQUARES,
     Adjoints,
     Rule,
 )
 from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, whole_lines
+from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import count
+from whygrad.plan.plan import Plan, State
 
 # Descent at the rate −1, for which u, ∂f by the gradient, is λ itself, and of which Hu alone is left: how
 # to go along given directions.
@@ -77,26 +84,52 @@ def curvature(
     return BatchCurvature(found[0], found[1:], slopes[0, :, :rows], outputs[0, :, :rows])
 
 
-def pulled(
-    layout: Layout, form: Any, adjoints: Adjoints, rows: int, slopes: Array, outputs: Array, sums: Array
-) -> Pulled:  # fmt: skip
-    """Return what the walk has found; the optimizer's state has so many rows."""
-    found = np.empty((3, len(adjoints.lam), count(layout.sizes)))
-    for inner, flat in zip((adjoints.lam, adjoints.lam_m, adjoints.lam_v), found, strict=True):
-        layout.copy_out(inner[:, : layout.size], flat)
-    lam_state = np.zeros((rows, *found.shape[1:]))
-    for row, flat in ((form.m, found[1]), (form.v, found[2])):
-        if row is not None:
-            lam_state[row] = flat
-    before = np.linalg.norm(found[0], axis=1)
-    return Pulled(
-        lam=found[0],
-        lam_state=lam_state,
-        slopes=slopes,
-        sizes=np.vstack([before, np.sqrt(sums[:-1, :, SQUARES])]),
-        by_gradient=sums[..., BY_G],
-        by_weight=sums[..., BY_W],
-        by_sign=sums[..., BY_SIGN],
-        by_rate=sums[..., BY_RATE],
-        outputs=outputs,
-    )
+class NativeWalk:
+    """A training that the native engine walks back over: ∂f stays in the loop's memory, and in its order."""
+
+    def __init__(
+        self, engine: Any, layout: Layout, plan: Plan, data: Data, form: Any, lam: Array, lam_state: Array,
+        measured: bool,
+    ) -> None:  # fmt: skip
+        self.engine, self.layout, self.plan, self.data = engine, layout, plan, data
+        self.slots, self.rows, self.measured = (form.m, form.v), len(lam_state), measured
+        self.adjoints = adjoints_of(layout, form, lam, lam_state)
+
+    @property
+    def lam(self) -> Array:
+        """∂f/∂θ where the walk has come to."""
+        return self._read(self.adjoints.lam)
+
+    @property
+    def lam_state(self) -> Array:
+        """∂f by the optimizer's state there."""
+        found = np.zeros((self.rows, *self.lam.shape))
+        for row, inner in zip(self.slots, (self.adjoints.lam_m, self.adjoints.lam_v), strict=True):
+            if row is not None:
+                found[row] = self._read(inner)
+        return found
+
+    def _read(self, inner: Array) -> Array:
+        found = np.empty((len(inner), count(self.layout.sizes)))
+        self.layout.copy_out(inner[:, : self.layout.size], found)
+        return found
+
+    def over(self, state: State, until: int, form: Any) -> Pulled:
+        """Walk over some steps, as `WalkBack.over` says."""
+        with one_thread():
+            theta, slopes, outputs, z, sums = self.engine.walk_over(self, state, until, form)
+        return Pulled(
+            theta=theta,
+            slopes=slopes,
+            by_gradient=sums[..., BY_G],
+            by_weight=sums[..., BY_W],
+            by_sign=sums[..., BY_SIGN],
+            by_rate=sums[..., BY_RATE],
+            by_move=sums[..., BY_MOVE],
+            by_after=sums[..., BY_AFTER],
+            by_buffer=sums[..., BY_BUFFER],
+            by_push=sums[..., BY_PUSH],
+            by_decay=sums[..., BY_DECAY],
+            outputs=outputs,
+            z=z,
+        )

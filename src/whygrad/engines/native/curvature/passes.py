@@ -51,17 +51,25 @@ class Changes(NamedTuple):
 
 @kernel
 def trace(
-    layers: Layers, changes: Changes, theta: Array, examples: Examples, workspace: Workspace, first: int,
-    low: int, high: int, rows: int, key: Any, part: int,
+    layers: Layers, theta: Array, examples: Examples, workspace: Workspace, first: int, low: int,
+    high: int, rows: int, key: Any, part: int,
 ) -> None:  # fmt: skip
-    """Find z, a, Wᵀ δ and δ of every layer, for the examples of a batch from low to high."""
-    work, L, count = workspace.work, len(layers.sizes) - 1, high - low
+    """Find z and a of every layer, for the examples of a batch from low to high."""
     gather(layers, examples, workspace, first, low, high, rows)
-    for l in range(1, L + 1):
+    for l in range(1, len(layers.sizes)):
         units = layers.sizes[l]
         forward_layer(
             l, layers, theta, examples, workspace, first, low, high, ZERO, units, key, part
         )  # fmt: skip
+
+
+@kernel
+def find_errors(
+    layers: Layers, changes: Changes, theta: Array, workspace: Workspace, low: int, high: int,
+    known: bool, part: int,
+) -> None:  # fmt: skip
+    """Find δᴸ without weights and Wᵀ δ of every layer, and δ itself, unless that is known."""
+    work, L, count = workspace.work, len(layers.sizes) - 1, high - low
     units = layers.sizes[L]
     size, at = count * units, low * units
     error = vector(work, changes.error[L] + at, size)
@@ -69,7 +77,8 @@ def trace(
         layers.activations[L], layers.cost, vector(work, layers.z[L] + at, size),
         vector(work, layers.a[L] + at, size), vector(workspace.y, at, size), count, units, error,
     )  # fmt: skip
-    _weigh(workspace, low, count, units, error, vector(work, layers.delta[L] + at, size))
+    if not known:
+        _weigh(workspace, low, count, units, error, vector(work, layers.delta[L] + at, size))
     for l in range(L, 1, -1):
         units, below = layers.sizes[l], layers.sizes[l - 1]
         at, size = low * below, count * below
@@ -80,8 +89,9 @@ def trace(
         error = vector(work, changes.error[l - 1] + at, size)
         if layers.factors[l - 1] != 0:
             multiply(error, vector(work, layers.mask[l - 1] + at, size), size)
-        copy(work, changes.error[l - 1] + at, work, layers.delta[l - 1] + at, size)
-        _times_slope(l - 1, layers, work, low, count, layers.delta[l - 1])
+        if not known:
+            copy(work, changes.error[l - 1] + at, work, layers.delta[l - 1] + at, size)
+            _times_slope(l - 1, layers, work, low, count, layers.delta[l - 1])
 
 
 @kernel

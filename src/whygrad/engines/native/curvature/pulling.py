@@ -7,7 +7,9 @@ the optimizer's state:
     λ ← κ λ + H u + λ₂ u_W,   λ_m ← μ λ_m′,   λ_v ← β λ_v′
 
 u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes
-∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training.
+∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training. What
+the steps, taken again, had in the workspace need not be found twice: z, a and δ, and g, which of a rule with
+m and v is (m′ − μ m)/p.
 """
 
 import math
@@ -19,25 +21,45 @@ from whygrad.engines.machine_code.denormals import flush, restore
 from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.barrier import wait_at_barrier
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
+from whygrad.engines.native.compiling import (
+    ZERO,
+    cached_kernel,
+    inlined_kernel,
+    kernel,
+    lanes_kernel,
+)
 from whygrad.engines.native.curvature.passes import (
     Changes,
     add_product,
     along,
+    find_errors,
     find_gradient,
     trace,
 )
 from whygrad.engines.native.dropout import following
+from whygrad.engines.native.memory import copy
 from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.partition import moved_by, share, units_of, weights_of
-from whygrad.engines.native.passes import strengths
+from whygrad.engines.native.passes import gather, strengths
 from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squares
 from whygrad.nn.functions import Array
 
 _EXAMPLES: Any = np.int64(HEIGHT)
 # The columns of a step's coefficients, and of the sums over all parameters.
 P, Q, R, KEEP, EPSILON = range(5)
-SQUARES, BY_G, BY_W, BY_SIGN, BY_RATE, BY_CLIPPED, CLIPPED = range(7)
+(
+    BY_G,
+    BY_W,
+    BY_SIGN,
+    BY_RATE,
+    BY_MOVE,
+    BY_AFTER,
+    BY_BUFFER,
+    BY_PUSH,
+    BY_DECAY,
+    BY_CLIPPED,
+    CLIPPED,
+) = range(11)
 
 
 class Rule(NamedTuple):
@@ -56,7 +78,7 @@ class Adjoints(NamedTuple):
 
     `lam`, `lam_m` and `lam_v` are ∂f by θ, m and v, `u` ∂f by the gradient; a vector each has `gradient`
     and, where it is clipped, `clipped`. `parts` has what a block that moves adds to each of the sums,
-    (L + 1, blocks, K, 7).
+    (L + 1, blocks, K, 11).
     """
 
     lam: Array
@@ -71,38 +93,55 @@ class Adjoints(NamedTuple):
 @cached_kernel
 def pull_back(
     layers: Layers, changes: Changes, rule: Rule, penalties: Penalties, bounds: Bounds,
-    adjoints: Adjoints, states: Array, scale: Array, coefficients: Array, examples: Examples,
-    workspace: Workspace, thread: ThreadContext, size: int, batch_size: int, batch_index: int, seed: Any,
-    step: int, measured: bool, slopes: Array, outputs: Array, sums: Array,
+    adjoints: Adjoints, states: Array, traces: Array, traced: int, scale: Array, coefficients: Array,
+    examples: Examples, workspace: Workspace, thread: ThreadContext, size: int, batch_size: int,
+    batch_index: int, seed: Any, step: int, measured: bool, slopes: Array, outputs: Array, z: Array,
+    sums: Array,
 ) -> int:  # fmt: skip
-    """Walk back over a step for each row of `states`, from the last to the first.
+    """Walk back over a step for each row of coefficients, from the last to the first.
 
-    A row begins with the `size` parameters. `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K,
-    B n_L) the change of z of the outputs along u where it has rows, and `sums` (steps, K, 7) what `_add_up`
-    finds; all but λ², of λ after the step, only where they are to be `measured`.
+    `states` has a row for the state before each step, and one for that after the last where it is known; it
+    begins with the `size` parameters. `traces` has what lies in the workspace from `traced` on, or no rows.
+    `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K, B n_L) the change of z of the outputs
+    along u, `z` (steps, B n_L) these themselves where it has rows, and `sums` (steps, K, 11) what
+    `_measure` and `_settings` find: only where they are to be `measured`.
     """
     before = flush()
     part, parts, count = thread.part, thread.parts, thread.barrier_count
     clips = math.isfinite(bounds.norm) or math.isfinite(bounds.value)
+    # Where g follows from the states, it need not be found.
+    follows = rule.m >= 0 and rule.v >= 0 and not rule.early
+    needed = measured or clips or (rule.v >= 0 and not follows)
     nowhere = vector(workspace.y, ZERO, ZERO)
     phase = ZERO
-    for i in range(len(states) - 1, -1, -1):
+    for i in range(len(coefficients) - 1, -1, -1):
         first = (batch_index + i) * batch_size
         rows = min(batch_size, len(examples.order) - first)
         S, l1, l2 = strengths(penalties, examples, first, rows)
-        key = following(following(np.uint64(0), seed), np.uint64(step + i))
         low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
         theta = vector(states[i], ZERO, size)
-        trace(layers, changes, theta, examples, workspace, first, low, high, rows, key, part)
+        if len(traces) > 0:
+            gather(layers, examples, workspace, first, low, high, rows)
+            if part == 0:
+                copy(traces[i], ZERO, workspace.work, traced, traces.shape[1])
+            phase += 1
+            wait_at_barrier(count, parts, phase)
+        else:
+            key = following(following(np.uint64(0), seed), np.uint64(step + i))
+            trace(layers, theta, examples, workspace, first, low, high, rows, key, part)
+        find_errors(layers, changes, theta, workspace, low, high, len(traces) > 0, part)
         phase += 1
         wait_at_barrier(count, parts, phase)
-        if measured or clips or rule.v >= 0:
+        if len(z) > 0 and part == 0:
+            L = len(layers.sizes) - 1
+            copy(workspace.work, layers.z[L], z[i], ZERO, rows * layers.sizes[L])
+        if needed:
             find_gradient(
                 layers, theta, examples, workspace, thread, first, rows, S, l1, l2, adjoints.gradient
             )  # fmt: skip
         _pull(
-            layers, rule, penalties.decay, bounds, clips, measured, adjoints, states[i], workspace, thread,
-            scale[i], coefficients[i],
+            layers, rule, penalties.decay, bounds, clips, measured, needed, adjoints, states[i],
+            states[min(i + 1, len(states) - 1)], workspace, thread, scale[i], coefficients[i],
         )  # fmt: skip
         phase += 1
         wait_at_barrier(count, parts, phase)
@@ -127,10 +166,10 @@ def pull_back(
             )  # fmt: skip
             phase += 1
             wait_at_barrier(count, parts, phase)
-        if part == 0:
+        if part == 0 and measured:
             _add_up(layers, adjoints, sums[i])
     restore(before)
-    return len(states)
+    return len(coefficients)
 
 
 @kernel
@@ -144,11 +183,14 @@ def _stretch(layers: Layers, l: int, block: int, biases: int) -> tuple[int, int]
 
 @kernel
 def _pull(
-    layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, measured: bool,
-    adjoints: Adjoints, state: Array, workspace: Workspace, thread: ThreadContext, scale: float,
-    coefficients: Array,
+    layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, measured: bool, needed: bool,
+    adjoints: Adjoints, state: Array, after: Array, workspace: Workspace, thread: ThreadContext,
+    scale: float, coefficients: Array,
 ) -> None:  # fmt: skip
-    """Pull this thread's share of λ, λ_m and λ_v back through the rule; find u by the clipped gradient."""
+    """Pull this thread's share of λ, λ_m and λ_v back through the rule; find u by the clipped gradient.
+
+    The gradient is there where it was `needed`, and else follows from the states before and `after`.
+    """
     for l in range(1, len(layers.sizes)):
         for block in range(layers.moving[l]):
             if moved_by(layers, l, block, thread.parts) != thread.part:
@@ -164,32 +206,35 @@ def _pull(
                 apart = len(workspace.factors) > 0
                 factors = vector(workspace.factors, start if apart else 0, n if apart else 0)
                 # Where a rule has no m, q is 0 and anything will do for it.
-                theta, m, v = (
-                    vector(state, start, n),
-                    vector(state, start + max(rule.m, 0), n),
-                    vector(state, start + max(rule.v, 0), n),
+                at_m, at_v = start + max(rule.m, 0), start + max(rule.v, 0)
+                m, v, after_m = (
+                    vector(state, at_m, n),
+                    vector(state, at_v, n),
+                    vector(after, at_m, n),
                 )
                 for k in range(len(adjoints.lam)):
                     lam, u = vector(adjoints.lam[k], start, n), vector(adjoints.u[k], start, n)
                     lam_m = vector(adjoints.lam_m[k], start, n)
                     lam_v = vector(adjoints.lam_v[k], start, n)
                     keep(workspace.kept, start, lam, ZERO, n)
-                    found[k, SQUARES] += float(sum_of_squares(lam))
+                    if measured:
+                        _settings(
+                            rule, coefficients, decay, vector(state, start, n), vector(after, start, n),
+                            m, v, g, factors, lam, lam_m, found[k],
+                        )  # fmt: skip
                     if decay != 0:
                         _decay(decay, factors, lam)
-                    if rule.v >= 0:
-                        found[k, BY_RATE] += _adaptive(
-                            rule, coefficients, theta, m, v, g, factors, lam, lam_m, lam_v, u
-                        )  # fmt: skip
-                    else:
+                    if rule.v < 0:
                         _descent(rule, coefficients, factors, lam, lam_m, u)
+                    elif needed:
+                        _adaptive(rule, coefficients, m, v, g, factors, lam, lam_m, lam_v, u)
+                    else:
+                        _adaptive_after(
+                            rule, coefficients, m, v, after_m, factors, lam, lam_m, lam_v, u
+                        )  # fmt: skip
                     keep(workspace.kept, start, u, ZERO, n)
-                    if measured or clips:
-                        by_g = _dot(u, g)
-                        found[k, BY_CLIPPED] += by_g
-                        if rule.v < 0:
-                            found[k, BY_RATE] += by_g
                     if clips:
+                        found[k, BY_CLIPPED] += _dot(u, g)
                         found[k, CLIPPED] += sum_of_squares(g)
 
 
@@ -236,43 +281,108 @@ def _descent(
         u[i] = r * top + p * at_m
 
 
-@lanes_kernel
+@kernel
 def _adaptive(
-    rule: Rule, coefficients: Array, theta: Array, m: Array, v: Array, g: Array, factors: Array, lam: Array,
+    rule: Rule, coefficients: Array, m: Array, v: Array, g: Array, factors: Array, lam: Array,
     lam_m: Array, lam_v: Array, u: Array,
-) -> float:  # fmt: skip
-    """Pull a stretch back through a rule with a denominator; return λ by the step that the rate scales."""
-    real, early, apart = type(u[0]), rule.early, len(factors) > 0
-    p, q, r, epsilon, lost = (
-        real(coefficients[P]), real(coefficients[Q]), real(coefficients[R]), real(coefficients[EPSILON]),
-        real(1.0 - coefficients[KEEP]),
-    )  # fmt: skip
-    mu, beta, gamma, twice = real(rule.mu), real(rule.beta), real(rule.gamma), real(2 * rule.gamma)
-    zero, one, half = real(0), real(1), real(0.5)
-    total = zero
+) -> None:  # fmt: skip
+    """Pull a stretch back through a rule with a denominator."""
+    early, apart = rule.early, len(factors) > 0
+    p, q, r, epsilon, lost, mu, beta, gamma = _numbers(rule, coefficients, u)
     for i in range(len(lam)):
-        slope = g[i]
         moving = lam[i] * factors[i] if apart else lam[i]
-        root = math.sqrt(beta * v[i] + gamma * slope * slope)
-        # Both quotients by one division, which takes as long as all the rest; 0 without any gradient.
-        D, safe = root + epsilon, root if root > zero else one
-        both = one / (D * safe)
-        inverse, by_root = both * safe, half * both * D if root > zero else zero
+        inverse, by_root = _inverses(v[i], g[i], epsilon, beta, gamma)
         # What is divided by D: ∂f by the move, or the gradient on its way into m.
         top = moving if early else moving * inverse
-        e = slope * inverse if early else slope
+        e = g[i] * inverse if early else g[i]
         after = mu * m[i] + p * e
         at_m = lam_m[i] + q * top
         at_e = p * at_m * inverse if early else r * top + p * at_m
-        move = q * after if early else (q * after + r * slope) * inverse
+        move = q * after if early else (q * after + r * g[i]) * inverse
         at_D = -at_e * e if early else -top * move
         at_v = lam_v[i] + at_D * by_root
         lam_m[i] = mu * at_m
         lam_v[i] = beta * at_v
         lam[i] -= lost * moving
-        u[i] = at_e + twice * slope * at_v
-        total += moving * (move - lost * theta[i])
-    return float(total)
+        u[i] = at_e + (gamma + gamma) * g[i] * at_v
+
+
+@kernel
+def _adaptive_after(
+    rule: Rule, coefficients: Array, m: Array, v: Array, after: Array, factors: Array, lam: Array,
+    lam_m: Array, lam_v: Array, u: Array,
+) -> None:  # fmt: skip
+    """As `_adaptive` of a rule that is not early, from m before and after the step: p g = m′ − μ m."""
+    apart = len(factors) > 0
+    p, q, r, epsilon, lost, mu, beta, gamma = _numbers(rule, coefficients, u)
+    by_p = type(u[0])(1) / p
+    for i in range(len(lam)):
+        moving = lam[i] * factors[i] if apart else lam[i]
+        g = (after[i] - mu * m[i]) * by_p
+        inverse, by_root = _inverses(v[i], g, epsilon, beta, gamma)
+        top = moving * inverse
+        at_m = lam_m[i] + q * top
+        at_v = lam_v[i] - top * (q * after[i] + r * g) * inverse * by_root
+        lam_m[i] = mu * at_m
+        lam_v[i] = beta * at_v
+        lam[i] -= lost * moving
+        u[i] = r * top + p * at_m + (gamma + gamma) * g * at_v
+
+
+@inlined_kernel
+def _numbers(rule: Rule, coefficients: Array, like: Array) -> Any:
+    """Return p, q, r, ε, 1 − κ, μ, β and γ in the precision of the training."""
+    real = type(like[0])
+    return (
+        real(coefficients[P]), real(coefficients[Q]), real(coefficients[R]), real(coefficients[EPSILON]),
+        real(1.0 - coefficients[KEEP]), real(rule.mu), real(rule.beta), real(rule.gamma),
+    )  # fmt: skip
+
+
+@inlined_kernel
+def _inverses(v: Any, g: Any, epsilon: Any, beta: Any, gamma: Any) -> Any:
+    """Return 1/D and 1/2√v′, 0 where there was no gradient yet, by one division: it takes as long as all."""
+    zero, one, half = type(v)(0), type(v)(1), type(v)(0.5)
+    root = math.sqrt(beta * v + gamma * g * g)
+    D, safe = root + epsilon, root if root > zero else one
+    both = one / (D * safe)
+    return both * safe, half * both * D if root > zero else zero
+
+
+@kernel
+def _settings(
+    rule: Rule, coefficients: Array, decay: float, theta: Array, after: Array, m: Array, v: Array,
+    g: Array, factors: Array, lam: Array, lam_m: Array, found: Array,
+) -> None:  # fmt: skip
+    """Add up what the settings of the rule did to f over a stretch, before λ is pulled back over it."""
+    p, q, r, epsilon, keep = (
+        coefficients[P], coefficients[Q], coefficients[R], coefficients[EPSILON], coefficients[KEEP],
+    )  # fmt: skip
+    for i in range(len(lam)):
+        factor = float(factors[i]) if len(factors) > 0 else 1.0
+        slope, whole = float(g[i]), float(lam[i])
+        found[BY_DECAY] -= whole * factor * float(after[i]) / (1.0 - decay * factor)
+        moving = whole * (1.0 - decay * factor) * factor
+        inverse = 1.0
+        if rule.v >= 0:
+            inverse = 1.0 / (
+                math.sqrt(rule.beta * float(v[i]) + rule.gamma * slope * slope) + epsilon
+            )
+        early = inverse if rule.early else 1.0
+        late = inverse / early
+        buffer, at_m = 0.0, 0.0
+        if rule.m >= 0:
+            buffer = rule.mu * float(m[i]) + p * slope * early
+            at_m = float(lam_m[i]) + q * moving * late
+            found[BY_BUFFER] += at_m * float(m[i])
+            found[BY_PUSH] += at_m * slope
+            found[BY_AFTER] += moving * buffer
+        move = (q * buffer + r * slope) * late
+        found[BY_MOVE] += moving * move
+        if rule.v >= 0:
+            found[BY_RATE] += moving * (move - (1.0 - keep) * float(theta[i]))
+        else:  # where the rate stands with g
+            found[BY_RATE] += (r * moving + p * at_m) * slope
 
 
 @lanes_kernel
