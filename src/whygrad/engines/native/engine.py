@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -42,6 +42,22 @@ COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
 PULL_BACK = Kernel("whygrad.engines.native.curvature.pulling", "pull_back")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """The examples of some steps as the loop takes them: arrays, the order in them, and where it begins.
+
+    They are all data, of which the order takes n in an epoch; or, where rows are read on demand, those of
+    these steps alone, one after the other. `ids` are the examples' indices in all data.
+    """
+
+    data: Data
+    order: Array
+    ids: Array
+    batch_index: int
+    n: int
+    part: bool = False
 
 
 class NativeEngine:
@@ -88,7 +104,10 @@ class NativeEngine:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         probes.check(plan.net)
         before, coefficients = state, plan.coefficients(state, until)
-        theta, opt_state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
+        taken_from = self._taken(plan, state, data, len(coefficients))
+        theta, opt_state, costs, buffers = self._take(
+            plan, state, taken_from, coefficients, 1, probes
+        )
         cost_sum = _sum_of_costs(plan, before.batch_index, costs, before.cost_sum)
         taken = before.batch_index + len(costs)
         state = _after(before, theta, opt_state, len(costs), taken, cost_sum)
@@ -104,8 +123,15 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, epochs: int
     ) -> tuple[State, list[float]]:
         """Run epochs in one call, as `Engine.run_epochs` says."""
+        if data.on_demand:
+            from whygrad.engines.reference import one_after_the_other
+
+            return one_after_the_other(self, plan, state, data, epochs)
         coefficients = plan.coefficients_of_epochs(state, epochs)
-        theta, opt_state, costs, _ = self._take(plan, state, data, coefficients, epochs, _NO_PROBES)
+        all_data = self._taken(plan, state, data, len(coefficients), epochs)
+        theta, opt_state, costs, _ = self._take(
+            plan, state, all_data, coefficients, epochs, _NO_PROBES
+        )
         per_epoch = plan.steps_per_epoch
         whole = len(costs) // per_epoch
         cost_sums = [
@@ -120,7 +146,7 @@ class NativeEngine:
         self,
         plan: Plan,
         state: State,
-        data: Data,
+        given: Taken,
         coefficients: Array,
         epochs: int,
         probes: Probes,
@@ -136,26 +162,26 @@ class NativeEngine:
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, given)
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
             threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
-            examples = self._examples_for(layout, self._orders(plan, state.epoch, epochs), data)
+            examples = self._examples_for(layout, given)
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
             if states is not None:
                 buffers = buffers._replace(states=states, scale=np.ones(len(coefficients)))
-            fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
+            fixed = (plan.batch_size, given.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
-                RUN_EPOCHS, threads, "steps", plan.dtype, data,
+                RUN_EPOCHS, threads, "steps", plan.dtype, given.data,
                 lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
-                    *fixed, coefficients, costs, buffers, plan.n,
+                    *fixed, coefficients, costs, buffers, given.n,
                 ),
             )  # fmt: skip
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
@@ -183,9 +209,20 @@ class NativeEngine:
             raise
         return found
 
+    def _taken(self, plan: Plan, state: State, data: Data, steps: int, epochs: int = 1) -> Taken:
+        """Return the examples of the next steps, which lie in so many epochs."""
+        if not data.on_demand:
+            order = self._orders(plan, state.epoch, epochs)
+            return Taken(data, order, order, state.batch_index, plan.n)
+        first = state.batch_index
+        ids = plan.batches(state.epoch, first, first + steps)
+        ids = ids.astype(np.int32 if plan.n < 2**31 else np.int64)
+        order = np.arange(len(ids), dtype=ids.dtype)
+        return Taken(data.taken(ids), order, ids, 0, len(ids), part=True)
+
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""
-        if plan.shuffle and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
+        if plan.shuffle is True and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
             which = (plan.seed, plan.n, epoch, epochs)
             if which != self._drawn:
                 if len(self._order) != epochs * plan.n:
@@ -201,11 +238,12 @@ class NativeEngine:
             return plan.order(epoch)
         return np.concatenate([plan.order(epoch + e) for e in range(epochs)])
 
-    def _examples_for(self, layout: "Layout", order: Array, data: Data) -> Any:
+    def _examples_for(self, layout: "Layout", given: Taken) -> Any:
         """Return the data in this order; the same tuple as long as both are."""
-        which = (layout, order, data)
+        which = (layout, given.order, given.data)
         if any(now is not before for now, before in zip(which, self._shown, strict=True)):
-            self._shown, self._examples = which, layout.examples(order, data)
+            examples = layout.examples(given.order, given.ids, given.data)
+            self._shown, self._examples = which, examples
         return self._examples
 
     def _threads_of(self, blocks: int, parts: int, epochs: int) -> "list[ThreadContext]":
@@ -240,9 +278,9 @@ class NativeEngine:
         inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
         gradient = aligned_zeros(layout.size, theta.dtype)
         call = self._call(COST_AND_GRADIENT, 0)
+        order = np.arange(n, dtype=np.int32)
         call.give((
-            layout.layers, penalties(plan), inner,
-            layout.examples(np.arange(n, dtype=np.int32), data), layout.workspace,
+            layout.layers, penalties(plan), inner, layout.examples(order, order, data), layout.workspace,
             layout.by_units,
             ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)), block,
             gradient,
@@ -265,12 +303,13 @@ class NativeEngine:
         from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
 
         rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
+        given = self._taken(plan, state, data, 1)
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, given)
             adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
             theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
             slopes, outputs, _ = self._walk_back(
-                layout, plan, state, data, ALONG, adjoints, theta[None], np.ones(1), True
+                layout, plan, state, given, ALONG, adjoints, theta[None], np.ones(1), True
             )  # fmt: skip
             return curvature(layout, adjoints, rows, slopes, outputs)
 
@@ -282,20 +321,23 @@ class NativeEngine:
         from whygrad.engines.native.curvature.memory import adjoints_of, pulled
 
         before, coefficients = state.copy(), plan.coefficients(state, until)
+        given = self._taken(plan, state, data, len(coefficients))
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, given)
             states = self._memory_of_states(layout, len(coefficients), len(state.opt_state))
-            costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, states)[2:]
+            costs, buffers = self._take(plan, before, given, coefficients, 1, _NO_PROBES, states)[
+                2:
+            ]
             if len(costs) < len(coefficients):
                 raise InputError(f"the training diverged at step {state.step + len(costs)}")
             adjoints = adjoints_of(layout, form, lam, lam_state)
             found = self._walk_back(
-                layout, plan, state, data, form, adjoints, states, buffers.scale, measured
+                layout, plan, state, given, form, adjoints, states, buffers.scale, measured
             )  # fmt: skip
             return pulled(layout, form, adjoints, len(lam_state), *found)
 
     def _walk_back(
-        self, layout: "Layout", plan: Plan, state: State, data: Data, form: Any, adjoints: Any,
+        self, layout: "Layout", plan: Plan, state: State, given: Taken, form: Any, adjoints: Any,
         states: Array, scale: Array, measured: bool,
     ) -> tuple[Array, Array, Array]:  # fmt: skip
         """Walk back over the steps from these states; return slopes, outputs and sums, by step and f."""
@@ -312,23 +354,24 @@ class NativeEngine:
         slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
-        examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+        examples = self._examples_for(layout, given)
         self._share(
-            PULL_BACK, threads, "adjoint", plan.dtype, data,
+            PULL_BACK, threads, "adjoint", plan.dtype, given.data,
             lambda thread: (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, states, scale,
-                rows, examples, workspace, thread, layout.size, B, state.batch_index,
+                rows, examples, workspace, thread, layout.size, B, given.batch_index,
                 np.uint64(plan.seed % WORD), state.step, measured, slopes, change, sums,
             ),
         )  # fmt: skip
         return slopes, change.reshape(len(change), K, B, outputs), sums
 
-    def _layout_of(self, plan: Plan, data: Data) -> "Layout":
+    def _layout_of(self, plan: Plan, given: Taken) -> "Layout":
         """Return the layout of a training's steps."""
         whole = plan.clip != Clip()
         return self._layout_for(
-            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
-        )
+            plan.net, plan.batch_size, plan.dtype, given.data, True, whole, plan.rate_multipliers,
+            given.part,
+        )  # fmt: skip
 
     def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
         """Return memory for so many states, kept from call to call: new takes as long as the steps."""
@@ -385,11 +428,11 @@ class NativeEngine:
 
     def _layout_for(
         self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (),
+        multipliers: Multipliers = (), part: bool = False,
     ) -> "Layout":  # fmt: skip
         from whygrad.engines.native.layout import Layout, layout_key
 
-        what = (net, rows, dtype, data, has_dropout, whole, multipliers)
+        what = (net, rows, dtype, data, has_dropout, whole, multipliers, part)
         if self._layout is None or self._layout.key != layout_key(*what):
             self._layout = Layout(*what)
         return self._layout
