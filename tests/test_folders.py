@@ -1,5 +1,7 @@
 """A folder of Parquet files: one table of any size, in the same order for everyone, in little memory."""
 
+import json
+import os
 import shutil
 import signal
 import subprocess
@@ -13,12 +15,16 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from covering import pairwise
+from whygrad.engines import choose
+from whygrad.nn import Data, Parameters
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import begin, open_folder, train_windows, training
-from whygrad.pipeline.streamed.folder import Span, blocks_of
+from whygrad.pipeline.streamed import begin, open_folder, training
+from whygrad.pipeline.streamed.folder import Folder, blocks_of, set_aside
 from whygrad.pipeline.streamed.sketch import merged, sketch_of
-from whygrad.pipeline.streamed.windows import set_aside, window
+from whygrad.plan import Windows, start
 from whygrad.tables import choose_target, learn
+from whygrad.training.loop import Training, run
 
 
 def table(n, seed=0):
@@ -92,160 +98,231 @@ def test_a_folder_is_encoded_as_the_table_is(folder, whole):
     np.testing.assert_allclose(X, Y, rtol=1e-9, atol=1e-9)  # so few numbers are all in the sketch
 
 
-def test_a_pass_takes_every_row_once_and_none_that_is_set_aside(folder):
+@pytest.fixture
+def windows(monkeypatch):
+    """Windows so small that a folder of 1,500 rows has several."""
+    monkeypatch.setattr(training, "NUMBERS", 2**12)
+
+
+def test_blocks_are_trained_on_or_set_aside(folder):
     blocks = blocks_of(open_folder(folder), 40)
     assert max(block.rows for block in blocks) <= 40
     trained, test = set_aside(blocks, 0.2, 200, seed=3)
     assert sum(span.rows for span in test) == 200
-    n, W = 1300, 96
-    taken = [
-        row
-        for k in range(2 * n // W + 1)
-        for span in window(trained, 3, W, k)
-        for row in range(span.first, span.last)
+    rows = [row for span in trained + test for row in range(span.first, span.last)]
+    assert sorted(rows) == list(range(1500))
+
+
+@pytest.mark.parametrize("batch_size, lanes", [(10, 1), (16, 8), (7, 4), (300, 2)])
+def test_an_epoch_takes_every_example_once_and_each_lane_only_its_own(batch_size, lanes):
+    windows = Windows(np.array([30, 50, 20, 33, 167]), rows=100)
+    steps = -(-300 // batch_size)
+    taken = [windows.examples(3, epoch, batch_size, lanes, 0, steps) for epoch in range(2)]
+    assert all(sorted(order.tolist()) == list(range(300)) for order in taken)
+    assert taken[0].tolist() != taken[1].tolist()
+    for t in range(steps):
+        one = windows.examples(3, 0, batch_size, lanes, t, t + 1)
+        np.testing.assert_array_equal(one, taken[0][t * batch_size : (t + 1) * batch_size])
+    whole = 300 // batch_size
+    size = -(-batch_size // lanes)
+    batches = taken[0][: whole * batch_size].reshape(whole, batch_size)
+    touched = [
+        np.unique(np.searchsorted(windows.ends, lane, side="right"))
+        for lane in np.split(batches, range(size, batch_size, size), axis=1)
     ]
-    left = np.setdiff1d(np.arange(1500), np.concatenate([np.arange(s.first, s.last) for s in test]))
-    for k in range(2):
-        assert sorted(taken[k * n : (k + 1) * n]) == left.tolist()
-    assert taken[:n] != taken[n : 2 * n]
-    assert window(trained, 4, W, 0) != window(trained, 3, W, 0)
-    assert window([Span(0, 5)], 0, 5, 7) == [Span(0, 5)]
+    # Lanes are parts of one sequence of blocks: two of them share at most the one where they meet.
+    assert sum(map(len, touched)) <= len(windows.ends) + lanes - 1
+
+
+def test_engines_train_alike_on_rows_read_on_demand(folder, windows):
+    options = {"hidden": (8,), "epochs": 2, "batch_size": 32, "dropout": 0.2, "seed": 1}
+    found = [
+        wg.train_folder(folder, "y", engine=engine, **options).fitted
+        for engine in ("reference", "native")
+    ]
+    one, other = (fitted.theta.flat for fitted in found)
+    np.testing.assert_allclose(one, other, rtol=0, atol=2e-5)
+
+
+def test_what_is_read_on_demand_is_trained_on_as_the_same_rows_in_memory(folder, windows):
+    given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=2, engine="reference"))
+    rows = Data(np.asarray(given.data.X), np.asarray(given.data.Y))
+    ends = [train_on(given.plan, data).theta for data in (given.data, rows)]
+    assert ends[0].tobytes() == ends[1].tobytes()
+
+
+def train_on(plan, data):
+    return run(Training(plan, start(plan), data, None, choose("reference", plan)))[0]
 
 
 SCRIPT = """
-import hashlib, sys
+import hashlib, json, sys
 import whygrad as wg
 from whygrad.pipeline.streamed import training
 
 training.NUMBERS = 2**13
-options = dict(hidden=(8,), epochs=2, batch_size=64, engine="xla", blocks=4, dropout=0.1)
-found = wg.train_folder(sys.argv[1], "y", **options)
-digest = hashlib.sha256(found.fitted.theta.flat.tobytes()).hexdigest()
-print(digest, [one.cost.hex() for one in found.fitted.history.epochs])
+
+def ended(report):
+    arrays = report.state.theta, report.state.opt_state
+    digest = hashlib.sha256(b"".join(one.tobytes() for one in arrays)).hexdigest()
+    print(report.epoch.cost.hex(), digest)
+
+for options in json.loads(sys.argv[2]):
+    options |= {"hidden": (8,), "engine": "xla", "blocks": 4, "batch_size": 60, "epochs": 2}
+    wg.train_folder(sys.argv[1], "y", callbacks=[ended], **options)
 """
+
+# Of plans that have every pair of these, `make test` takes the first.
+PLANS = pairwise(
+    {
+        "optimizer": ["adam", "sgd", "nadam", "rmsprop", "adagrad", "adamw"],
+        "dropout": [0.2, 0.0],
+        "l1": [0.01, 0.0],
+        "l2": [0.1, 0.0],
+        "schedule": ["cosine", "one_cycle", "constant", "step", "on_plateau", "adaptive"],
+    }
+)
+LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
-def test_windows_have_the_same_bits_in_one_and_in_two_processes(folder, tmp_path):
+def test_a_folder_has_the_same_bits_in_one_two_and_four_processes(folder, tmp_path):
+    """Parameters, the optimizer's state and the cost at the end of each epoch."""
     (tmp_path / "trained.py").write_text(SCRIPT)
-    said = []
-    for n in ("1", "2"):
-        words = ("launch", "-n", n, "trained.py", str(folder))
+    plans, said = PLANS if LONG else PLANS[:1], []
+    for n in ("1", "2", "4") if LONG else ("1", "2"):
+        words = ("launch", "-n", n, "trained.py", str(folder), json.dumps(plans))
         command = [sys.executable, "-m", "whygrad", *words]
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=300)
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600)
         assert done.returncode == 0, done.stderr.decode()
         said.append(done.stdout.decode())
-    assert said[0] == said[1] and said[0].count("0x") > 3
+    assert said[1:] == said[:1] * (len(said) - 1)
+    assert said[0].count("0x") == 2 * len(plans)
 
 
-def test_one_window_is_the_training_on_its_rows(folder, whole):
-    options = Settings(hidden=(5,), epochs=3, batch_size=50, test=0, engine="reference")
-    given = begin(open_folder(folder), "y", options)
-    assert given.plan.n == 1500 and given.plan.epochs == 3
-    fitted, history = train_windows(given)
-    assert len(history.epochs) == 3
-    again, _ = train_windows(given)
-    assert fitted.theta.flat.tobytes() == again.theta.flat.tobytes()
-    assert history.epochs[-1].cost < history.epochs[0].cost
+@pytest.fixture(scope="module")
+def trained(folder, tmp_path_factory):
+    """A run on a folder, of several windows, by the command line."""
+    path = tmp_path_factory.mktemp("trained") / "a.run"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "NUMBERS", 2**12)
+        words = ("--hidden", "8", "--epochs", "6", "--engine", "reference")
+        done = whygrad("train", folder, "--target", "y", "--run", path, *words)
+    assert done.code == 0 and "test rows" in done.out, done.err
+    return path
 
 
-def test_the_run_predicts_a_folder_and_answers_for_its_last_window(
-    folder, whole, tmp_path, monkeypatch
+def test_the_run_predicts_a_folder_and_answers_for_all_of_its_training(
+    folder, whole, trained, tmp_path
 ):
-    monkeypatch.setattr(training, "NUMBERS", 2**13)
-    run, out = tmp_path / "a.run", tmp_path / "out.csv"
-    words = (
-        "--target",
-        "y",
-        "--run",
-        run,
-        "--hidden",
-        "8",
-        "--epochs",
-        "12",
-        "--engine",
-        "reference",
-    )
-    done = whygrad("train", folder, *words)
-    assert done.code == 0 and "window 1 of " in done.err and "test rows" in done.out, done.err
-    assert "replay" not in done.out and "equal to the last bit" in whygrad("replay", run).out
-    shown = whygrad("show", run).out
-    assert "test rows" in shown and "training rows" not in shown
-    opened = wg.open_run(run)
-    assert opened.manifest["scored_on"] == "test"
-    assert opened.start > 0 and (opened.predict(folder) == opened.predict(whole)).all()
-    assert whygrad("predict", run, folder, "-o", out).code == 0
+    assert "equal to the last bit" in whygrad("replay", trained).out
+    shown = whygrad("show", trained).out
+    assert "1,200 training, 300 test" in shown, shown
+    opened, out = wg.open_run(trained), tmp_path / "out.csv"
+    assert opened.start == 0 and len(opened.history.epochs) == 6
+    assert (opened.predict(folder) == opened.predict(whole)).all()
+    assert whygrad("predict", trained, folder, "-o", out).code == 0
     predicted = out.read_text().split()[1:]
     assert [word.strip('"') for word in predicted] == opened.predict(whole).tolist()
-    assert opened.why.weight(whole.slice(0, 50), layer=1, to=0, from_=0) is not None
+    assert opened.evaluate() == opened.scores
+    found = ledger(opened, 2, to=0, from_=0)
+    sums = found.accounts.examples.sum() + found.accounts.penalty.sum()
+    assert found.accounts.examples.shape[0] == 1200
+    first, last = (Parameters(opened.net.sizes, opened.state(t).theta) for t in (0, opened.step))
+    np.testing.assert_allclose(sums, last.W[2][0, 0] - first.W[2][0, 0], atol=1e-5)
+    assert "adds up to the value" in str(opened.why.weight(layer=1, to=0, from_=0))
 
 
-def test_a_last_window_that_is_interrupted_is_resumed_to_the_same_bits(
-    folder, tmp_path, monkeypatch
+def test_a_run_on_a_folder_is_forked_trained_on_and_trained_without_some_rows(trained, tmp_path):
+    opened = wg.open_run(trained)
+    fork = opened.fork(50, learning_rate=0.01, epochs=3, record=tmp_path / "fork.run")
+    assert fork.scores is not None and fork.replay().verdict.holds
+    other = opened.without([3, 700], record=tmp_path / "without.run")
+    assert other.data.multipliers.sum() == 1198 and other.replay().verdict.holds
+    further = opened.fork(opened.step, epochs=7, record=tmp_path / "further.run")
+    assert len(further.history.epochs) == 1 and further.scores.accuracy > 0
+
+
+def test_a_training_that_is_interrupted_is_resumed_to_the_same_bits(
+    folder, trained, windows, tmp_path, monkeypatch
 ):
-    from whygrad.record import folder as recording
+    """By Ctrl-C while rows are read, too: what was there is recorded."""
+    read, path, calls = Folder.group, tmp_path / "a.run", []
 
-    train, options = recording.run, {"hidden": (8,), "epochs": 20, "engine": "reference"}
+    def pressed(self, at, names):
+        calls.append(at)
+        if len(calls) == 40:
+            signal.raise_signal(signal.SIGINT)
+        return read(self, at, names)
 
-    def pressed(given, observers, *rest):
-        return train(given, [lambda report: signal.raise_signal(signal.SIGINT), *observers], *rest)
+    monkeypatch.setattr(Folder, "group", pressed)
+    words = ("--hidden", "8", "--epochs", "6", "--engine", "reference")
+    done = whygrad("train", folder, "--target", "y", "--run", path, *words)
+    assert done.code == 130, done.err
+    assert f"interrupted: {path} holds what training gave so far" in done.err
+    opened, whole_run = wg.open_run(path), wg.open_run(trained)
+    assert opened.stopped == "interrupted" and 0 < opened.step < whole_run.step
+    other = opened.without([3], record=tmp_path / "without.run")  # of a training that is as long
+    assert other.stopped == "all epochs done"
+    again = opened.resume()
+    assert again.stopped == "all epochs done" and again.scores == whole_run.scores
+    assert again.theta.flat.tobytes() == whole_run.theta.flat.tobytes()
+    assert again.costs.tobytes() == whole_run.costs.tobytes()
 
-    monkeypatch.setattr(training, "NUMBERS", 2**13)
-    whole = wg.train_folder(folder, "y", **options)
-    monkeypatch.setattr(recording, "run", pressed)
-    ended = wg.train_folder(folder, "y", record=tmp_path / "a.run", **options)
-    assert ended.fitted.history.stopped == "interrupted"
-    monkeypatch.setattr(recording, "run", train)
-    again = wg.open_run(tmp_path / "a.run").resume()
-    assert again.stopped == "all epochs done" and again.scores is None
-    assert again.theta.flat.tobytes() == whole.fitted.theta.flat.tobytes()
+
+def test_other_rows_or_files_are_told_before_anything_is_computed(trained, folder, whole, tmp_path):
+    copy, path = tmp_path / "a.run", tmp_path / "big"
+    shutil.copytree(trained, copy)
+    shutil.copytree(folder, path)
+    manifest = copy / "manifest.json"
+    manifest.write_text(manifest.read_text().replace(str(folder), str(path)))
+    assert wg.open_run(copy).data.X.digest == wg.open_run(trained).data.X.digest
+    changed = whole.slice(1100, 400).set_column(0, "x", pa.array(np.zeros(400)))
+    pq.write_table(changed, path / "2.parquet", row_group_size=150)
+    with pytest.raises(wg.InputError, match="the data are not those that a.run was trained on"):
+        wg.open_run(copy).replay()
+    (path / "1.parquet").unlink()
+    with pytest.raises(wg.InputError, match="has other row groups than when it was trained on"):
+        wg.open_run(copy).replay()
+    shutil.rmtree(path)
+    with pytest.raises(wg.FileError, match="cannot be read"):
+        wg.open_run(copy).replay()
 
 
-def test_ctrl_c_ends_with_its_window_recorded_and_no_resumption_goes_beyond(
-    folder, tmp_path, monkeypatch
+def test_row_groups_that_disappear_end_it_in_one_line_and_nothing_is_lost(
+    folder, windows, tmp_path, monkeypatch
 ):
-    train = training.run
+    gone, read, run, calls = tmp_path / "big", Folder.group, tmp_path / "a.run", []
+    shutil.copytree(folder, gone)
 
-    def pressed(given, observers):
-        """Train, and press Ctrl-C within the third window."""
-        within = given.state.epoch == 2
-        press = [lambda report: signal.raise_signal(signal.SIGINT)] if within else []
-        return train(given, [*press, *observers])
+    def deleted(self, at, names):
+        calls.append(at)
+        if len(calls) == 60:
+            (gone / "1.parquet").unlink()
+        return read(self, at, names)
 
-    monkeypatch.setattr(training, "NUMBERS", 2**13)
-    monkeypatch.setattr(training, "run", pressed)
-    run, options = tmp_path / "a.run", ("--hidden", "8", "--epochs", "20", "--engine", "reference")
-    done = whygrad("train", folder, "--target", "y", "--run", run, *options)
-    assert done.code == 130 and done.err.count("window ") == 2, done.err
-    opened = wg.open_run(run)
-    given = begin(open_folder(folder), "y", opened.settings)
-    n = given.plan.steps_per_epoch
-    assert (opened.start, opened.step) == (2 * n, 3 * n)
-    assert opened.data.X.tobytes() == given.data(2).X.tobytes()
-    assert "equal to the last bit" in whygrad("replay", run).out
-    window = "a.run holds window 3 of {} and not the rows that follow: train on "
-    for again, to in (
-        (opened.resume, given.plan.epochs),
-        (lambda: opened.resume(epochs=5), 5),
-        (lambda: opened.fork(3 * n), given.plan.epochs),
-    ):
-        with pytest.raises(wg.InputError, match=window.format(to)):
-            again()
-    refused = whygrad("resume", run)
-    assert refused.code == 2 and len(refused.lines) == 1
-    assert window.format(given.plan.epochs) in refused.err
+    monkeypatch.setattr(Folder, "group", deleted)
+    words = ("--hidden", "8", "--epochs", "9", "--engine", "reference")
+    done = whygrad("train", gone, "--target", "y", "--run", run, *words)
+    assert done.code == 1 or done.code == 2
+    assert f"whygrad: {gone}/1.parquet: cannot be read" in done.lines[-1], done.err
+    shutil.copy(folder / "1.parquet", gone)
+    monkeypatch.setattr(Folder, "group", read)
+    assert wg.open_run(run).resume().stopped == "all epochs done"
 
 
 MEMORY = """
 import sys
 from pathlib import Path
+from whygrad.nn import Data, Parameters
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.streamed import begin, open_folder, training
 
 training.NUMBERS = 2**16
 given = begin(open_folder(sys.argv[1]), "y", Settings(epochs=1, test=0.1))
-for k in range(given.plan.epochs):
-    given.data(k)
+plan, held = given.plan, 500
+for first in range(0, plan.steps_per_epoch, held):
+    given.data.taken(plan.batches(0, first, min(first + held, plan.steps_per_epoch)))
 # What getrusage tells may be the parent's.
 print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 """
@@ -338,11 +415,22 @@ def test_what_a_stream_does_not_have_is_refused(folder):
         wg.train_folder(folder, "Y")
 
 
-@pytest.mark.parametrize("option", ["--folds", "--seeds", "--time-limit"])
-def test_what_reads_all_rows_at_once_is_refused_on_the_command_line(option, folder, tmp_path):
+NOT_OF_A_FOLDER = {
+    "--folds": ("9", "--folds reads all rows at once: a folder has none"),
+    "--seeds": ("9", "--seeds reads all rows at once: a folder has none"),
+    "--time-limit": ("9", "--time-limit reads all rows at once: a folder has none"),
+    "--header": ("1", "--header is of text and workbooks: a folder has Parquet files, leave it out"),
+    "--no-header": ("", "--no-header is of text and workbooks: a folder has Parquet files"),
+    "--sheet": ("a", "--sheet is of text and workbooks: a folder has Parquet files, leave it out"),
+    "--copy-data": ("", "--copy-data copies all rows: a folder may have more than a disk"),
+}
+
+
+@pytest.mark.parametrize("option", NOT_OF_A_FOLDER)
+def test_an_option_that_a_folder_would_not_follow_is_refused(option, folder, tmp_path):
+    value, line = NOT_OF_A_FOLDER[option]
     run = tmp_path / "a.run"
-    done = whygrad("train", folder, "--target", "y", option, "9", "--run", run)
-    assert done.code == 2 and done.lines == [
-        f"whygrad: {option} reads all rows at once: a folder has none"
-    ]
+    given = [option, value] if value else [option]
+    done = whygrad("train", folder, "--target", "y", *given, "--run", run)
+    assert done.code == 2 and len(done.lines) == 1 and line in done.lines[0], done.err
     assert not run.exists()

@@ -148,8 +148,6 @@ def _counts(rows: dict[str, int]) -> str:
 def _source(data: dict[str, Any]) -> str:
     kinds = {"frame": "a frame in memory", "arrays": "arrays in memory"}
     path = data.get("path")
-    if data["kind"] == "folder":
-        path = f"a window of {path}"
     where = (
         ("standard input" if path == "-" else path)
         or data.get("name")

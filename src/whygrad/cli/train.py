@@ -93,9 +93,7 @@ def train(
         check_place(path, overwrite)
     asked = read_options(options["header"], options["no_header"], options["sheet"])
     if is_folder(file):
-        for name, value in (("folds", folds), ("seeds", seeds), ("time-limit", seconds)):
-            if value is not None:
-                raise InputError(f"--{name} reads all rows at once: a folder has none")
+        _refuse_for_a_folder(options, copy_data, folds, seeds)
         return _train_folder(file, path, settings, options, overwrite, json)
     source = find(file, options["target"], options["task"], settings.seed, asked)
     if not (settings.quality or of_a_network(options) or (source.images and seconds is None)):
@@ -134,6 +132,26 @@ def train(
     return _exit_code(stopped)
 
 
+def _refuse_for_a_folder(
+    options: dict[str, Any], copy_data: bool, folds: int | None, seeds: int | None
+) -> None:
+    """Raise `InputError` for options that a training on a folder would not follow."""
+    all_rows = {"folds": folds, "seeds": seeds, "time-limit": options["time_limit"]}
+    for name, value in all_rows.items():
+        if value is not None:
+            raise InputError(f"--{name} reads all rows at once: a folder has none")
+    for name in ("header", "no_header", "sheet"):
+        if options[name]:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} is of text and workbooks: a folder has Parquet files, leave it out"
+            )
+    if copy_data:
+        raise InputError(
+            "--copy-data copies all rows: a folder may have more than a disk, leave it out"
+        )
+
+
 def _train_folder(
     folder: str,
     path: Path,
@@ -147,11 +165,13 @@ def _train_folder(
         shown = ", ".join([*open_folder(folder).kinds][:8])
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
     found = train_folder(
-        folder, options["target"], task=options["task"], record=path, overwrite=overwrite, tell=note,
-        **vars(settings),
+        folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
+        callbacks=[ProgressBar()], **vars(settings),
     )  # fmt: skip
     note_lines(found.encoding.notes)
     stopped, rows = found.fitted.history.stopped, found.about.rows
+    if stopped == INTERRUPTED:
+        note(f"interrupted: {path} holds what training gave so far")
     if json:
         print_json(
             {
@@ -160,7 +180,7 @@ def _train_folder(
                 "task": found.encoding.task,
                 "rows": rows,
                 "inputs": list(found.encoding.names),
-                "windows": len(found.fitted.history.epochs),
+                "epochs": len(found.fitted.history.epochs),
                 "stopped": stopped,
                 "seconds": found.seconds,
                 "scored_on": found.scored_on,
@@ -168,8 +188,8 @@ def _train_folder(
             }
         )
     else:
-        console, windows = printer(), len(found.fitted.history.epochs)
-        took = f"{windows} window{'s' * (windows != 1)} in {found.seconds:.1f} s"
+        console, epochs = printer(), len(found.fitted.history.epochs)
+        took = f"{epochs} epoch{'s' * (epochs != 1)} in {found.seconds:.1f} s"
         said = f"  {rows['training']:,} rows, {took}"
         console.print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
         console.print()

@@ -15,6 +15,8 @@ from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.plan.plan import Plan, State
 
+HELD = 2**22  # numbers of X, where rows are read on demand
+
 
 @dataclass(frozen=True, eq=False)
 class Batches:
@@ -28,8 +30,8 @@ class Batches:
 
 def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
     """Return the batches of the next steps, which lie in the state's epoch."""
-    B, first = plan.batch_size, state.batch_index * plan.batch_size
-    taken = plan.order(state.epoch)[first : first + steps * B]
+    B, first = plan.batch_size, state.batch_index
+    taken = plan.batches(state.epoch, first, first + steps)
     examples: Array = np.full((steps, B), -1, np.int64)
     examples.ravel()[: len(taken)] = taken
     counts = data.counts
@@ -44,6 +46,13 @@ def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
         for p in (plan.l1, plan.l2)
     )
     return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
+
+
+def steps_held(plan: Plan, data: Data) -> int:
+    """Return of how many steps the examples may be in memory at a time; of rows read on demand few."""
+    if not data.on_demand:
+        return plan.n
+    return max(1, HELD // (plan.batch_size * plan.net.sizes[0]))
 
 
 def rows_of(net: Network, probe: WeightProbe) -> Array:

@@ -4,8 +4,9 @@ Inputs become (n, n_0), targets (n, n_L), sample weights (n,). Arrays that alrea
 through untouched, files that are mapped into memory among them.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,50 @@ from whygrad.nn.network import Network, Parameters, check_masks
 
 # Numbers looked at together where one of them is not finite: what is set up for them stays small.
 BLOCK = 2**20
+MOST = 2**27  # numbers of rows that are read where somebody asks for all of them at once
+
+
+@dataclass(frozen=True, eq=False)
+class RowsOnDemand:
+    """An array of shape (n, width) whose rows are read when they are asked for, and not kept.
+
+    Parameters
+    ----------
+    shape : (int, int)
+    dtype : dtype
+    read : function
+        From indices (k,) to these rows, (k, width).
+    digest : str
+        Tells it from all others: the SHA-256 of what it is read from.
+    """
+
+    shape: tuple[int, int]
+    dtype: np.dtype[Any]
+    read: Callable[[Array], Array]
+    digest: str
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __getitem__(self, rows: Any) -> Array:
+        """Return some rows, given by indices, (k,), by a mask, (n,), or by a slice."""
+        if isinstance(rows, slice):
+            rows = np.arange(*rows.indices(len(self)))
+        rows = np.asarray(rows)
+        return self.read(np.flatnonzero(rows) if rows.dtype == bool else rows)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        """Return all rows; raise `InputError` where these are too many."""
+        if math.prod(self.shape) > MOST:
+            raise InputError(
+                f"{self.shape[0]:,} rows of {self.shape[1]:,} numbers are not read at once: this takes "
+                "fewer rows"
+            )
+        return np.asarray(self[:], dtype)
+
+    def changed(self, change: Callable[[Array], Array]) -> "RowsOnDemand":
+        """Return the rows as a function changes them."""
+        return replace(self, read=lambda rows: change(self.read(rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,8 +72,8 @@ class Data:
 
     Parameters
     ----------
-    X : array of shape (n, n_0), or compressed rows (CSR) of SciPy
-    Y : array of shape (n, n_L)
+    X : array of shape (n, n_0), compressed rows (CSR) of SciPy, or `RowsOnDemand`
+    Y : array of shape (n, n_L), or `RowsOnDemand` where X is
     sample_weight : array of shape (n,), optional
         The weights s of the examples; 1 without.
     multipliers : array of shape (n,), optional
@@ -43,7 +88,7 @@ class Data:
     """
 
     X: Any
-    Y: Array
+    Y: Any
     sample_weight: Array | None = None
     multipliers: Array | None = None
     rescale: bool = False
@@ -63,6 +108,19 @@ class Data:
             return self.sample_weight
         m = self.multipliers.astype(self.Y.dtype)
         return m if self.sample_weight is None else m * self.sample_weight
+
+    def taken(self, examples: Array) -> "Data":
+        """Return some of the examples, by their indices (k,)."""
+        s, m = (
+            None if array is None else array[examples]
+            for array in (self.sample_weight, self.multipliers)
+        )
+        return replace(self, X=self.X[examples], Y=self.Y[examples], sample_weight=s, multipliers=m)
+
+    @property
+    def on_demand(self) -> bool:
+        """Whether its examples are read when they are asked for."""
+        return isinstance(self.X, RowsOnDemand)
 
     @property
     def counts(self) -> Array | None:

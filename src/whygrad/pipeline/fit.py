@@ -168,7 +168,7 @@ def find_again(about: dict[str, Any], target: str, task: Task) -> Source:
         return _data_set(about["name"], target, task, about["seed"])
     if about["kind"] == "folder":
         raise InputError(
-            "it was trained on a folder, of which it holds one window: give the rows to score"
+            "it was trained on a folder, whose rows are not read at once: give some rows"
         )
     raise InputError("it was trained on a frame in memory: give the rows to score")
 

@@ -5,6 +5,7 @@
     schedules   how the learning rate changes; `OnPlateau` lowers it when validation stalls
     dropout     masks, from counters
     multipliers  factors on the learning rate, by group of parameters
+    windows     the order of examples that are not all in memory
     plan        penalties, clipping, early stopping; the batches of an epoch are drawn in `Plan.batch`
 
 Doors beside this one: `dropout`, whose constants are compiled in, and `multipliers`. It may import `nn` and
@@ -47,6 +48,7 @@ from whygrad.plan.schedules import (
     Step,
     find_schedule,
 )
+from whygrad.plan.windows import Windows
 
 __all__ = [
     "Adagrad",
@@ -74,6 +76,7 @@ __all__ = [
     "State",
     "Step",
     "Stopping",
+    "Windows",
     "by_steps",
     "find_optimizer",
     "find_schedule",

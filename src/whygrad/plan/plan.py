@@ -29,6 +29,7 @@ from whygrad.plan.schedules import (
     Schedule,
     check_measure,
 )
+from whygrad.plan.windows import Windows
 
 
 def _is_number(value: Any) -> bool:
@@ -179,8 +180,9 @@ class Plan:
         Examples per step. The last batch of an epoch is smaller where this does not divide n.
     seed : int
         Decides the initial parameters, the order of the examples and the masks of dropout.
-    shuffle : bool
-        Whether every epoch takes the examples in a new order.
+    shuffle : bool or Windows
+        Whether every epoch takes the examples in a new order; or how it does where they are too many to be
+        in memory at a time.
     l1, l2 : Penalty
         The penalties λ₁ Σ|W| and ½ λ₂ Σ W² (regularization).
     schedule : Schedule
@@ -213,7 +215,7 @@ class Plan:
     epochs: int = 100
     batch_size: int = 32
     seed: int = 0
-    shuffle: bool = True
+    shuffle: bool | Windows = True
     l1: Penalty = Penalty(0.0)
     l2: Penalty = Penalty(0.0)
     schedule: Schedule = Constant()
@@ -231,6 +233,10 @@ class Plan:
         check_decay(self.rate_multipliers, self.l2.decay)
         if self.n < 1:
             raise InputError("there are no training examples")
+        if isinstance(self.shuffle, Windows) and self.shuffle.n != self.n:
+            raise InputError(
+                f"the blocks of the windows have {self.shuffle.n} examples, not {self.n}"
+            )
         _check_whole("epochs", self.epochs, 0)
         _check_whole("batch_size", self.batch_size, 1)
         _check_whole("seed", self.seed, 0)
@@ -318,13 +324,21 @@ class Plan:
 
     def order(self, epoch: int) -> Array:
         """Return the order in which an epoch takes the examples: a pure function of (seed, epoch)."""
+        if isinstance(self.shuffle, Windows):
+            return self.batches(epoch, 0, self.steps_per_epoch)
         return _order(self.seed if self.shuffle else None, epoch, self.n)
+
+    def batches(self, epoch: int, first: int, last: int) -> Array:
+        """Return the examples of the batches `first` … `last` − 1 of an epoch, one after the other."""
+        if isinstance(self.shuffle, Windows):
+            return self.shuffle.examples(
+                self.seed, epoch, self.batch_size, self.blocks, first, last
+            )
+        return self.order(epoch)[first * self.batch_size : last * self.batch_size]
 
     def batch(self, epoch: int, batch_index: int) -> Array:
         """Return the examples of one step: batch number `batch_index` of an epoch."""
-        return self.order(epoch)[
-            batch_index * self.batch_size : (batch_index + 1) * self.batch_size
-        ]
+        return self.batches(epoch, batch_index, batch_index + 1)
 
     def learning_rates(self, state: "State", until: int) -> Array:
         """Return η for the steps from the state up to `until`, all of one epoch."""
@@ -471,7 +485,11 @@ def smooth(plan: Plan, data: Data) -> Data:
     if not share:
         return data
     equal = 1 / data.Y.shape[1] if plan.net.C.targets == "distribution" else 0.5
-    return replace(data, Y=((1 - share) * data.Y + share * equal).astype(data.Y.dtype))
+
+    def smoothed(Y: Array) -> Array:
+        return ((1 - share) * Y + share * equal).astype(Y.dtype)
+
+    return replace(data, Y=data.Y.changed(smoothed) if data.on_demand else smoothed(data.Y))
 
 
 def of_gradients(plan: Plan) -> Plan:

@@ -1,30 +1,26 @@
-"""Trainings on folders of Parquet files, and their runs.
-
-A run holds the last window: its rows, the state before them and all steps along them. So it is asked,
-replayed and forked as every run, about these steps; the windows before are not recorded.
-"""
+"""Trainings on folders of Parquet files, and their runs, with which all can be done as with others."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from whygrad.engines import choose
 from whygrad.engines.xla import following
 from whygrad.errors import InputError, nearest
-from whygrad.fitted import Fitted
+from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import Streaming, begin, open_folder, score, train_windows
-from whygrad.plan.plan import State
-from whygrad.record.files.inside import TEST, TRAINING
+from whygrad.pipeline.streamed import Streaming, begin, open_folder, score
+from whygrad.pipeline.streamed.folder import where
+from whygrad.plan.plan import start
 from whygrad.record.files.location import check_place
-from whygrad.record.folder import Details, conclude, train_and_record
+from whygrad.record.folder import Details, conclude, tell_recorded, train_and_record
 from whygrad.tables import Encoding, Task, as_table
 from whygrad.training.callbacks import AnyCallback
-from whygrad.training.epochs import History
 from whygrad.training.loop import Training, run
 
 
@@ -35,7 +31,7 @@ class FolderResult:
     Parameters
     ----------
     fitted : Fitted
-        The network; its history has an epoch for each window.
+        The network, and its history.
     encoding : Encoding
         How rows become its inputs, and its outputs labels or numbers.
     about : Streaming
@@ -68,32 +64,33 @@ def train_folder(
     task: Task | None = None,
     record: str | PathLike[str] | None = None,
     overwrite: bool = False,
-    tell: Callable[[str], Any] | None = None,
+    callbacks: Sequence[AnyCallback] = (),
     **options: Any,
 ) -> FolderResult:
     """Train a network on a folder of Parquet files that need not fit into memory.
 
-    One pass learns how the columns are encoded. Then rows are read in windows: the row groups in a new
-    order for every pass, cut into windows of 8 million encoded numbers, in which rows are shuffled.
-    A window is an epoch of the plan. The same seed gives the same bits, in any number of processes.
+    One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups in
+    a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are shuffled.
+    The same seed gives the same bits, in any number of processes, of which each reads its share.
 
     Parameters
     ----------
     folder : path
-        The files: those that end in .parquet or .pq, of the same columns.
+        The files: those that end in .parquet or .pq, of the same columns. Or the address of a folder in a
+        file system that PyArrow has, such as "s3://bucket/big.parquet".
     target : str
         The column to predict, which has a value in every row.
     task : {"classification", "regression"}, optional
         By default told from the target's values.
     record : path, optional
-        A folder "NAME.run" for the run of the last window, which predicts and is asked as every run.
+        A folder "NAME.run" for the run. It holds no rows: they are read again where they are needed.
     overwrite : bool, default False
         Replace the run that is there.
-    tell : function, optional
-        Called with a line after each window, such as `print`.
+    callbacks : sequence of callables
+        Called with a `Report` while it trains, as those of `train`.
     **options
-        Those of `whygrad train`, such as hidden=(64,), epochs=3 passes, batch_size=256, engine="xla",
-        blocks=8, test=0.1, seed=0, leave_out=("id",). At most 100,000 rows are test rows.
+        Those of `whygrad train`, such as hidden=(64,), epochs=3, batch_size=256, engine="xla", blocks=8,
+        test=0.1, seed=0, leave_out=("id",). At most 100,000 rows are test rows.
 
     Returns
     -------
@@ -127,33 +124,33 @@ def train_folder(
     if record is not None and not following():
         check_place(Path(record), overwrite)
     given = begin(open_folder(folder), target, Settings(**options), task)
+    plan = given.plan
+    engine = choose(given.settings.engine, plan)
+    training = Training(plan, start(plan), given.data, None, engine)
     began = time.perf_counter()
-    fitted, history = train_windows(given, tell, _recording(given, record, overwrite))
+    if record is None:
+        state, history = run(training, callbacks)
+    else:
+        state, history = train_and_record(
+            Path(record), training, _details(given, overwrite), callbacks
+        )
     seconds = time.perf_counter() - began
+    fitted = fitted_of(plan, state, history)
     found = score(given, fitted)
     if record is not None:
-        results: Mapping[str, Any] = {
-            "seconds": seconds,
-            "baseline": found.baseline,
-            "scores": found.scores.to_dict(),
-        }
-        conclude(Path(record), fitted, results)
-    return FolderResult(fitted, given.encoding, given, found.scores, found.scored_on, seconds)
+        conclude(Path(record), fitted, {"seconds": seconds} | found.to_dict())
+        tell_recorded(Path(record), callbacks)
+    return FolderResult(fitted, given.encoding, given, found.scores, given.scored_on, seconds)
 
 
-def _recording(
-    given: Streaming, record: str | PathLike[str] | None, overwrite: bool
-) -> Callable[[Training, Sequence[AnyCallback]], tuple[State, History]]:
-    """Return what runs the last window: it records it where that is asked for."""
-    if record is None:
-        return run
+def _details(given: Streaming, overwrite: bool) -> Details:
     target = given.encoding.target
     more = {
         "target": target.name,
         "task": target.task,
         "settings": asdict(given.settings),
-        "scored_on": TEST if given.test else TRAINING,
+        "scored_on": given.scored_on,
     }
-    source = {"kind": "folder", "path": str(given.folder.path.resolve())}
-    details = Details(overwrite, True, more, source, encoding=given.encoding.to_dict())
-    return lambda training, observers: train_and_record(Path(record), training, details, observers)
+    rows = {name: count for name, count in given.rows.items() if count}
+    source = {"kind": "folder", "path": where(given.folder.path), "rows": rows}
+    return Details(overwrite, False, more, source, encoding=given.encoding.to_dict())

@@ -104,7 +104,6 @@ def resume(
             f"{given.path.name} has reached its goal ({stopped}): fork it with another cost_below"
         )
     plan = given.plan if epochs is None else replace(given.plan, epochs=epochs)
-    _refuse_other_windows(given, plan)
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and plan.by_steps:
         raise InputError(
@@ -130,19 +129,6 @@ def resume(
     run = _concluded(given.path, given, training, state, took)
     tell_recorded(given.path, called)
     return run
-
-
-def _refuse_other_windows(given: R, plan: Plan) -> None:
-    """Raise `InputError` where a run on a folder, which holds one window of it, would go beyond that."""
-    data = given.manifest["data"]
-    if data["kind"] != "folder" or "parent" in given.manifest:
-        return
-    window = replay.state_at(given, given.start).epoch + 1
-    if plan.epochs > window:
-        raise InputError(
-            f"{given.path.name} holds window {window} of {plan.epochs} and not the rows that follow: "
-            f"train on {data['path']} anew"
-        )
 
 
 def _state_to_resume(given: R, step: int, further: bool) -> State:
@@ -272,8 +258,6 @@ def _checked(given: R, step: int, changes: Mapping[str, Any]) -> Training:
         if name not in (*PLAN, *OTHERS):
             raise InputError(f"a fork cannot change {name!r}: {nearest(name, [*PLAN, *OTHERS])}")
     training = _changed(given, step, changes)
-    if not {"epochs", "data"} & changes.keys():
-        _refuse_other_windows(given, training.plan)
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
@@ -290,7 +274,8 @@ def _changed(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     data = given.data
     if "data" in changes:
         data = _given(plan, changes["data"])
-        plan = replace(plan, n=len(data.Y), batch_size=min(plan.batch_size, len(data.Y)))
+        n, shuffle = len(data.Y), bool(plan.shuffle)  # windows are of the data before
+        plan = replace(plan, n=n, batch_size=min(plan.batch_size, n), shuffle=shuffle)
     if isinstance(kept, tuple):
         kept = _given(plan, kept)
     name = changes.get("engine")

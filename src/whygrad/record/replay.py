@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.engines import ProbeResult, Probes
+from whygrad.engines.probe_data import steps_held
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Fitted
 from whygrad.nn.functions import Array
@@ -116,6 +117,7 @@ def steps(
     validation = run.validation if run.rules_go_by else None
     metrics = run.measuring()
     stages, whole = run.stages(), run.plan
+    chunk = min(chunk, steps_held(whole, data))
     ends = sorted({*stops, *(stage.step for stage in stages), until})
     while state.step < until:
         plan = replace(whole, epochs=[s.epochs for s in stages if s.step <= state.step][-1])

@@ -34,13 +34,14 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
+from whygrad.pipeline.streamed import score
 from whygrad.pipeline.streamed.folder import files_of, is_folder
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
-from whygrad.record.source import prepare_again, read_again, true_values
+from whygrad.record.source import FOLDER, prepare_again, read_again, streaming_of, true_values
 from whygrad.tables import (
     WORKBOOK,
     Oddities,
@@ -139,6 +140,8 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
     own = fitted_of(run.plan, state, history)
     try:
+        if run.manifest["data"]["kind"] == FOLDER:
+            return score(streaming_of(run), own).to_dict()
         rows = read_again(run)
         if isinstance(rows, Data):
             return {"scores": _scores(run, averaged(run.each(own)), rows).to_dict()}
@@ -203,7 +206,7 @@ def _pieces(
             ):  # that training read a workbook is no reason
                 asked = replace(asked, sheet=None)
         for file in files_of(data) if is_folder(data) else [data]:
-            yield from batches(file, ROWS, None if keep is None else wanted, needed, asked)
+            yield from batches(f"{file}", ROWS, None if keep is None else wanted, needed, asked)
         return
     else:
         table = as_table(data)

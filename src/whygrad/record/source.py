@@ -20,7 +20,10 @@ from whygrad.record.files import stored
 from whygrad.record.files.inside import TRAINING, VALIDATION
 
 if TYPE_CHECKING:
+    from whygrad.pipeline.streamed import Streaming
     from whygrad.tables.target import Target
+
+FOLDER = "folder"  # the kind of data that lie in a folder of Parquet files
 
 
 # ── examples as training has them ────────────────────────────────────────────────────────────────────
@@ -59,6 +62,10 @@ def _part_of(run: Any, part: str, given: tuple[Any, ...] | None = None) -> Data:
     try:
         if about["kind"] == "mapped":
             data = _fitting(run, stored.read_mapped(about["places"]))
+            _check_hashes(run, part, data)
+            return data
+        if about["kind"] == FOLDER:
+            data = streaming_of(run).data
             _check_hashes(run, part, data)
             return data
         if run.on_table and about["kind"] != "frame":
@@ -122,8 +129,22 @@ def _read_part(run: Any, part: str) -> tuple[Any, Data]:
     return _checked_rows(run, part, *prepare_again(run))
 
 
+def streaming_of(run: Any) -> "Streaming":
+    """Return what a run on a folder of Parquet files follows from, by the folder as it is now.
+
+    Raises `FileError` where it is gone, and `InputError` where its row groups are others.
+    """
+    from whygrad.pipeline.streamed import again, open_folder
+
+    return again(
+        open_folder(run.manifest["data"]["path"]), run.settings, run.encoding, run.first_plan
+    )
+
+
 def rows_trained_on(run: Any) -> Array:
     """Return the row of the table that each training example was, (n,); raises as `_read_part` does."""
+    if run.manifest["data"]["kind"] == FOLDER:
+        return np.concatenate([np.arange(a.first, a.last) for a in streaming_of(run).training])
     found, table, encoding, parts = _prepared(run)
     _checked_rows(run, TRAINING, table, encoding, parts)
     return np.flatnonzero(encoding.target.present(found.table))[parts.training]
@@ -155,6 +176,10 @@ def read_again(run: Any) -> Any:
     Where their file has moved they are the copy in the run, as `Data`. Raises `InputError` where the data
     are no longer what training saw.
     """
+    if run.manifest["data"]["kind"] == FOLDER:
+        from whygrad.pipeline.streamed import scored_rows
+
+        return scored_rows(streaming_of(run))
     part = run.manifest["scored_on"]
     data = _copy_of(run, part)
     return _read_part(run, part)[0] if data is None else data

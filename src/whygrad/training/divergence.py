@@ -58,12 +58,13 @@ def roll_back(
 def with_first_cost(plan: Plan, state: State, data: Data) -> State:
     """Return the state with the cost that its training begins with, unless it knows it already.
 
-    It is that of some examples spread over the data, penalties included, which is as good as that of all
-    for telling by how many orders of magnitude a cost rises.
+    It is that of some examples, spread over the data where these are in memory, penalties included, which is
+    as good as that of all for telling by how many orders of magnitude a cost rises.
     """
     if state.first_cost:
         return state
-    few = slice(None, None, -(-len(data.Y) // BLOCK))
+    # Where rows are read on demand, those side by side: the others lie in all files.
+    few = slice(BLOCK) if data.on_demand else slice(None, None, -(-len(data.Y) // BLOCK))
     s = None if data.factors is None else data.factors[few]
     theta = Parameters(plan.net.sizes, state.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):

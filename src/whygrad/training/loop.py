@@ -21,6 +21,7 @@ import numpy as np
 
 from whygrad.cores import beside_others
 from whygrad.engines import Engine, ProbeResult
+from whygrad.engines.probe_data import steps_held
 from whygrad.engines.xla import XlaEngine
 from whygrad.errors import InputError, nearest
 from whygrad.nn.arrays import Data
@@ -147,8 +148,9 @@ def _run(
     checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
+    held = steps_held(plan, data)
     needed = layer_statistics or any(one.every_epoch for one in called)
-    unseen = not (needed or controller or validation or measuring)
+    unseen = not (needed or controller or validation or measuring or data.on_demand)
     glances = not wanted.every and any(one.glances for one in called)
     glance, due = False, 0.0  # whether an epoch is taken by itself; the step from which one may be
     late: Sequence[Epoch] = ()  # epochs before a divergence that no callback was told of
@@ -182,7 +184,7 @@ def _run(
                 continue
             rest = plan.steps_per_epoch - state.batch_index
             sampled = layer_statistics and rest == 1  # the last step of an epoch, taken by itself
-            most = min(rest - 1 if layer_statistics and not sampled else rest, chunk)
+            most = min(rest - 1 if layer_statistics and not sampled else rest, chunk, held)
             until = int(min(state.step + most, bound))
             before = state.copy() if sampled else state
             began, first = time.perf_counter(), state.step

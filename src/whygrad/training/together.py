@@ -22,6 +22,7 @@ from whygrad.nn import Data
 from whygrad.nn.arrays import is_sparse
 from whygrad.nn.frozen_array import FrozenArray
 from whygrad.plan.plan import Plan, State, smooth
+from whygrad.plan.windows import Windows
 from whygrad.training.epochs import History, final
 from whygrad.training.model_file import epoch_from_dict
 from whygrad.version import __version__
@@ -108,10 +109,13 @@ def _described(plan: Plan) -> list[bytes]:
     said = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(plan))
     frozen = [layer.mask for layer in plan.net.layers]
     frozen += [value for _, value in plan.rate_multipliers]
+    frozen += [plan.shuffle.blocks] if isinstance(plan.shuffle, Windows) else []
     return [said.encode(), *(part.content for part in frozen if isinstance(part, FrozenArray))]
 
 
 def _arrays(data: Data) -> list[Any]:
+    if data.on_demand:
+        return [data.X.digest.encode()]
     X = (data.X.data, data.X.indices, data.X.indptr) if is_sparse(data.X) else (data.X,)
     return [part for part in (*X, data.Y, data.factors, data.counts) if part is not None]
 

@@ -42,6 +42,9 @@ class Layers(NamedTuple):
 class Examples(NamedTuple):
     """The training data, in the order in which the epoch takes them.
 
+    `order` has the places of examples in the arrays, and `ids` the numbers by which dropout knows them: the
+    same, but where the arrays hold the examples of a few steps alone.
+
     `rows` holds X without its zeros where they are skipped. `weights` multiply the gradient of each
     example, `counts` add up to S; they are empty where all are 1.
     """
@@ -52,6 +55,7 @@ class Examples(NamedTuple):
     weights: Array
     counts: Array
     order: Array
+    ids: Array
 
 
 class FeatureMajor(NamedTuple):

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,22 @@ COST_AND_GRADIENT = Kernel("whygrad.engines.native.steps", "cost_and_gradient")
 PULL_BACK = Kernel("whygrad.engines.native.curvature.pulling", "pull_back")
 _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(diverged=True)
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
+
+
+@dataclass(frozen=True, eq=False)
+class Taken:
+    """The examples of some steps as the loop takes them: arrays, the order in them, and where it begins.
+
+    They are all data, of which the order takes n in an epoch; or, where rows are read on demand, those of
+    these steps alone, one after the other. `ids` are the examples' indices in all data.
+    """
+
+    data: Data
+    order: Array
+    ids: Array
+    batch_index: int
+    n: int
+    part: bool = False
 
 
 class NativeEngine:
@@ -89,7 +105,10 @@ class NativeEngine:
         """Take the steps up to `until` in one call; the state's arrays are reused."""
         probes.check(plan.net)
         before, coefficients = state, plan.coefficients(state, until)
-        theta, opt_state, costs, buffers = self._take(plan, state, data, coefficients, 1, probes)
+        taken_from = self._taken(plan, state, data, len(coefficients))
+        theta, opt_state, costs, buffers = self._take(
+            plan, state, taken_from, coefficients, 1, probes
+        )
         cost_sum = _sum_of_costs(plan, before.batch_index, costs, before.cost_sum)
         taken = before.batch_index + len(costs)
         state = _after(before, theta, opt_state, len(costs), taken, cost_sum)
@@ -105,8 +124,15 @@ class NativeEngine:
         self, plan: Plan, state: State, data: Data, epochs: int
     ) -> tuple[State, list[float]]:
         """Run epochs in one call, as `Engine.run_epochs` says."""
+        if data.on_demand:
+            from whygrad.engines.reference import one_after_the_other
+
+            return one_after_the_other(self, plan, state, data, epochs)
         coefficients = plan.coefficients_of_epochs(state, epochs)
-        theta, opt_state, costs, _ = self._take(plan, state, data, coefficients, epochs, _NO_PROBES)
+        all_data = self._taken(plan, state, data, len(coefficients), epochs)
+        theta, opt_state, costs, _ = self._take(
+            plan, state, all_data, coefficients, epochs, _NO_PROBES
+        )
         per_epoch = plan.steps_per_epoch
         whole = len(costs) // per_epoch
         cost_sums = [
@@ -121,7 +147,7 @@ class NativeEngine:
         self,
         plan: Plan,
         state: State,
-        data: Data,
+        given: Taken,
         coefficients: Array,
         epochs: int,
         probes: Probes,
@@ -137,26 +163,26 @@ class NativeEngine:
         costs = np.empty(len(coefficients))
         whole = plan.clip != Clip()
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, given.data, given.part)
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             parts = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
             threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
-            examples = self._examples_for(layout, self._orders(plan, state.epoch, epochs), data)
+            examples = self._examples_for(layout, given)
             buffers = probe_buffers(
                 plan, probes, layout, state.step, len(coefficients), len(opt_state)
             )
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
-            fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
+            fixed = (plan.batch_size, given.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
-                RUN_EPOCHS, threads, "steps", plan.dtype, data,
+                RUN_EPOCHS, threads, "steps", plan.dtype, given.data,
                 lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
-                    *fixed, coefficients, costs, buffers, plan.n,
+                    *fixed, coefficients, costs, buffers, given.n,
                 ),
             )  # fmt: skip
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
@@ -184,9 +210,20 @@ class NativeEngine:
             raise
         return found
 
+    def _taken(self, plan: Plan, state: State, data: Data, steps: int, epochs: int = 1) -> Taken:
+        """Return the examples of the next steps, which lie in so many epochs."""
+        if not data.on_demand:
+            order = self._orders(plan, state.epoch, epochs)
+            return Taken(data, order, order, state.batch_index, plan.n)
+        first = state.batch_index
+        ids = plan.batches(state.epoch, first, first + steps)
+        ids = ids.astype(np.int32 if plan.n < 2**31 else np.int64)
+        order = np.arange(len(ids), dtype=ids.dtype)
+        return Taken(data.taken(ids), order, ids, 0, len(ids), part=True)
+
     def _orders(self, plan: Plan, epoch: int, epochs: int) -> Array:
         """Return the orders of some epochs, one after the other."""
-        if plan.shuffle and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
+        if plan.shuffle is True and plan.n < 2**31 and epoch + epochs < 2**32 and orders_agree():
             which = (plan.seed, plan.n, epoch, epochs)
             if which != self._drawn:
                 if len(self._order) != epochs * plan.n:
@@ -202,11 +239,12 @@ class NativeEngine:
             return plan.order(epoch)
         return np.concatenate([plan.order(epoch + e) for e in range(epochs)])
 
-    def _examples_for(self, layout: "Layout", order: Array, data: Data) -> Any:
+    def _examples_for(self, layout: "Layout", given: Taken) -> Any:
         """Return the data in this order; the same tuple as long as both are."""
-        which = (layout, order, data)
+        which = (layout, given.order, given.data)
         if any(now is not before for now, before in zip(which, self._shown, strict=True)):
-            self._shown, self._examples = which, layout.examples(order, data)
+            examples = layout.examples(given.order, given.ids, given.data)
+            self._shown, self._examples = which, examples
         return self._examples
 
     def _threads_of(self, blocks: int, parts: int, epochs: int) -> "list[ThreadContext]":
@@ -241,9 +279,9 @@ class NativeEngine:
         inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
         gradient = aligned_zeros(layout.size, theta.dtype)
         call = self._call(COST_AND_GRADIENT, 0)
+        order = np.arange(n, dtype=np.int32)
         call.give((
-            layout.layers, penalties(plan), inner,
-            layout.examples(np.arange(n, dtype=np.int32), data), layout.workspace,
+            layout.layers, penalties(plan), inner, layout.examples(order, order, data), layout.workspace,
             layout.by_units,
             ThreadContext(1, 1, 0, np.zeros(1, np.int64), np.zeros(1, np.int64)), block,
             gradient,
@@ -267,14 +305,17 @@ class NativeEngine:
         from whygrad.engines.native.probe_results import probe_buffers
 
         rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
+        given = self._taken(plan, state, data, 1)
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, given.data, given.part)
             adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
             theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
             kept = probe_buffers(plan, _NO_PROBES, layout, state.step, 1, 0)._replace(
                 states=theta[None]
             )
-            slopes, outputs, *_ = self._pull(layout, plan, state, data, ALONG, adjoints, kept, True)
+            slopes, outputs, *_ = self._pull(
+                layout, plan, state, given, ALONG, adjoints, kept, True
+            )
             return curvature(layout, adjoints, rows, slopes, outputs)
 
     def walk_back(
@@ -289,29 +330,35 @@ class NativeEngine:
         """Begin to walk back, as `PullsBack.walk_back` says."""
         from whygrad.engines.native.curvature.memory import NativeWalk
 
+        # Of rows that are read on demand only some are at hand at a time: their layout lays out θ alike.
+        at_hand = data.taken(np.zeros(1, np.int64)) if data.on_demand else data
         with one_thread():
-            layout = self._layout_of(plan, data)
+            layout = self._layout_of(plan, at_hand, data.on_demand)
             return NativeWalk(self, layout, plan, data, form, lam, lam_state, measured)
 
     def walk_over(
         self, walk: "NativeWalk", state: State, until: int, form: Any
     ) -> tuple[Array, ...]:
         """Take steps again and pull a walk's ∂f back over them; return θ after them and what was found."""
-        plan, data, layout = walk.plan, walk.data, walk.layout
+        plan, data = walk.plan, walk.data
         coefficients = plan.coefficients(state, until)
-        kept = self._room_for(walk, len(coefficients), form, state)
+        given = self._taken(plan, state, data, len(coefficients))
+        layout = self._layout_of(plan, given.data, given.part) if given.part else walk.layout
+        kept = self._room_for(walk, layout, len(coefficients), form, state)
         theta, opt_state = self._before
         np.copyto(theta, state.theta)
         np.copyto(opt_state, state.opt_state)
         before = replace(state, theta=theta, opt_state=opt_state)
-        theta, _, costs, buffers = self._take(plan, before, data, coefficients, 1, _NO_PROBES, kept)
+        theta, _, costs, buffers = self._take(
+            plan, before, given, coefficients, 1, _NO_PROBES, kept
+        )
         if len(costs) < len(coefficients):
             raise InputError(f"the training diverged at step {state.step + len(costs)}")
-        found = self._pull(layout, plan, state, data, form, walk.adjoints, buffers, walk.measured)
+        found = self._pull(layout, plan, state, given, form, walk.adjoints, buffers, walk.measured)
         return theta, *found
 
     def _pull(
-        self, layout: "Layout", plan: Plan, state: State, data: Data, form: Any, adjoints: Any,
+        self, layout: "Layout", plan: Plan, state: State, given: Taken, form: Any, adjoints: Any,
         kept: Any, measured: bool,
     ) -> tuple[Array, Array, Array, Array]:  # fmt: skip
         """Walk back over steps that kept this; return slopes, outputs, their z and sums, by step and f."""
@@ -329,34 +376,36 @@ class NativeEngine:
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
         z = np.zeros((m * measured, B * outputs), plan.dtype)
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
-        examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
+        examples = self._examples_for(layout, given)
         self._share(
-            PULL_BACK, threads, "adjoint", plan.dtype, data,
+            PULL_BACK, threads, "adjoint", plan.dtype, given.data,
             lambda thread: (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
                 kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace, thread,
-                layout.size, B, state.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
+                layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
                 slopes, change, z, sums,
             ),
         )  # fmt: skip
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
 
-    def _layout_of(self, plan: Plan, data: Data) -> "Layout":
+    def _layout_of(self, plan: Plan, data: Data, part: bool) -> "Layout":
         """Return the layout of a training's steps."""
         whole = plan.clip != Clip()
         return self._layout_for(
-            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
-        )
+            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers, part,
+        )  # fmt: skip
 
-    def _room_for(self, walk: "NativeWalk", steps: int, form: Any, state: State) -> dict[str, Any]:
+    def _room_for(
+        self, walk: "NativeWalk", layout: "Layout", steps: int, form: Any, state: State
+    ) -> dict[str, Any]:
         """Return room for what steps keep, the same from call to call: new takes as long as the steps.
 
         Of θ what the walk reads: W of the first layer only where sums over it, or gradients, are asked for.
         """
         from whygrad.engines.native.layout import rows_apart
 
-        layout, layers, rows = walk.layout, walk.layout.layers, len(state.opt_state)
+        layers, rows = layout.layers, len(state.opt_state)
         traced = int(layers.a[1])
         if self._room[:2] != (layout, rows) or len(self._room[3]) < steps:
             real = layout.workspace.work.dtype
@@ -421,11 +470,11 @@ class NativeEngine:
 
     def _layout_for(
         self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (),
+        multipliers: Multipliers = (), part: bool = False,
     ) -> "Layout":  # fmt: skip
         from whygrad.engines.native.layout import Layout, layout_key
 
-        what = (net, rows, dtype, data, has_dropout, whole, multipliers)
+        what = (net, rows, dtype, data, has_dropout, whole, multipliers, part)
         if self._layout is None or self._layout.key != layout_key(*what):
             self._layout = Layout(*what)
         return self._layout

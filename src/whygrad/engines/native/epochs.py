@@ -47,7 +47,7 @@ def run_epochs(
             layers, rule, penalties, bounds, theta, opt_state,
             Examples(
                 examples.X, examples.rows, examples.Y, examples.weights, examples.counts,
-                vector(examples.order, epoch * n, n),
+                vector(examples.order, epoch * n, n), vector(examples.ids, epoch * n, n),
             ),
             workspace, by_units,
             ThreadContext(

@@ -50,25 +50,27 @@ SPARSE_COLUMNS, SPARSE_NUMBERS = sparse.SHORT_COLUMNS, 2**28
 class Layout:
     """What the compiled loop needs for one network, batch size, dtype and data set.
 
-    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept, and
-    `multipliers` are the plan's factors on the learning rate.
+    `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept,
+    `multipliers` are the plan's factors on the learning rate, and `part` says whether the data are the
+    examples of some steps alone.
     """
 
     def __init__(
         self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (),
+        multipliers: Multipliers = (), part: bool = False,
     ) -> None:  # fmt: skip
         if any(
             a.dtype != dtype for a in (data.X, data.Y, data.factors, data.counts) if a is not None
         ):
             # Copies count in the numbers of their source: wider ones would be written past an end.
             raise TypeError(f"the data of a training in {dtype} are {dtype} too: see as_data")
-        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers)
+        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers, part)
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
         self.data = data
         self.sizes = net.sizes
-        skip = is_sparse(data.X) or skips_zeros(data.X, net.sizes[1])
+        # Of rows read on demand not all are there to be looked at, and each step's bits must be the same.
+        skip = is_sparse(data.X) or (not part and skips_zeros(data.X, net.sizes[1]))
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
@@ -89,14 +91,14 @@ class Layout:
         # What was left the last time, and the same as the loop takes it: seldom does anything else enter.
         self.outer: tuple[Any, Any] = (None, None), (None, None)
 
-    def examples(self, order: Array, data: Data) -> Examples:
+    def examples(self, order: Array, ids: Array, data: Data) -> Examples:
         """Return the data in the order of an epoch, as read-only arrays: of one kind, whoever owns them."""
         nothing = np.empty(0, self.data.Y.dtype)
         if data.factors is None:
             self.workspace.weights[:] = 1  # another call may have filled them
         s, S = (nothing if array is None else array for array in (data.factors, data.counts))
-        s, S, order = (read_only(array) for array in (s, S, order))
-        return Examples(self.X, self.rows, self.Y, s, S, order)
+        s, S, order, ids = (read_only(array) for array in (s, S, order, ids))
+        return Examples(self.X, self.rows, self.Y, s, S, order, ids)
 
     def for_the_loop(self, flat: Array | None, dtype: str) -> Array:
         """Return a copy of a vector like θ in the loop's order, filled up by 0; an empty one of None."""
@@ -249,11 +251,11 @@ def skips_zeros(X: Array, units: int) -> bool:
 
 def layout_key(
     net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-    multipliers: Multipliers = (),
+    multipliers: Multipliers = (), part: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return what a layout depends on."""
     ids = (id(data.X), id(data.Y), id(data.sample_weight))
-    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole, multipliers)
+    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole, multipliers, part)
 
 
 def layers(

@@ -104,7 +104,7 @@ def forward_layer(
             copy(work, f_i, work, a_i, size)
             mask = vector(work, layers.mask[l] + begin + piece * units, size)
             lay_mask(
-                following(key, np.uint64(l)), examples.order, first + low + piece, tall, left, count,
+                following(key, np.uint64(l)), examples.ids, first + low + piece, tall, left, count,
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
             multiply(vector(work, a_i, size), mask, size)

@@ -189,7 +189,7 @@ class XlaEngine:
             if layer.dropout:
                 keys[:, l] = [key(plan.seed, state.step + i, l) for i in range(m)]
         given = Given(
-            blocks, _inputs(data, blocks),
+            blocks, *_handed(data, blocks),
             about.S.astype(plan.dtype), about.l1.astype(plan.dtype), about.l2.astype(plan.dtype),
             plan.coefficients(state, until).astype(plan.dtype), keys,
         )  # fmt: skip
@@ -198,14 +198,15 @@ class XlaEngine:
         slot = np.full(m, -1)
         at = probed_steps(state.step, until, probes.every) - state.step
         slot[at] = np.arange(len(at))
-        return given._replace(whole=whole, whole_X=_inputs(data, whole), slot=slot)
+        return given._replace(whole=whole, slot=slot)
 
     def _on_device(self, data: Data) -> Examples:
         """Return the data as the device holds them; they are sent once."""
         import jax
 
         if self._placed[0] is not data:
-            rows = Examples(None if is_sparse(data.X) else data.X, data.Y, data.factors)
+            X, Y = _held(data)
+            rows = Examples(X, Y, data.factors)
             alone = self.processes.count == 1
             self._placed = data, jax.device_put(rows) if alone else self._everywhere(rows)
         return self._placed[1]
@@ -224,8 +225,8 @@ class XlaEngine:
         """Return what steps take from outside, of which each process has its own blocks."""
         if self.processes.count == 1:
             return given
-        examples, X = map(self.processes.shared, (given.examples, given.X))
-        return Given(*map(self._everywhere, given))._replace(examples=examples, X=X)
+        own = {name: self.processes.shared(getattr(given, name)) for name in ("examples", "X", "Y")}
+        return Given(*map(self._everywhere, given._replace(X=None, Y=None)))._replace(**own)
 
     # ── several processes ────────────────────────────────────────────────────────────────────────
 
@@ -276,11 +277,25 @@ class XlaEngine:
         self._in_time(lambda: self.processes.tell(said, *arrays))
 
 
-def _inputs(data: Data, examples: Array) -> Array | None:
-    """Return the inputs of some examples, where a device is not to hold those of all."""
-    if not is_sparse(data.X):
-        return None
-    return dense(data.X[np.maximum(examples, 0).ravel()]).reshape(*examples.shape, -1)
+def _held(data: Data) -> tuple[Array | None, Array | None]:
+    """Return X and Y, None where a device is not to hold those of all examples."""
+    return (
+        None if data.on_demand or is_sparse(data.X) else data.X,
+        None if data.on_demand else data.Y,
+    )
+
+
+def _handed(data: Data, examples: Array) -> tuple[Array | None, Array | None]:
+    """Return inputs and targets of some examples, where a device does not hold those of all; 0 for −1."""
+    there = examples >= 0
+
+    def of_those(all_of_them: Any) -> Array:
+        rows: Array = np.zeros((*examples.shape, all_of_them.shape[1]), all_of_them.dtype)
+        rows[there] = dense(all_of_them[examples[there]])
+        return rows
+
+    X, Y = _held(data)
+    return of_those(data.X) if X is None else None, of_those(data.Y) if Y is None else None
 
 
 class _Seen:
@@ -337,7 +352,8 @@ def _padded(rows: Array, capacity: int) -> Array:
 
 def _capacity(plan: Plan, data: Data, probes: Probes) -> int:
     """Return for how many steps a call has room: a power of two, as each number is compiled anew."""
-    numbers = plan.batch_size * (1 + (plan.net.sizes[0] if is_sparse(data.X) else 0))
+    ends = zip((plan.net.sizes[0], plan.net.sizes[-1]), _held(data), strict=True)
+    numbers = plan.batch_size * (1 + sum(size for size, held in ends if held is None))
     for probe in probes.weights:
         R, k = probe.shape
         numbers += 4 * R * k + plan.batch_size * (R + k)
@@ -359,7 +375,7 @@ def _untraced(plan: Plan) -> str | None:
     opt_state = plan.optimizer.init(theta)
     data = Examples(like(b, net.sizes[0]), like(b, net.sizes[-1]), None)
     given = Given(
-        like(1, plan.blocks, -(-b // plan.blocks), dtype="int32"), None, like(1), like(1), like(1),
+        like(1, plan.blocks, -(-b // plan.blocks), dtype="int32"), None, None, like(1), like(1), like(1),
         like(1, row.shape[1]), like(1, net.L + 1, dtype="uint64"),
     )  # fmt: skip
     try:

@@ -36,7 +36,7 @@ EXACT = {"xla_cpu_multi_thread_eigen": False}  # with threads, bits depend on th
 
 
 class Examples(NamedTuple):
-    """The data as a device holds them: X is None where every step is given its own rows."""
+    """The data as a device holds them: X, and Y, are None where every step is given its own rows."""
 
     X: Any
     Y: Any
@@ -46,22 +46,22 @@ class Examples(NamedTuple):
 class Given(NamedTuple):
     """What each of K steps takes from outside: arrays with a row for each.
 
-    `examples` (K, R, r) are indices into the data by block, −1 where the last blocks are not full, and `X`
-    (K, R, r, n_0) their inputs, where these do not lie on the device: of several processes each has its own
-    blocks. S, l1, l2 (K,), `coefficients` (K, c), `keys` (K, L + 1) of dropout. What is asked of a batch
-    beside its gradient takes `whole` (K, b), `whole_X` (K, b, n_0), and `slot` (K,), the row for the step's
-    statistics, −1 where there are none.
+    `examples` (K, R, r) are indices into the data by block, −1 where the last blocks are not full, `X`
+    (K, R, r, n_0) and `Y` (K, R, r, n_L) their inputs and targets, where these do not lie on the device: of
+    several processes each has its own blocks. S, l1, l2 (K,), `coefficients` (K, c), `keys` (K, L + 1) of
+    dropout. What is asked of a batch beside its gradient takes `whole` (K, b), its examples, and `slot`
+    (K,), the row for the step's statistics, −1 where there are none.
     """
 
     examples: Any
     X: Any
+    Y: Any
     S: Any
     l1: Any
     l2: Any
     coefficients: Any
     keys: Any
     whole: Any = None
-    whole_X: Any = None
     slot: Any = None
 
 
@@ -90,7 +90,7 @@ class Seen:
 def essence(plan: Plan) -> Plan:
     """Return the plan without what reaches the steps as arrays: plans of one essence share machine code."""
     return replace(
-        plan, n=plan.batch_size, epochs=0, seed=0, schedule=Constant(), stopping=None, cost_below=None,
+        plan, n=plan.batch_size, epochs=0, seed=0, shuffle=True, schedule=Constant(), stopping=None, cost_below=None,
         label_smoothing=0.0,
     )  # fmt: skip
 
@@ -108,7 +108,9 @@ def loop(
 
     def run(theta: Any, opt_state: Any, data: Examples, given: Given, count: Any) -> Loop:
         def whole(theta: Any, this: Given) -> tuple[Trace, Any]:
-            return _passed(plan, theta, data, this.whole, this.whole_X, this.keys)
+            return _passed(
+                plan, theta, data, this.whole, *_of_all_blocks(processes, this), this.keys
+            )[:2]
 
         def goes_on(now: Loop) -> Any:
             return (now.step < count) & now.finite
@@ -176,7 +178,7 @@ def loop(
     if processes.count == 1:
         return jax.jit(run, compiler_options=_options())
     alike, shared = jax.sharding.PartitionSpec(), jax.sharding.PartitionSpec(None, AXIS)
-    given = Given(*[alike] * len(Given._fields))._replace(examples=shared, X=shared)
+    given = Given(*[alike] * len(Given._fields))._replace(examples=shared, X=shared, Y=shared)
     specs = {"in_specs": (alike, alike, alike, given, alike), "out_specs": alike}
     together = jax.shard_map(run, mesh=processes.mesh, check_vma=False, **specs)
     return jax.jit(together, compiler_options=_options())
@@ -207,32 +209,43 @@ def _cost_and_sums(
     from jax import lax
     from jax import numpy as jnp
 
-    if plan.blocks == 1:
-        inputs = None if this.X is None else this.X[0]
-        return _sums(
-            plan.net,
-            *_passed(plan, theta, data, this.examples[0], inputs, this.keys),
-            data.Y[this.examples[0]],
-        )
-
     def of_block(block: Any) -> Any:
-        examples, inputs = block
-        rows = jnp.maximum(examples, 0)
-        trace, s = _passed(plan, theta, data, rows, inputs, this.keys)
+        examples, X, Y = block
+        rows = examples if plan.blocks == 1 else jnp.maximum(examples, 0)
+        trace, s, Y = _passed(plan, theta, data, rows, X, Y, this.keys)
+        if plan.blocks == 1:
+            return _sums(plan.net, trace, s, Y)
         there = (examples >= 0).astype(plan.dtype)  # the others count for nothing
         s = there if s is None else s * there
-        return lax.optimization_barrier(_sums(plan.net, trace, s, data.Y[rows]))
+        return lax.optimization_barrier(_sums(plan.net, trace, s, Y))
 
-    parts = jax.tree.map(tree_sum, lax.map(of_block, (this.examples, this.X)))
+    given = this.examples, this.X, this.Y
+    if plan.blocks == 1:
+        return of_block(jax.tree.map(lambda part: part[0], given))
+    parts = jax.tree.map(tree_sum, lax.map(of_block, given))
     if processes.count > 1:  # each has the root of its own subtree
         parts = jax.tree.map(lambda part: tree_sum(lax.all_gather(part, AXIS)), parts)
     return parts
 
 
+def _of_all_blocks(processes: Processes, this: Given) -> tuple[Any, Any]:
+    """Return inputs and targets of a whole batch, (b, ·) each, where a step is given them by block."""
+    from jax import lax
+
+    def joined(blocks: Any) -> Any:
+        if blocks is None:
+            return None
+        if processes.count > 1:
+            blocks = lax.all_gather(blocks, AXIS, tiled=True)
+        return blocks.reshape(-1, blocks.shape[-1])[: len(this.whole)]
+
+    return joined(this.X), joined(this.Y)
+
+
 def _passed(
-    plan: Plan, theta: Any, data: Examples, rows: Any, X: Any, keys: Any
-) -> tuple[Trace, Any]:
-    """Pass some examples forward and back; return the trace and what multiplies their gradients."""
+    plan: Plan, theta: Any, data: Examples, rows: Any, X: Any, Y: Any, keys: Any
+) -> tuple[Trace, Any, Any]:
+    """Pass some examples forward and back; return the trace, what multiplies their gradients, and Y."""
     net, masks = plan.net, None
     if net.has_dropout:
         masks = [None] + [
@@ -242,7 +255,8 @@ def _passed(
             for l, layer in enumerate(net.layers, start=1)
         ]
     s = None if data.factors is None else data.factors[rows]
-    return _trace(net, theta, data.X[rows] if X is None else X, data.Y[rows], masks), s
+    X, Y = (of[rows] if given is None else given for of, given in ((data.X, X), (data.Y, Y)))
+    return _trace(net, theta, X, Y, masks), s, Y
 
 
 def _trace(net: Network, theta: Any, X: Any, Y: Any, masks: list[Any] | None = None) -> Trace:

@@ -1,10 +1,14 @@
 """A folder of Parquet files as one table: every row has a number, from the files' footers alone.
 
 Files are taken in the order of their names, their row groups in the order in which they stand. All have the
-columns of the first file, in any order.
+columns of the first file, in any order. A folder is a path, or an address such as s3://bucket/folder of a
+file system that PyArrow has.
 """
 
-from collections.abc import Collection, Iterator
+import hashlib
+import io
+import re
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -14,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.fs
 import pyarrow.parquet
 
 from whygrad.errors import FileError
@@ -28,12 +33,36 @@ from whygrad.tables.columns import (
 )
 from whygrad.tables.opening import PARQUET, told
 
+ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://.")
+END = 8  # bytes behind a Parquet file's footer: its length, and PAR1
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file, in the file system that has it; `shown` is what a user calls it."""
+
+    system: Any
+    path: str
+    shown: str
+
+    def __str__(self) -> str:
+        return self.shown
+
+    @property
+    def name(self) -> str:
+        """The last part of its path."""
+        return self.path.rpartition("/")[2]
+
+    def opened(self) -> Any:
+        """Open it, to be read at any place."""
+        return self.system.open_input_file(self.path)
+
 
 @dataclass(frozen=True)
 class Group:
     """A row group: the file it lies in, its place there, its first row's number, and how many it has."""
 
-    path: Path
+    path: Place
     place: int
     first: int
     rows: int
@@ -41,11 +70,16 @@ class Group:
 
 @dataclass(frozen=True)
 class Folder:
-    """A table in several Parquet files."""
+    """A table in several Parquet files, at `path` as it was given.
 
-    path: Path
+    `digest` is the SHA-256 of the files' names, sizes and footers, which have the places, sizes and least
+    and largest values of all columns of all row groups.
+    """
+
+    path: str
     kinds: dict[str, Kind]
     groups: tuple[Group, ...]
+    digest: str
 
     @cached_property
     def rows(self) -> int:
@@ -70,7 +104,7 @@ class Folder:
         group = self.groups[at]
         with told(group.path):
             # A file that has changed since it was looked at no longer has what the footer said.
-            with _opened(group.path) as file:
+            with group.path.opened() as opened, _parquet(group.path, opened) as file:
                 known = dict(zip(_names(file, group.path), file.schema_arrow.names, strict=True))
                 gone = [name for name in names if name not in known]
                 if gone or group.place >= file.num_row_groups:
@@ -83,28 +117,46 @@ class Folder:
 
 
 def is_folder(path: Any) -> bool:
-    """Return whether a table is given as a folder of files."""
-    return isinstance(path, str | PathLike) and Path(path).is_dir()
+    """Return whether a table is given as a folder of files, or as the address of one."""
+    return isinstance(path, str | PathLike) and (_is_address(path) or Path(path).is_dir())
 
 
-def files_of(path: str | PathLike[str]) -> list[Path]:
+def _is_address(path: str | PathLike[str]) -> bool:
+    return isinstance(path, str) and ADDRESS.match(path) is not None
+
+
+def where(path: str | PathLike[str]) -> str:
+    """Return a folder as a run remembers it: an address as it is, a path from the root on."""
+    return str(path) if _is_address(path) else str(Path(path).resolve())
+
+
+def files_of(path: str | PathLike[str]) -> list[Place]:
     """Return the Parquet files of a folder, by name; raise `FileError` where there is none.
 
     Names that begin with _ or . are those of programs that write such folders, and no tables.
     """
-    folder = Path(path)
-    with told(folder):
-        names = sorted(one.name for one in folder.iterdir() if one.name[0] not in "_.")
-    files = [folder / name for name in names if Path(name).suffix.lower() in PARQUET]
+    shown = str(path)
+    with told(path):
+        if _is_address(path):
+            system, root = pa.fs.FileSystem.from_uri(shown)
+        else:
+            system, root = pa.fs.LocalFileSystem(), Path(path).as_posix()
+        found = system.get_file_info(pa.fs.FileSelector(root))
+    kinds = {one.base_name: one.type for one in found if one.base_name[:1] not in ("_", ".", "")}
+    files = [
+        Place(system, f"{root.rstrip('/')}/{name}", f"{shown.rstrip('/')}/{name}")
+        for name in sorted(kinds)
+        if Path(name).suffix.lower() in PARQUET
+    ]
     if files:
         return files
-    inside = [name for name in names if (folder / name).is_dir()]
+    inside = [name for name in sorted(kinds) if kinds[name] == pa.fs.FileType.Directory]
     if inside:
         raise FileError(
-            f"{folder}: no Parquet file in it, but a folder {quoted(inside[0])}: files within "
+            f"{shown}: no Parquet file in it, but a folder {quoted(inside[0])}: files within "
             "are not read, put all into one"
         )
-    raise FileError(f"{folder}: a folder without a Parquet file: they end in .parquet or .pq")
+    raise FileError(f"{shown}: a folder without a Parquet file: they end in .parquet or .pq")
 
 
 def open_folder(path: str | PathLike[str]) -> Folder:
@@ -130,14 +182,17 @@ def open_folder(path: str | PathLike[str]) -> Folder:
     files = files_of(path)
     kinds: dict[str, Kind] = {}
     groups: list[Group] = []
-    first = 0
+    first, digest = 0, hashlib.sha256()
     for file in files:
-        with told(file), _opened(file) as found:
+        with told(file):
+            footer = _footer(file, digest)
+            found = _parquet(file, footer)
             about = found.metadata
             here = {
                 name: kind_of(field)
                 for name, field in zip(_names(found, file), found.schema_arrow, strict=True)
             }
+            found.close()
             kinds = kinds or here
             _check_alike(file, here, files[0], kinds)
             for place in range(about.num_row_groups):
@@ -147,21 +202,33 @@ def open_folder(path: str | PathLike[str]) -> Folder:
                     first += rows
     if not groups:
         raise FileError(f"{path}: its files have column names, but no rows")
-    return Folder(Path(path), kinds, tuple(groups))
+    return Folder(str(path), kinds, tuple(groups), digest.hexdigest())
 
 
-def _opened(path: Path) -> Any:
+def _parquet(path: Place, file: Any) -> Any:
     try:
-        return pyarrow.parquet.ParquetFile(path)
+        return pyarrow.parquet.ParquetFile(file)
     except pa.ArrowInvalid:
         raise FileError(f"{path}: not a Parquet file, or a damaged one") from None
 
 
-def _names(file: Any, path: Path) -> list[str]:
+def _footer(path: Place, digest: Any) -> Any:
+    """Return the footer of a file as one without rows, and add to the digest what it tells of the file."""
+    with path.opened() as file:
+        size = file.size()
+        file.seek(max(0, size - END))
+        length = int.from_bytes(file.read(4), "little") + END
+        file.seek(max(0, size - length))
+        footer = file.read()
+    digest.update(f"{path.name} {size} ".encode() + footer)
+    return io.BytesIO(b"PAR1" + footer)
+
+
+def _names(file: Any, path: Place) -> list[str]:
     return names_of_columns(file.schema_arrow.names, str(path))
 
 
-def _check_alike(file: Path, here: dict[str, Kind], first: Path, kinds: dict[str, Kind]) -> None:
+def _check_alike(file: Place, here: dict[str, Kind], first: Place, kinds: dict[str, Kind]) -> None:
     """Raise `FileError` where a file has other columns than the first one, or holds something else."""
     for name in kinds:
         if name not in here:
@@ -196,3 +263,28 @@ def blocks_of(folder: Folder, rows: int) -> list[Span]:
         ends = [group.first + i * group.rows // parts for i in range(parts + 1)]
         found += [Span(low, high) for low, high in pairwise(ends)]
     return found
+
+
+def set_aside(
+    blocks: Sequence[Span], share: float, most: int, seed: int
+) -> tuple[list[Span], list[Span]]:
+    """Return the blocks to train on, and those of about so large a share of the rows, at most so many.
+
+    At least one block is left to train on. The last of those set aside may be cut.
+    """
+    left = int(min(share * sum(block.rows for block in blocks), most))
+    test: list[Span] = []
+    training: list[Span] = []
+    for i in np.random.Generator(np.random.Philox(key=seed)).permutation(len(blocks)):
+        block = blocks[i]
+        taken = min(left, block.rows) if len(blocks) > 1 or block.rows > left else 0
+        left -= taken
+        if taken:
+            test.append(Span(block.first, block.first + taken))
+        if taken < block.rows:
+            training.append(Span(block.first + taken, block.last))
+    return sorted(training, key=_first), sorted(test, key=_first)
+
+
+def _first(block: Span) -> int:
+    return block.first

@@ -18,14 +18,14 @@ from whygrad.files import sha256
 from whygrad.nn import frozen_array
 from whygrad.nn.frozen_array import FrozenArray
 from whygrad.nn.functions import ACTIVATIONS, COSTS, Activation, Cost
-from whygrad.plan import LBFGS, Clip, Penalty, Plan, Stopping
+from whygrad.plan import LBFGS, Clip, Penalty, Plan, Stopping, Windows
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.schedules import SCHEDULES
 from whygrad.training.model_file import network_from_dict, network_to_dict
 
 OPTIMIZER_RULES = {rule.__name__: rule for rule in (*OPTIMIZERS.values(), LBFGS)}
 SCHEDULE_RULES = {schedule.__name__: schedule for schedule in SCHEDULES.values()}
-PLAIN = ("n", "epochs", "batch_size", "seed", "shuffle", "dtype", "label_smoothing", "cost_below")
+PLAIN = ("n", "epochs", "batch_size", "seed", "dtype", "label_smoothing", "cost_below")
 
 
 def describe(plan: Plan) -> dict[str, Any]:
@@ -39,6 +39,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "l2": _plain(asdict(plan.l2)),
         "clip": _plain(asdict(plan.clip)),
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
+        "shuffle": _shuffle_to_dict(plan.shuffle),
         **_multipliers_to_dict(plan),
         **({"blocks": plan.blocks} if plan.blocks > 1 else {}),
         "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
@@ -62,7 +63,20 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
             for name, value in about.get("rate_multipliers", {}).items()
         },
         blocks=about.get("blocks", 1),
+        shuffle=_shuffle_from_dict(about["shuffle"]),
     )
+
+
+def _shuffle_to_dict(shuffle: bool | Windows) -> Any:
+    if not isinstance(shuffle, Windows):
+        return shuffle
+    return {"blocks": frozen_array.to_dict(shuffle.blocks), "rows": shuffle.rows}
+
+
+def _shuffle_from_dict(about: Any) -> bool | Windows:
+    if not isinstance(about, dict):
+        return bool(about)
+    return Windows(frozen_array.from_dict(about["blocks"]), about["rows"])
 
 
 def _multipliers_to_dict(plan: Plan) -> dict[str, Any]:

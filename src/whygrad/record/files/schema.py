@@ -90,6 +90,11 @@ def _multiplier(value: Any, where: str) -> None:
     (FROZEN_ARRAY if isinstance(value, dict) else number)(value, where)
 
 
+def _shuffle(value: Any, where: str) -> None:
+    windows = keys({"blocks": FROZEN_ARRAY, "rows": POSITIVE})
+    (windows if isinstance(value, dict) else flag)(value, where)
+
+
 FROZEN_ARRAY = keys({"shape": each(whole()), "kind": one_of(("bool", "float64")), "content": text})
 LAYER = keys(
     {
@@ -120,7 +125,7 @@ PLAN: dict[str, Check] = {
     "epochs": whole(),
     "batch_size": POSITIVE,
     "seed": whole(most=2**1024),
-    "shuffle": flag,
+    "shuffle": _shuffle,
     "dtype": one_of(("float32", "float64")),
     "label_smoothing": number,
     "cost_below": maybe(written_number),

@@ -17,7 +17,7 @@ import numpy as np
 
 from whygrad.errors import FileError, InputError
 from whygrad.files import check_regular, sync
-from whygrad.nn.arrays import Data, is_sparse
+from whygrad.nn.arrays import Data, RowsOnDemand, is_sparse
 from whygrad.nn.functions import Array
 from whygrad.nn.metrics import ValidationData
 from whygrad.record.files import inside
@@ -37,6 +37,8 @@ def hashes(data: Data) -> dict[str, str]:
 
 
 def _hash(array: Any) -> str:
+    if isinstance(array, RowsOnDemand):
+        return array.digest
     digest = hashlib.sha256()
     if is_sparse(array):
         digest.update(np.array(array.shape, "<i8").tobytes())

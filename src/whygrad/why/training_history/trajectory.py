@@ -311,7 +311,7 @@ def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
     net, Y = trajectory.plan.net, trajectory.data.Y
     if not classifies(net) or net.C.targets == "real":
         return np.zeros(len(Y), np.int64), 1
-    return classes(Y).astype(np.int64), max(2, Y.shape[1])
+    return classes(np.asarray(Y)).astype(np.int64), max(2, Y.shape[1])
 
 
 def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
