@@ -19,6 +19,7 @@ import numpy as np
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import BatchCurvature, ProbeResult, Probes, Pulled
+from whygrad.engines.machine_code import bfloat16
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -80,6 +81,8 @@ class NativeEngine:
             return f"the cost {net.C.name!r} is your own"
         if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
+        if plan.products and (reason := bfloat16.missing()):
+            return reason
         return missing(plan.dtype)
 
     def run(
@@ -152,7 +155,7 @@ class NativeEngine:
             fixed = (plan.batch_size, state.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
-                RUN_EPOCHS, threads, "steps", plan.dtype, data,
+                RUN_EPOCHS, threads, "steps", plan, data,
                 lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
                     *fixed, coefficients, costs, buffers, plan.n,
@@ -162,7 +165,7 @@ class NativeEngine:
         return theta, opt_state, costs[:taken], buffers
 
     def _share(
-        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, dtype: str, data: Data,
+        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
         arguments: "Callable[[ThreadContext], tuple[Any, ...]]",
     ) -> Any:  # fmt: skip
         """Call a kernel on some threads, with the arguments of each; return what the first one returns."""
@@ -170,7 +173,7 @@ class NativeEngine:
         for call, thread in zip(calls, threads, strict=True):
             call.give(arguments(thread))
             if not call.ready:  # while nobody waits for others, and before anything moves
-                with self._compiling(what, dtype, data):
+                with self._compiling(what, plan, data):
                     call.prepare()
         try:
             others = [self._pool_of_threads().submit(call) for call in calls[1:]]
@@ -236,7 +239,15 @@ class NativeEngine:
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
-        layout = self._layout_for(plan.net, block, plan.dtype, data, has_dropout=False, whole=False)
+        layout = self._layout_for(
+            plan.net,
+            block,
+            plan.dtype,
+            data,
+            has_dropout=False,
+            whole=False,
+            products=plan.products,
+        )
         inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
         gradient = aligned_zeros(layout.size, theta.dtype)
         call = self._call(COST_AND_GRADIENT, 0)
@@ -248,7 +259,7 @@ class NativeEngine:
             gradient,
         ))  # fmt: skip
         if not call.ready:
-            with self._compiling("gradient", plan.dtype, data):
+            with self._compiling("gradient", plan, data):
                 call.prepare()
         with one_thread():
             cost = call()
@@ -261,7 +272,14 @@ class NativeEngine:
     def hessian_times(
         self, plan: Plan, state: State, data: Data, directions: Array
     ) -> BatchCurvature:
-        """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
+        """Return the next batch's gradient and its Hessian times some directions, by the R-pass.
+
+        Where operands are rounded, the reference engine does.
+        """
+        if plan.products:
+            from whygrad.engines.reference import ReferenceEngine
+
+            return ReferenceEngine().hessian_times(plan, state, data, directions)
         from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
 
         rows = min(plan.batch_size, plan.n - state.batch_index * plan.batch_size)
@@ -314,7 +332,7 @@ class NativeEngine:
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
         examples = self._examples_for(layout, self._orders(plan, state.epoch, 1), data)
         self._share(
-            PULL_BACK, threads, "adjoint", plan.dtype, data,
+            PULL_BACK, threads, "adjoint", plan, data,
             lambda thread: (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, states, scale,
                 rows, examples, workspace, thread, layout.size, B, state.batch_index,
@@ -327,8 +345,8 @@ class NativeEngine:
         """Return the layout of a training's steps."""
         whole = plan.clip != Clip()
         return self._layout_for(
-            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers
-        )
+            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers, plan.products
+        )  # fmt: skip
 
     def _memory_of_states(self, layout: "Layout", steps: int, rows: int) -> Array:
         """Return memory for so many states, kept from call to call: new takes as long as the steps."""
@@ -354,11 +372,11 @@ class NativeEngine:
         return self._as_numbers
 
     @contextmanager
-    def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[None]:
+    def _compiling(self, what: str, plan: Plan, data: Data) -> Iterator[None]:
         """Compile within, or read from disk what another process has compiled."""
         from whygrad.engines.machine_code.cache import report
 
-        kind = dtype
+        kind = plan.dtype if plan.products is None else f"products in {plan.products}"
         if is_sparse(data.X) and data.X.shape[1] > WIDE:
             kind += f" and more than {WIDE} columns"
         self.compiling = True
@@ -385,11 +403,11 @@ class NativeEngine:
 
     def _layout_for(
         self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (),
+        multipliers: Multipliers = (), products: str | None = None,
     ) -> "Layout":  # fmt: skip
         from whygrad.engines.native.layout import Layout, layout_key
 
-        what = (net, rows, dtype, data, has_dropout, whole, multipliers)
+        what = (net, rows, dtype, data, has_dropout, whole, multipliers, products)
         if self._layout is None or self._layout.key != layout_key(*what):
             self._layout = Layout(*what)
         return self._layout

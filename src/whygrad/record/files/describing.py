@@ -41,6 +41,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         **{name: _plain(getattr(plan, name)) for name in PLAIN},
         **_multipliers_to_dict(plan),
         **({"blocks": plan.blocks} if plan.blocks > 1 else {}),
+        **({"products": plan.products} if plan.products else {}),
         "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
@@ -62,6 +63,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
             for name, value in about.get("rate_multipliers", {}).items()
         },
         blocks=about.get("blocks", 1),
+        products=about.get("products"),
     )
 
 
