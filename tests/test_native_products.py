@@ -46,7 +46,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, dtype):
     from whygrad.engines.native import passes
-    from whygrad.engines.native.microkernels import PANEL
+    from whygrad.engines.native.products.microkernels import PANEL
 
     a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
     tolerance = 1e-5 if dtype == "float32" else 1e-13
@@ -90,7 +90,7 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_in_registers_a_row_has_the_same_bits_wherever_it_lies_in_a_batch(dtype):
-    from whygrad.engines.native.microkernels import combine, dots
+    from whygrad.engines.native.products.microkernels import combine, dots
 
     rows, units, size = 11, 7, 83
     a, W = numbers(rows, size, dtype=dtype), numbers(units, size, dtype=dtype)

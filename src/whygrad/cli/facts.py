@@ -42,6 +42,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
                     ),
                     *(f"{name} learns at {_factor(m)}" for name, m in plan.rate_multipliers),
                     f"seed {plan.seed}",
+                    *([] if plan.products is None else [f"products in {plan.products}"]),
                     f"{plan.dtype} by the {about['engine']} engine",
                 ]
             ),

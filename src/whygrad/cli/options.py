@@ -14,6 +14,7 @@ from cyclopts import Group, Parameter
 from whygrad.cli.arguments import HEADER, NO_HEADER, SHEET, choice, option
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import ACTIVATIONS, COSTS
+from whygrad.nn.products import PRODUCTS
 from whygrad.pipeline.recipe import QUALITIES
 from whygrad.pipeline.settings import OF_SEVERAL, OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
@@ -25,7 +26,18 @@ LARGEST = 1_000_000  # bytes
 TOO_LARGE = 10**15
 
 TEXT = (
-    *("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine"),
+    *(
+        "target",
+        "task",
+        "sheet",
+        "run",
+        "activation",
+        "cost",
+        "optimizer",
+        "schedule",
+        "engine",
+        "products",
+    ),
     *("class_weight", "aim", "quality"),
 )
 WHOLE = ("header", "epochs", "batch_size", "seed", "blocks")
@@ -148,6 +160,15 @@ class TrainOptions:
     ] = None
     blocks: Annotated[
         Whole, training("Cut a batch into so many blocks, 1, 2, 4 …, which processes share. [1]")
+    ] = None
+    products: Annotated[
+        Name,
+        choice(
+            "bfloat16 rounds what steps multiply to 8 bits: faster for wide layers where the processor "
+            "has it.",
+            tuple(PRODUCTS),
+            group=TRAINING,
+        ),
     ] = None
 
 

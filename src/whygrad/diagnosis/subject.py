@@ -236,6 +236,6 @@ def options_of(plan: Plan) -> dict[str, Any]:
     """Return the arguments of `train` that a plan describes."""
     names = (
         "optimizer", "epochs", "batch_size", "shuffle", "l1", "l2", "schedule", "stopping", "dtype", "clip",
-        "label_smoothing", "cost_below", "rate_multipliers",
+        "label_smoothing", "cost_below", "rate_multipliers", "products",
     )  # fmt: skip
     return {name: getattr(plan, name) for name in names}

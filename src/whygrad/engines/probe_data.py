@@ -13,6 +13,7 @@ from whygrad.engines.probes import Block, WeightProbe, WeightProbeResult, inputs
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
+from whygrad.nn.products import operand
 from whygrad.plan.plan import Plan, State
 
 HELD = 2**22  # numbers of X, where rows are read on demand
@@ -65,12 +66,13 @@ def rows_of(net: Network, probe: WeightProbe) -> Array:
     return np.concatenate([W, b[:, None]], axis=1)[slice(*probe.to), slice(*probe.from_)]
 
 
-def _inputs(net: Network, probe: WeightProbe, data: Data, examples: Array) -> Array:
-    """Return a of the units that a probe of layer 1 leads from, (m, B, K): of the data."""
-    width, (low, high) = net.sizes[0], probe.from_
+def _inputs(plan: Plan, probe: WeightProbe, data: Data, examples: Array) -> Array:
+    """Return a of the units that a probe of layer 1 leads from, (m, B, K): of the data, as multiplied."""
+    width, (low, high) = plan.net.sizes[0], probe.from_
     a = np.empty((*examples.shape, high - low), data.Y.dtype)
-    a[..., : min(high, width) - low] = inputs_of(data.X, examples, low, min(high, width))
-    _add_bias(net, probe, a, examples)
+    x = inputs_of(data.X, examples, low, min(high, width))
+    a[..., : min(high, width) - low] = operand(plan.products, x)
+    _add_bias(plan.net, probe, a, examples)
     return a
 
 
@@ -90,15 +92,15 @@ def weight_probe_result(
 ) -> WeightProbeResult:
     """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
     about = batches(plan, state, data, len(scale))
-    filled = tuple(_filled(plan.net, block, data, about.examples) for block in blocks)
+    filled = tuple(_filled(plan, block, data, about.examples) for block in blocks)
     return WeightProbeResult(
         state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
     )  # fmt: skip
 
 
-def _filled(net: Network, block: Block, data: Data, examples: Array) -> Block:
+def _filled(plan: Plan, block: Block, data: Data, examples: Array) -> Block:
     """Return the block with what engines leave out: the inputs, and the ones of the biases."""
     if block.probe.layer == 1:
-        return replace(block, below=partial(_inputs, net, block.probe, data, examples))
-    _add_bias(net, block.probe, block.a, examples)
+        return replace(block, below=partial(_inputs, plan, block.probe, data, examples))
+    _add_bias(plan.net, block.probe, block.a, examples)
     return block

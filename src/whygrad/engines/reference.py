@@ -30,6 +30,7 @@ from whygrad.nn.backprop import (
 from whygrad.nn.functions import ACTIVATIONS, Activation, Array, namespace
 from whygrad.nn.hessian import hessian_times
 from whygrad.nn.network import Gradients, Network, Parameters
+from whygrad.nn.products import as_multiplied
 from whygrad.plan.plan import Plan, State
 
 
@@ -53,6 +54,7 @@ class ReferenceEngine:
         with one_thread(numpy=True), np.errstate(all="ignore"):  # the cost shows a diverging run
             for row in coefficients.tolist():
                 C, g, trace, s = of_next_batch(plan, state, data)
+                s = None if plan.products else s  # which δ has in it already
                 if not np.isfinite(C):
                     diverged = True
                     break
@@ -91,6 +93,9 @@ class ReferenceEngine:
             _, g, trace, s = of_next_batch(plan, state, data)
             share, l2 = _share_and_l2(plan, len(batch), s, _of(data.counts, batch))
             theta, Y = Parameters(net.sizes, state.theta), data.Y[batch]
+            if plan.products:  # rounding counts as the identity: H at what was multiplied
+                theta = as_multiplied(theta, plan.products)
+                trace = backward(net, theta, trace, Y)
             found = [
                 hessian_times(net, theta, trace, Y, Parameters(net.sizes, v), s, l2)
                 for v in np.asarray(directions, state.theta.dtype)
@@ -141,11 +146,13 @@ def _cost_and_gradient(
     S = float(len(data.Y) if counts is None else counts.sum())
     l1, l2 = (each.of_batch(S, plan.n) for each in (plan.l1, plan.l2))
     S = S or 1.0
-    trace = backward(net, parameters, forward(net, parameters, data.X, masks), data.Y)
+    in_delta, beside = (s, None) if plan.products else (None, s)  # rounded is s δ, not δ
+    trace = forward(net, parameters, data.X, masks, plan.products)
+    trace = backward(net, parameters, trace, data.Y, in_delta)
     costs = example_costs(net, trace, data.Y)
     costs = costs if s is None else s * costs
     parts = [
-        (costs[rows].sum(), gradient_sums(net, _rows_of(trace, rows), _of(s, rows)).flat)
+        (costs[rows].sum(), gradient_sums(net, _rows_of(trace, rows), _of(beside, rows)).flat)
         for rows in block_rows(len(costs), plan.blocks)
     ]
     C, sums = (tree_sum(np.array(part)) for part in zip(*parts, strict=True))

@@ -47,6 +47,7 @@ from whygrad.nn.arrays import Data, as_data, check_columns, check_unmasked, dens
 from whygrad.nn.backprop import forward
 from whygrad.nn.functions import Activation, Array
 from whygrad.nn.network import Network, Parameters
+from whygrad.nn.products import PRODUCTS
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.plan import Clip, Plan, State, of_gradients, start
 from whygrad.training.callbacks import AnyCallback, Callback
@@ -148,6 +149,7 @@ class Perceptron(ToOnnx, BaseEstimator):  # type: ignore[misc]
         "clip": [None, Interval(Real, 0, None, closed="neither"), Clip],
         "callbacks": [None, list, tuple, callable, Callback],
         "layer_statistics": ["boolean"],
+        "products": [None, StrOptions(set(PRODUCTS))],
         "metrics": [None, str, list, tuple, dict, callable],
         "loss": [str, HasMethods(["value", "derivative"])],
     }
@@ -160,6 +162,7 @@ class Perceptron(ToOnnx, BaseEstimator):  # type: ignore[misc]
     clip: float | Clip | None = None
     callbacks: Any = None
     layer_statistics: bool = False
+    products: str | None = None
     metrics: Any = None
     # What only the classifier has a parameter for.
     class_weight: Any = None

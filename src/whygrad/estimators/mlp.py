@@ -107,6 +107,8 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         with the other parameters.
     layer_statistics : bool, default False
         Put norms of gradient and update of every layer into `history_`.
+    products : {None, "bfloat16"}, default None
+        What the operands of a step's matrix products are rounded to, see `whygrad.train`; for X in float32.
     loss : str or cost, default "log_loss"
         "log_loss", any cost of `whygrad.functions`, or an object with `value(a, y)` and `derivative(a, y)`.
         Targets are 0 and 1, one output for each class, or one in all for two classes.
@@ -207,6 +209,7 @@ class MLPClassifier(ClassifierMixin, Perceptron):  # type: ignore[misc]
         clip: float | Clip | None = None,
         callbacks: Any = None,
         layer_statistics: bool = False,
+        products: str | None = None,
         loss: Any = "log_loss",
         class_weight: Any = None,
         label_smoothing: float = 0.0,
@@ -362,7 +365,7 @@ beta_1, beta_2, epsilon, max_fun
     max_iter, shuffle, random_state, tol, n_iter_no_change, early_stopping, validation_fraction, \
 warm_start, verbose
         The course of a fit, as of `MLPClassifier`; the score that stops it early is R².
-    engine, dropout, out_activation, schedule, clip, callbacks, layer_statistics, metrics
+    engine, dropout, out_activation, schedule, clip, callbacks, layer_statistics, products, metrics
         What scikit-learn does not have, as of `MLPClassifier`.
 
     Attributes
@@ -420,6 +423,7 @@ theta_, history_, why_
         clip: float | Clip | None = None,
         callbacks: Any = None,
         layer_statistics: bool = False,
+        products: str | None = None,
         metrics: Any = None,
     ) -> None:
         keep(self, locals())

@@ -200,6 +200,7 @@ def plan_of(p: Any, net: Network, n: int, seed: int, dtype: str) -> Plan:
         dtype=dtype,
         clip=clip,
         label_smoothing=p.label_smoothing,
+        products=p.products,
     )
 
 

@@ -7,13 +7,15 @@ Read in this order:
     frozen_array  an array as frozen data, such as the mask of a layer
     network     `Network`, `Dense`, `Parameters`, and how parameters start
     arrays      what a user gives → arrays that fit, or one line that says why not
+    products    operands rounded to bfloat16, where a training asks for it
     backprop    forward, backward, gradients: the four equations
     hessian     the curvature of the cost along a direction
     metrics     cost, accuracy and R² of examples
     pairings    output activation and cost taken together, to the last digit
 
 Doors beside this one: `functions` and `metrics`, for their constants, `parametric`, for what is read and
-exported, and `frozen_array`, for files. It may import `errors`, `files` and `cores` alone.
+exported, `products`, for engines, and `frozen_array`, for files. It may import `errors`, `files` and
+`cores` alone.
 """
 
 from whygrad.nn.arrays import (

@@ -20,6 +20,7 @@ from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets, check_fit
 from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Gradients, Network, Parameters
 from whygrad.nn.pairings import output_costs, output_error
+from whygrad.nn.products import as_multiplied, operand
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,19 +38,29 @@ class Trace:
         before `backward`.
     masks : sequence of ndarray, or None
         The factors of dropout, by layer.
+    products : str or None
+        What operands are rounded to, where they are (`nn.products`): then a[l] and delta[l] are as products
+        took them; the outputs a[L] are none of these operands.
     """
 
     z: tuple[Any, ...]
     a: tuple[Any, ...]
     delta: Any = None
     masks: Sequence[Any] | None = field(default=None, repr=False)
+    products: str | None = None
 
     def _repr_html_(self) -> str | None:
         """Show activations and errors in a notebook."""
         return handed.card(self) if handed.card else None
 
 
-def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None = None) -> Trace:
+def forward(
+    net: Network,
+    theta: Parameters,
+    X: Any,
+    masks: Sequence[Any] | None = None,
+    products: str | None = None,
+) -> Trace:
     """Pass examples forward: zˡ = Wˡ aˡ⁻¹ + bˡ, aˡ = f_l(zˡ).
 
     Parameters
@@ -62,6 +73,8 @@ def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None
         Inputs; or n examples of any shape with n_0 numbers each.
     masks : sequence of ndarray, optional
         Factors of dropout: masks[l] of shape (n, n_l) multiplies a[l]; None for a layer without.
+    products : {None, "bfloat16"}
+        What the operands of matrix products are rounded to, if anything.
 
     Returns
     -------
@@ -80,18 +93,22 @@ def forward(net: Network, theta: Parameters, X: Any, masks: Sequence[Any] | None
     array([[-1.]])
     """
     check_fit(net, theta)
-    W, b, f = theta.W, theta.b, net.f
+    W, b, f = as_multiplied(theta, products).W, theta.b, net.f
     z: list[Any] = [None]
-    a: list[Any] = [as_inputs(net, X)]
+    a: list[Any] = [operand(products, as_inputs(net, X))]
     for l in range(1, net.L + 1):
         z.append(a[l - 1] @ W[l].T + b[l])
         a.append(f[l].value(z[l]))
         if masks is not None and masks[l] is not None:
             a[l] = a[l] * masks[l]
-    return Trace(tuple(z), tuple(a), masks=masks)
+        if l < net.L:
+            a[l] = operand(products, a[l])
+    return Trace(tuple(z), tuple(a), masks=masks, products=products)
 
 
-def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
+def backward(
+    net: Network, theta: Parameters, trace: Trace, Y: Any, sample_weight: Any = None
+) -> Trace:
     """Pass the error backward (BP1, BP2): δˡ = ∂C_x/∂zˡ of every layer.
 
     Parameters
@@ -104,6 +121,8 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
         What `forward` returned.
     Y : array-like of shape (n, n_L) or (n,)
         Targets; classes 0 … n_L − 1 where they are whole numbers, one per example.
+    sample_weight : array-like of shape (n,), optional
+        What multiplies the error of each example, before it is rounded for a product; nothing by default.
 
     Returns
     -------
@@ -119,16 +138,17 @@ def backward(net: Network, theta: Parameters, trace: Trace, Y: Any) -> Trace:
     """
     check_fit(net, theta)
     check_trace(trace)
-    W, f, z, a, masks = theta.W, net.f, trace.z, trace.a, trace.masks
-    L = net.L
-    y = as_targets(net, Y, len(a[L]))
+    W, f = as_multiplied(theta, trace.products).W, net.f
+    z, a, masks, L = trace.z, trace.a, trace.masks, net.L
+    y, s = as_targets(net, Y, len(a[L])), as_sample_weight(sample_weight, len(a[L]))
     delta: list[Any] = [None] * (L + 1)
-    delta[L] = output_error(f[L], net.C, z[L], a[L], y)
+    error = output_error(f[L], net.C, z[L], a[L], y)
+    delta[L] = operand(trace.products, error if s is None else error * s[:, None])
     for l in range(L - 1, 0, -1):
         error = delta[l + 1] @ W[l + 1]
         if masks is not None and masks[l] is not None:
             error = error * masks[l]
-        delta[l] = error * f[l].derivative(z[l])
+        delta[l] = operand(trace.products, error * f[l].derivative(z[l]))
     return replace(trace, delta=tuple(delta))
 
 

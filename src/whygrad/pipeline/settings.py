@@ -93,6 +93,8 @@ class Settings:
         What computes the steps.
     blocks : int, default 1
         Into how many blocks a batch is cut, which several processes share; see `whygrad.train`.
+    products : {None, "bfloat16"}
+        What the operands of a step's matrix products are rounded to; see `whygrad.train`.
     test : float or str, default 0.2
         The share of the rows that are scored once, at the end; 0 for none. "last" and "last:0.1" take the
         latest rows by the table's dates instead of drawing them.
@@ -144,6 +146,7 @@ class Settings:
     seed: int = 0
     engine: str = "auto"
     blocks: int = 1
+    products: str | None = None
     test: float | str = SHARE
     validation: float | None = None
     leave_out: tuple[str, ...] = ()
@@ -322,7 +325,7 @@ QUALITY = "default"
 # What the recipe decides, where there is a quality.
 OF_THE_RECIPE = (
     *("hidden", "activation", "cost", "optimizer", "learning_rate", "schedule", "batch_size"),
-    *("dropout", "l1", "l2"),
+    *("dropout", "l1", "l2", "products"),
 )
 
 
@@ -409,6 +412,7 @@ def plan(settings: Settings, net: Network, rows: int, stops: bool) -> Plan:
         epochs=chosen.epochs,
         batch_size=chosen.batch_size,
         blocks=chosen.blocks,
+        products=chosen.products,
         seed=settings.seed,
         l1=Penalty(settings.l1),
         l2=Penalty(chosen.l2),

@@ -17,6 +17,7 @@ from whygrad.errors import InputError, known_arguments
 from whygrad.nn.arrays import Data, check_fit
 from whygrad.nn.functions import Array, namespace
 from whygrad.nn.network import Network, Parameters, count
+from whygrad.nn.products import PRODUCTS
 from whygrad.plan.dropout import mask
 from whygrad.plan.lbfgs import LBFGS, by_steps
 from whygrad.plan.multipliers import as_multipliers, check_decay, factors_of, multiplied
@@ -202,6 +203,9 @@ class Plan:
     blocks : int
         Into how many equal blocks a batch is cut: 1, 2, 4 …. Each block's gradients are summed on their
         own, and these sums in pairs, so that the bits are those of any number of processes that share them.
+    products : {None, "bfloat16"}
+        What the operands of the steps' matrix products are rounded to: x, W, a and δ. Sums, θ, the
+        optimizer and the costs stay in float32.
 
     Raises
     ------
@@ -226,6 +230,7 @@ class Plan:
     cost_below: float | None = None
     rate_multipliers: Any = ()
     blocks: int = 1
+    products: str | None = None
 
     def __post_init__(self) -> None:
         factors = as_multipliers(self.rate_multipliers, self.net)
@@ -271,9 +276,25 @@ class Plan:
             raise InputError("a penalty per step decays parameters: it is for l2 only")
         if self.dtype not in ("float32", "float64"):
             raise InputError(f"dtype is {self.dtype!r}: use 'float32' or 'float64'")
+        self._check_products()
         if isinstance(self.schedule, Adaptive) and self.stopping is None:
             raise InputError(
                 "the schedule Adaptive acts when a stopping rule's patience ends: give one"
+            )
+
+    def _check_products(self) -> None:
+        if self.products is None:
+            return
+        if self.products not in PRODUCTS:
+            raise InputError(f"products is {self.products!r}: use 'bfloat16', or None")
+        if self.dtype != "float32":
+            raise InputError(
+                f"products in {self.products} are summed in float32, and this training is in {self.dtype}: "
+                "use dtype='float32'"
+            )
+        if not self.by_steps:
+            raise InputError(
+                f"products in {self.products} are too coarse for the line search of L-BFGS: use 'adam'"
             )
 
     @property

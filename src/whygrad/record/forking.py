@@ -62,7 +62,10 @@ PLAN: dict[str, Callable[[Any], Any]] = {
         name: lambda given: given
         for name in ("epochs", "batch_size", "seed", "shuffle", "stopping")
     },
-    **{name: lambda given: given for name in ("label_smoothing", "cost_below", "rate_multipliers")},
+    **{
+        name: lambda given: given
+        for name in ("label_smoothing", "cost_below", "rate_multipliers", "products")
+    },
 }
 OTHERS = (
     "learning_rate",

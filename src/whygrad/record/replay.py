@@ -76,7 +76,9 @@ def _compare(run: Recorded, first: int, now: Array) -> None:
 
 def _beyond_guarantee(run: Recorded, recorded: Array, now: Array) -> tuple[Array, float]:
     """Return the indices where costs differ by more than the guarantee allows, and the share it allows."""
-    tolerance = environment.TOLERANCE[run.plan.dtype] if run.elsewhere() else 0.0
+    tolerance = (
+        environment.TOLERANCE[run.plan.products or run.plan.dtype] if run.elsewhere() else 0.0
+    )
     allowed = tolerance * np.maximum(1.0, np.abs(recorded))
     same = (
         (np.abs(recorded - now) <= allowed)

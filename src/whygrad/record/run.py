@@ -288,10 +288,10 @@ class Run(Recorded):
             Whether to replace another run that is there.
         **changes
             Arguments of `train`: learning_rate, optimizer, schedule, epochs (in all), batch_size, seed,
-            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, rate_multipliers, metrics,
-            engine, callbacks, seconds; other examples, data=(X, Y) or (X, Y, sample_weight);
-            validation=(X, Y); and edits={index: value}, parameters set by hand before it goes on, by
-            their index in `Parameters.flat`.
+            shuffle, l1, l2, stopping, clip, label_smoothing, cost_below, rate_multipliers, products,
+            metrics, engine, callbacks, seconds; other examples, data=(X, Y) or (X, Y, sample_weight);
+            validation=(X, Y); and edits={index: value}, parameters set by hand before it goes on, by their
+            index in `Parameters.flat`.
 
         Returns
         -------

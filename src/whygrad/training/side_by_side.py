@@ -107,7 +107,7 @@ def side_by_side(
     compiled = set()
     for one in trainings:
         wide = one.data.X.shape[1] if is_sparse(one.data.X) else 0
-        kind = (one.engine.name, one.plan.dtype, one.plan.by_steps, wide)
+        kind = (one.engine.name, one.plan.dtype, one.plan.products, one.plan.by_steps, wide)
         if kind not in compiled:
             warm_up(one)
             compiled.add(kind)

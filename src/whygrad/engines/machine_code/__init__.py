@@ -6,8 +6,10 @@
     exporting  a function that Numba compiles → an object file
     parts      functions that are compiled as parts of others
     deferred   what of Numba and llvmlite kernels are written in, imported where something compiles
+    bfloat16   instructions on numbers of half the bits
     denormals  the processor's way with numbers too small for a full significand
 
-Doors beside this one: `cache`, `deferred`, `denormals`, `kernel`, `objects`. Only `exporting` imports
-Numba, and only where there is no code yet. The folder imports `errors`, and knows nothing of networks.
+Doors beside this one: `bfloat16`, `cache`, `deferred`, `denormals`, `kernel`, `objects`. Only `exporting`
+imports Numba, and only where there is no code yet. The folder imports `errors`, and knows nothing of
+networks.
 """

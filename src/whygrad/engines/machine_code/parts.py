@@ -8,7 +8,7 @@ from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import register_pass
 from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
-from numba.extending import intrinsic
+from numba.extending import intrinsic, overload
 
 # Stated in full, because an option left open is inherited from whichever caller is compiled first.
 # "contract" (a * b + c rounded once) is the only freedom given: reassociation would cancel the
@@ -92,6 +92,16 @@ def _intrinsic(function: Any) -> Any:
     return made
 
 
+def _by_type(choose: Any) -> Any:
+    """Make a function that is another one for other types of arguments: what `choose` returns for them."""
+
+    def chosen(*arguments: Any) -> None: ...
+
+    overload(chosen, jit_options=INNER, strict=False)(choose)
+    cpu_target.typing_context.refresh()
+    return chosen
+
+
 # For sums: they run in parallel lanes, in an order that follows from the length alone.
 _LANES: dict[str, Any] = INNER | {"fastmath": {"contract", "reassoc"}}
 DECORATORS: dict[str, Any] = {
@@ -99,4 +109,5 @@ DECORATORS: dict[str, Any] = {
     "lanes": njit(**_LANES),
     "inlined": njit(forceinline=True, **INNER),
     "intrinsic": _intrinsic,
+    "by type": _by_type,
 }

@@ -10,13 +10,14 @@ class Layers(NamedTuple):
     """A network as numbers, one entry per layer in every array; layer 0 is the input.
 
     `W` and `b` are the offsets of a layer's parameters in θ; `z`, `f`, `a`, `mask` and `delta` those of its
-    values for a batch in the workspace. `f` is f(z) and `a` is f(z) times the mask; without dropout they
-    share an offset. Where f′ is a function of f(z) alone, z shares it as well. `factors` says what
-    multiplies the units that dropout keeps, 0 without it, and `thresholds` how often it keeps them (see
-    `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see `partition`), `any_wide`
-    says whether there are such, `moving` is the number of blocks that a layer moves in, and `shared` says
-    whether threads share a step. `stretch` is 0, or how long the columns of W¹ are where zeros of the input
-    are skipped, and `panel` how many of their numbers lie side by side at most (see `sparse`).
+    values for a batch in the workspace. `f` is f(z) and `a` is f(z) times the mask, or rounded for
+    products; without either they share an offset. Where f′ is a function of f(z) alone, z shares it as
+    well. `factors` says what multiplies the units that dropout keeps, 0 without it, and `thresholds` how
+    often it keeps them (see `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see
+    `partition`), `any_wide` says whether there are such, `moving` is the number of blocks that a layer
+    moves in, and `shared` says whether threads share a step. `stretch` is 0, or how long the columns of W¹
+    are where zeros of the input are skipped, and `panel` how many of their numbers lie side by side at most
+    (see `sparse`).
     """
 
     sizes: Array
@@ -85,7 +86,8 @@ class Workspace(NamedTuple):
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for the whole gradient where it is clipped. The others have a row for each thread: `block` with room for
     the gradient of a block that moves, `row` as long as the widest layer or a panel of W¹, `cursors` with a
-    number for each example, and `panel` with room for the parts of matrices that products copy.
+    number for each example, and `panel` with room for the parts of matrices that products copy: of int32
+    where operands are rounded to bfloat16, in pairs (see `products`).
     `penalties` has a number for each block that a layer moves in.
 
     As long as θ and in its order, or empty: `kept` is 0 where a layer's mask leaves a weight out, else 1;

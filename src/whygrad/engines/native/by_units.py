@@ -22,7 +22,7 @@ from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import multiply
 from whygrad.engines.native.elementwise import SOFTMAX, activate, softmax_by_units, times_slope
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.engines.native.microkernels import combine, dots, gather_square
+from whygrad.engines.native.products.microkernels import combine, dots, gather_square
 from whygrad.engines.native.updates import lanes_of
 from whygrad.nn.functions import Array
 

@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from whygrad.engines.machine_code.deferred import Deferred
+from whygrad.engines.machine_code.deferred import Deferred, types
 from whygrad.engines.machine_code.kernel import Kernel
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -41,3 +41,17 @@ def cached_kernel(function: Function) -> Function:
     compiled: Any = Kernel(function.__module__, function.__name__, function)
     result: Function = compiled
     return result
+
+
+def by_panel(of_numbers: Function, of_pairs: Function) -> Function:
+    """Compile one of two functions, by their last argument: memory for numbers, or for pairs."""
+    compiled: Any = Deferred("by type", _chosen(of_numbers, of_pairs))
+    result: Function = compiled
+    return result
+
+
+def _chosen(of_numbers: Callable[..., Any], of_pairs: Callable[..., Any]) -> Callable[..., Any]:
+    def choose(*kinds: Any) -> Callable[..., Any]:
+        return of_pairs if isinstance(kinds[-1].dtype, types.Integer) else of_numbers
+
+    return choose

@@ -19,6 +19,7 @@ import numpy as np
 from whygrad.address_space import COMPILING, blas, refuse_without
 from whygrad.cores import one_thread, own_cores
 from whygrad.engines import BatchCurvature, ProbeResult, Probes, WalkBack
+from whygrad.engines.machine_code import bfloat16
 from whygrad.engines.machine_code.kernel import Call, Kernel
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
@@ -97,6 +98,8 @@ class NativeEngine:
             return f"the cost {net.C.name!r} is your own"
         if type(plan.optimizer) not in OPTIMIZERS.values():
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
+        if plan.products and (reason := bfloat16.missing()):
+            return reason
         return missing(plan.dtype)
 
     def run(
@@ -179,7 +182,7 @@ class NativeEngine:
             fixed = (plan.batch_size, given.batch_index, np.uint64(plan.seed % WORD), state.step)
 
             taken = self._share(
-                RUN_EPOCHS, threads, "steps", plan.dtype, given.data,
+                RUN_EPOCHS, threads, "steps", plan, given.data,
                 lambda thread: (
                     *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
                     *fixed, coefficients, costs, buffers, given.n,
@@ -189,7 +192,7 @@ class NativeEngine:
         return theta, opt_state, costs[:taken], buffers
 
     def _share(
-        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, dtype: str, data: Data,
+        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
         arguments: "Callable[[ThreadContext], tuple[Any, ...]]",
     ) -> Any:  # fmt: skip
         """Call a kernel on some threads, with the arguments of each; return what the first one returns."""
@@ -197,7 +200,7 @@ class NativeEngine:
         for call, thread in zip(calls, threads, strict=True):
             call.give(arguments(thread))
             if not call.ready:  # while nobody waits for others, and before anything moves
-                with self._compiling(what, dtype, data):
+                with self._compiling(what, plan, data):
                     call.prepare()
         try:
             others = [self._pool_of_threads().submit(call) for call in calls[1:]]
@@ -275,7 +278,15 @@ class NativeEngine:
 
         n = data.X.shape[0]
         block = min(BLOCK, n)
-        layout = self._layout_for(plan.net, block, plan.dtype, data, has_dropout=False, whole=False)
+        layout = self._layout_for(
+            plan.net,
+            block,
+            plan.dtype,
+            data,
+            has_dropout=False,
+            whole=False,
+            products=plan.products,
+        )
         inner, _ = layout.enter(theta, np.zeros((0, len(theta)), theta.dtype))
         gradient = aligned_zeros(layout.size, theta.dtype)
         call = self._call(COST_AND_GRADIENT, 0)
@@ -287,7 +298,7 @@ class NativeEngine:
             gradient,
         ))  # fmt: skip
         if not call.ready:
-            with self._compiling("gradient", plan.dtype, data):
+            with self._compiling("gradient", plan, data):
                 call.prepare()
         with one_thread():
             cost = call()
@@ -300,7 +311,14 @@ class NativeEngine:
     def hessian_times(
         self, plan: Plan, state: State, data: Data, directions: Array
     ) -> BatchCurvature:
-        """Return the next batch's gradient and its Hessian times some directions, by the R-pass."""
+        """Return the next batch's gradient and its Hessian times some directions, by the R-pass.
+
+        Where operands are rounded, the reference engine does.
+        """
+        if plan.products:
+            from whygrad.engines.reference import ReferenceEngine
+
+            return ReferenceEngine().hessian_times(plan, state, data, directions)
         from whygrad.engines.native.curvature.memory import ALONG, adjoints_of, curvature
         from whygrad.engines.native.probe_results import probe_buffers
 
@@ -378,7 +396,7 @@ class NativeEngine:
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
         examples = self._examples_for(layout, given)
         self._share(
-            PULL_BACK, threads, "adjoint", plan.dtype, given.data,
+            PULL_BACK, threads, "adjoint", plan, given.data,
             lambda thread: (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
                 kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace, thread,
@@ -393,7 +411,8 @@ class NativeEngine:
         """Return the layout of a training's steps."""
         whole = plan.clip != Clip()
         return self._layout_for(
-            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers, part,
+            plan.net, plan.batch_size, plan.dtype, data, True, whole, plan.rate_multipliers,
+            plan.products, part,
         )  # fmt: skip
 
     def _room_for(
@@ -439,11 +458,11 @@ class NativeEngine:
         return self._as_numbers
 
     @contextmanager
-    def _compiling(self, what: str, dtype: str, data: Data) -> Iterator[None]:
+    def _compiling(self, what: str, plan: Plan, data: Data) -> Iterator[None]:
         """Compile within, or read from disk what another process has compiled."""
         from whygrad.engines.machine_code.cache import report
 
-        kind = dtype
+        kind = plan.dtype if plan.products is None else f"products in {plan.products}"
         if is_sparse(data.X) and data.X.shape[1] > WIDE:
             kind += f" and more than {WIDE} columns"
         self.compiling = True
@@ -470,11 +489,11 @@ class NativeEngine:
 
     def _layout_for(
         self, net: Network, rows: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (), part: bool = False,
+        multipliers: Multipliers = (), products: str | None = None, part: bool = False,
     ) -> "Layout":  # fmt: skip
         from whygrad.engines.native.layout import Layout, layout_key
 
-        what = (net, rows, dtype, data, has_dropout, whole, multipliers, part)
+        what = (net, rows, dtype, data, has_dropout, whole, multipliers, products, part)
         if self._layout is None or self._layout.key != layout_key(*what):
             self._layout = Layout(*what)
         return self._layout

@@ -19,12 +19,14 @@ from whygrad.engines.native.by_units import PIECE
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
-from whygrad.engines.native.microkernels import HEIGHT, PANEL
 from whygrad.engines.native.probes import ProbeBuffers
+from whygrad.engines.native.products.microkernels import HEIGHT, PANEL
+from whygrad.engines.native.products.pairs import PAIRS
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.nn.arrays import Data, is_sparse
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, count
+from whygrad.nn.products import operand
 from whygrad.plan.dropout import threshold
 from whygrad.plan.multipliers import Multipliers, factors_of
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
@@ -51,20 +53,22 @@ class Layout:
     """What the compiled loop needs for one network, batch size, dtype and data set.
 
     `has_dropout` says whether dropout is at work, `whole` whether the gradient of all layers is kept,
-    `multipliers` are the plan's factors on the learning rate, and `part` says whether the data are the
-    examples of some steps alone.
+    `multipliers` are the plan's factors on the learning rate, `products` says what operands are rounded to,
+    and `part` whether the data are the examples of some steps alone.
     """
 
     def __init__(
         self, net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-        multipliers: Multipliers = (), part: bool = False,
+        multipliers: Multipliers = (), products: str | None = None, part: bool = False,
     ) -> None:  # fmt: skip
         if any(
             a.dtype != dtype for a in (data.X, data.Y, data.factors, data.counts) if a is not None
         ):
             # Copies count in the numbers of their source: wider ones would be written past an end.
             raise TypeError(f"the data of a training in {dtype} are {dtype} too: see as_data")
-        self.key = layout_key(net, batch_size, dtype, data, has_dropout, whole, multipliers, part)
+        self.key = layout_key(
+            net, batch_size, dtype, data, has_dropout, whole, multipliers, products, part
+        )
         # Kept, so that the ids in the key stay taken. Zeros were looked for once: who changes X in place
         # takes a new engine, as every training does.
         self.data = data
@@ -72,8 +76,11 @@ class Layout:
         # Of rows read on demand not all are there to be looked at, and each step's bits must be the same.
         skip = is_sparse(data.X) or (not part and skips_zeros(data.X, net.sizes[1]))
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
-        self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout)
+        rounds = products is not None
+        self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout, rounds)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
+        if rounds:
+            self.rows = self.rows._replace(values=read_only(operand(products, self.rows.values)))
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size, skip)
@@ -81,9 +88,10 @@ class Layout:
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
             kept=self.for_the_loop(kept_of(net, dtype), dtype), factors=factors,
-            steps=aligned_zeros(len(factors), dtype),
+            steps=aligned_zeros(len(factors), dtype), rounds=rounds,
         )  # fmt: skip
-        by_units = self.blocks if not skip and runs_by_units(net, batch_size, has_dropout) else 0
+        small = not (skip or rounds) and runs_by_units(net, batch_size, has_dropout)
+        by_units = self.blocks if small else 0
         sums = self.blocks if self.blocks > 1 and sums_blocks(net, batch_size, skip) else by_units
         self.by_units = _by_units(net, batch_size, dtype, self.size, by_units, sums)
         self.no_probes: ProbeBuffers | None = None  # for steps that nobody probes
@@ -251,17 +259,20 @@ def skips_zeros(X: Array, units: int) -> bool:
 
 def layout_key(
     net: Network, batch_size: int, dtype: str, data: Data, has_dropout: bool, whole: bool,
-    multipliers: Multipliers = (), part: bool = False,
+    multipliers: Multipliers = (), products: str | None = None, part: bool = False,
 ) -> tuple[Any, ...]:  # fmt: skip
     """Return what a layout depends on."""
     ids = (id(data.X), id(data.Y), id(data.sample_weight))
-    return (net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole, multipliers, part)
+    return (
+        net, batch_size, dtype, *ids, has_dropout and net.has_dropout, whole, multipliers, products, part
+    )  # fmt: skip
 
 
 def layers(
-    net: Network, batch_size: int, stretch: int, panel: int, has_dropout: bool = True
-) -> Layers:
-    """Describe a network by numbers."""
+    net: Network, batch_size: int, stretch: int, panel: int, has_dropout: bool = True,
+    rounds: bool = False,
+) -> Layers:  # fmt: skip
+    """Describe a network by numbers; `rounds` says whether operands are rounded."""
     sizes, L = net.sizes, net.L
     rates = [0.0, *(layer.dropout * has_dropout for layer in net.layers)]
     codes = [0, *(ACTIVATION_CODES[f.name] for f in net.f[1:])]
@@ -272,15 +283,16 @@ def layers(
     W = [0, 0, *ends[:-1]]
     b = [0, *(end - units for end, units in zip(ends, sizes[1:], strict=True))]
     # Memory for each of a, z and δ of every layer; z has its own only where it is read later, and f(z)
-    # only where dropout makes another a of it.
+    # only where dropout, or rounding, makes another a of it.
     own_z = [l == L or code in SLOPE_NEEDS_Z for l, code in enumerate(codes)]
+    own_f = [rates[l] > 0 or (rounds and l < L) for l in range(L + 1)]
     widths = [0 if stretch else sizes[0], 0, 0, 0, 0]
     for l in range(1, L + 1):
         units, drop = sizes[l], rates[l] > 0
-        widths += [units, units * own_z[l], units, units * drop, units * drop]
+        widths += [units, units * own_z[l], units, units * own_f[l], units * drop]
     begins = list(accumulate((whole_lines(batch_size * width) for width in widths), initial=0))
     a, z, delta, f, mask = (begins[n:-1:5] for n in range(5))
-    f = [f[l] if rates[l] else a[l] for l in range(L + 1)]
+    f = [f[l] if own_f[l] else a[l] for l in range(L + 1)]
     z = [z[l] if own_z[l] else f[l] for l in range(L + 1)]
     n_l, f_l, at_W, at_b, at_z, at_f, at_a, at_mask, at_delta = (
         np.array(values, np.int64) for values in (sizes, codes, W, b, z, f, a, mask, delta)
@@ -373,7 +385,7 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 def _workspace(
     layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, kept: Array,
-    factors: Array, steps: Array,
+    factors: Array, steps: Array, rounds: bool,
 ) -> Workspace:  # fmt: skip
     """Return the memory for a batch, with room for a whole gradient of so many numbers."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
@@ -381,7 +393,9 @@ def _workspace(
     units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
     largest = int((units * (layers.sizes[:-1] + 1)).max()) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
-    panel = PANEL // np.dtype(dtype).itemsize
+    panel = rows_apart(blocks, PANEL // np.dtype(dtype).itemsize, dtype)
+    if rounds:
+        panel = rows_apart(blocks, PAIRS, "int32")
     last = int(layers.delta[L]) + whole_lines(batch_size * outputs)
     return Workspace(
         work=aligned_zeros(last, dtype),
@@ -392,7 +406,7 @@ def _workspace(
         block=rows_apart(blocks, largest, dtype),
         row=rows_apart(blocks, width, dtype),
         cursors=rows_apart(blocks, batch_size if layers.stretch else 0, "int64"),
-        panel=rows_apart(blocks, panel, dtype),
+        panel=panel,
         penalties=np.zeros((L + 1, int(layers.moving.max()))),
         kept=kept,
         factors=factors,

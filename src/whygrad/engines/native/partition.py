@@ -17,7 +17,6 @@ from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Wo
 from whygrad.engines.native.barrier import begin, wait_at_barrier
 from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.memory import prefetch
-from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.passes import (
     add_gradient,
     backward_layer,
@@ -27,6 +26,7 @@ from whygrad.engines.native.passes import (
     gather,
     panel_width,
 )
+from whygrad.engines.native.products.microkernels import HEIGHT
 from whygrad.engines.native.updates import penalty_cost
 from whygrad.nn.functions import Array
 

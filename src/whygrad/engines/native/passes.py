@@ -8,15 +8,21 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native import blas, sparse, updates
+from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.arguments import Examples, Layers, Workspace
-from whygrad.engines.native.blas import matrix, vector
-from whygrad.engines.native.compiling import ONE, ZERO, kernel
+from whygrad.engines.native.blas import vector
+from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.costs import output_costs, output_error
 from whygrad.engines.native.dropout import following, lay_mask, multiply
 from whygrad.engines.native.elementwise import activate, times_slope
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.engines.native.microkernels import combine, combine_packed, combine_transposed, dots
+from whygrad.engines.native.products.dense import (
+    as_operands,
+    few_rows,
+    into_inputs,
+    into_units,
+    into_weights,
+)
 from whygrad.nn.functions import Array
 
 # Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
@@ -100,14 +106,17 @@ def forward_layer(
         if f != z:
             copy(work, z_i, work, f_i, size)
         activate(code, vector(work, f_i, size), tall, count)
-        if layers.factors[l] != 0:
+        if a != f:
             copy(work, f_i, work, a_i, size)
+        if layers.factors[l] != 0:
             mask = vector(work, layers.mask[l] + begin + piece * units, size)
             lay_mask(
                 following(key, np.uint64(l)), examples.ids, first + low + piece, tall, left, count,
                 layers.thresholds[l], layers.factors[l], mask,
             )  # fmt: skip
             multiply(vector(work, a_i, size), mask, size)
+        if l + 1 < len(layers.sizes):
+            as_operands(work, a_i, size, workspace.panel[part])
 
 
 @kernel
@@ -124,7 +133,9 @@ def forward_sparse(
         for i in range(rows):
             fill(row, ZERO, width, 0.0)
             copy(theta, layers.b[1] + start, row, ZERO, count)
-            sparse.read_row(examples.rows, examples.order[first + i], row, theta, W, width)
+            sparse.read_row(
+                examples.rows, examples.order[first + i], row, theta, W, width, workspace.panel[part]
+            )  # fmt: skip
             if ahead and start == left and first + i + _AHEAD < len(examples.order):
                 sparse.prefetch_row(examples.rows, examples.order[first + i + _AHEAD])
             copy(row, ZERO, workspace.work, z + i * units + start - left, count)
@@ -171,6 +182,7 @@ def find_error(layers: Layers, workspace: Workspace, low: int, high: int) -> Non
     for i in range(rows):
         for j in range(units):
             delta[i * units + j] *= workspace.weights[low + i]
+    as_operands(work, layers.delta[L] + low * units, rows * units, workspace.panel[0])
 
 
 @kernel
@@ -197,6 +209,7 @@ def backward_layer(
         if layers.factors[l - 1] != 0:
             multiply(delta, vector(work, layers.mask[l - 1] + at, size), size)
         times_slope(layers.activations[l - 1], z, f, delta, tall, count)
+        as_operands(work, layers.delta[l - 1] + at, size, workspace.panel[part])
 
 
 @kernel
@@ -268,93 +281,3 @@ def _add_gradient_sparse(
                     row[j] = real(scale) * errors[j]
                 sparse.add_numbers(examples.rows, begin, end, row, target, W, width)
                 cursors[i] = end
-
-
-# Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
-# multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
-# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they
-# have been copied side by side.
-_FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
-
-
-@kernel
-def few_rows(layers: Layers, rows: int) -> bool:
-    """Return whether a batch is small: where threads share a step, all products are done the same way."""
-    return rows < _FEW and not layers.shared
-
-
-@kernel
-def into_units(
-    few: bool, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int, z_row: int,
-    rows: int, units: int, size: int, panel: Array,
-) -> None:  # fmt: skip
-    """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
-
-    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
-    """
-    if not few:
-        combine_transposed(
-            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
-        )  # fmt: skip
-        return
-    for i in range(rows):
-        copy(W, b, z, z_start + i * z_row, units)
-    if rows * units * size >= _FROM or size < _ROW:
-        dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
-    else:
-        blas.product_into_units(
-            matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
-            matrix(z, z_start, rows, z_row),
-        )  # fmt: skip
-
-
-@kernel
-def into_inputs(
-    few: bool, delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
-    rows: int, units: int, size: int, stride: int, panel: Array,
-) -> None:  # fmt: skip
-    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
-
-    Rows of W and of error lie `stride` apart; `panel` has room for PANEL bytes, to be used at will.
-    """
-    if few and rows * units * size < _FROM:
-        blas.product_into_inputs(
-            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
-            matrix(error, error_start, rows, stride), size,
-        )  # fmt: skip
-    elif few or units * stride < _LARGE:
-        combine(
-            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
-            0.0, error, error_start,
-        )  # fmt: skip
-    else:
-        combine_packed(
-            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
-            0.0, error, error_start, panel,
-        )  # fmt: skip
-
-
-@kernel
-def into_weights(
-    few: bool, alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
-    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, panel: Array,
-) -> None:  # fmt: skip
-    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
-
-    Rows of delta are `delta_row` numbers apart, of which `units` count.
-    """
-    if few and rows * units * size < _FROM:
-        blas.product_into_weights(
-            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
-            matrix(W, W_start, units, size),
-        )  # fmt: skip
-    elif few or delta_row * size < _LARGE:
-        combine(
-            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
-            beta, W, W_start,
-        )  # fmt: skip
-    else:
-        combine_packed(
-            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
-            beta, W, W_start, panel,
-        )  # fmt: skip

@@ -15,7 +15,7 @@ from whygrad.engines.native import blas
 from whygrad.engines.native.barrier import claim_block, wait_at_barrier
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
 from whygrad.engines.native.memory import copy, fill, prefetch
-from whygrad.engines.native.microkernels import dots
+from whygrad.engines.native.products.microkernels import dots
 from whygrad.engines.native.updates import sum_of_squares
 from whygrad.engines.native.vector_math import exp
 from whygrad.nn.functions import Array

@@ -100,16 +100,20 @@ def _fill(X: Array, starts: Array, columns: Array, values: Array) -> None:
 
 
 def _tile(vectors_wide: int, update: bool) -> Any:
-    """Make the tile, so many vectors wide, that reads stretches into a sum, or adds to them."""
+    """Make the tile, so many vectors wide, that reads stretches into a sum, or adds to them.
+
+    What is read is rounded where the panel is one of pairs (see `products`).
+    """
 
     @intrinsic
     def tile(
         typing_context: Any, columns: Any, values: Any, first: Any, last: Any, row: Any, row_start: Any,
-        W: Any, W_start: Any, W_width: Any,
+        W: Any, W_start: Any, W_width: Any, panel: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            columns, values, first, last, row, row_start, W, W_start, W_width = arguments
+            columns, values, first, last, row, row_start, W, W_start, W_width, _ = arguments
             kinds = signature.args
+            rounds = isinstance(kinds[9].dtype, types.Integer)
             vectors = Vectors(context, builder, kinds[6].dtype)
             column_data, value_data, row_data, W_data = (
                 data(context, builder, kinds[n], array)
@@ -134,6 +138,7 @@ def _tile(vectors_wide: int, update: bool) -> Any:
                 for total, offset in zip(sums, offsets, strict=True):
                     pointer = builder.gep(stretch, [offset])
                     w = vectors.load(pointer)
+                    w = vectors.rounded(w) if rounds else w
                     if update:
                         vectors.store(vectors.multiply_add(builder.load(total), x, w), pointer)
                     else:
@@ -158,7 +163,7 @@ def _tile(vectors_wide: int, update: bool) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(columns, values, i, i, row, i, W, i, i), lower
+        return types.void(columns, values, i, i, row, i, W, i, i, panel), lower
 
     return tile
 
@@ -168,18 +173,20 @@ _add_4, _add_3, _add_2, _add_1 = (_tile(wide, update=True) for wide in (4, 3, 2,
 
 
 @kernel
-def read_row(rows: Rows, i: int, sums: Array, W: Array, W_start: int, width: int) -> None:
+def read_row(
+    rows: Rows, i: int, sums: Array, W: Array, W_start: int, width: int, panel: Array
+) -> None:
     """sums ← sums + Σ_k x_k W_k over the numbers x_k of row i that are not zero, for a panel of W."""
     first, last = rows.starts[i], rows.starts[i + 1]
     lanes = VECTOR_BYTES // W.itemsize
     if width == 4 * lanes:
-        _read_4(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+        _read_4(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
     elif width == 3 * lanes:
-        _read_3(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+        _read_3(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
     elif width == 2 * lanes:
-        _read_2(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+        _read_2(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
     else:
-        _read_1(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width)
+        _read_1(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
 
 
 @kernel
@@ -189,13 +196,13 @@ def add_numbers(
     """W_k ← W_k + x_k factors for the numbers x_k from `first` to `last` of all rows', for a panel of W."""
     lanes = VECTOR_BYTES // W.itemsize
     if width == 4 * lanes:
-        _add_4(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+        _add_4(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
     elif width == 3 * lanes:
-        _add_3(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+        _add_3(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
     elif width == 2 * lanes:
-        _add_2(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+        _add_2(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
     else:
-        _add_1(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width)
+        _add_1(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
 
 
 @kernel

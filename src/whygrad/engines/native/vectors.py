@@ -4,6 +4,7 @@ from typing import Any
 
 from llvmlite import binding
 
+from whygrad.engines.machine_code import bfloat16
 from whygrad.engines.machine_code.deferred import cgutils, ir, types
 
 # As wide as the processor has them.
@@ -12,17 +13,18 @@ VECTOR_BYTES = 64 if WIDE else 32
 
 
 class Vectors:
-    """Writes instructions on vectors of one number type."""
+    """Writes instructions on vectors of float32, of float64, or of pairs of bfloat16 as int32."""
 
     def __init__(self, context: Any, builder: Any, real: Any) -> None:
         self.builder = builder
         self.number = context.get_value_type(real)
-        self.size = 4 if real == types.float32 else 8
+        self.size = real.bitwidth // 8
+        self.pairs = isinstance(real, types.Integer)
         self.lanes = VECTOR_BYTES // self.size
         self.type = ir.VectorType(self.number, self.lanes)
         self.index = context.get_value_type(types.intp)
-        self.zero = ir.Constant(self.type, [0.0] * self.lanes)
-        self.suffix = f"v{self.lanes}f{8 * self.size}"
+        self.zero = ir.Constant(self.type, [0 if self.pairs else 0.0] * self.lanes)
+        self.suffix = f"v{self.lanes}{'i' if self.pairs else 'f'}{8 * self.size}"
 
     def at(self, pointer: Any) -> Any:
         return self.builder.bitcast(pointer, self.type.as_pointer())
@@ -48,7 +50,25 @@ class Vectors:
         self._call("llvm.prefetch", ir.VoidType(), arguments, "p0")
 
     def multiply_add(self, x: Any, y: Any, total: Any) -> Any:
+        """Return total + x y; of pairs both products are added to a float32."""
+        if self.pairs:
+            return bfloat16.dot(self.builder, x, y, total)
         return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
+
+    def paired(self, low: Any, high: Any) -> Any:
+        """Return pairs of float32 rounded to bfloat16, lane by lane, as vectors of int32."""
+        integers = ir.VectorType(ir.IntType(32), self.lanes)
+        low, high = (
+            self.builder.zext(bfloat16.halves(self.builder, half), integers) for half in (low, high)
+        )
+        return self.builder.or_(
+            low, self.builder.shl(high, ir.Constant(integers, [16] * self.lanes))
+        )
+
+    def rounded(self, values: Any) -> Any:
+        """Return float32 rounded to bfloat16, as float32."""
+        none = ir.Constant(self.type, [0.0] * self.lanes)
+        return self.builder.bitcast(self.paired(none, values), self.type)
 
     def spread(self, number: Any) -> Any:
         """Return a vector with the number in every lane."""

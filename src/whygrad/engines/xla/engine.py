@@ -89,6 +89,8 @@ class XlaEngine:
         """Return None, or what stands in the way: no JAX, or code of your own that it cannot trace."""
         if find_spec("jax") is None:
             return NEEDS
+        if plan.products:
+            return f"products in {plan.products} are for the engines 'native' and 'reference'"
         count = self.group.count
         if plan.blocks % count:
             return f"{count} processes share a batch by blocks, and blocks is {plan.blocks}: use a multiple"

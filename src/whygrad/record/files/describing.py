@@ -42,6 +42,7 @@ def describe(plan: Plan) -> dict[str, Any]:
         "shuffle": _shuffle_to_dict(plan.shuffle),
         **_multipliers_to_dict(plan),
         **({"blocks": plan.blocks} if plan.blocks > 1 else {}),
+        **({"products": plan.products} if plan.products else {}),
         "own": {name: _source_hash(thing) for name, thing in _own_parts(plan).items()},
     }
 
@@ -64,6 +65,7 @@ def plan_from_dict(about: dict[str, Any], own: Sequence[Any] = ()) -> Plan:
         },
         blocks=about.get("blocks", 1),
         shuffle=_shuffle_from_dict(about["shuffle"]),
+        products=about.get("products"),
     )
 
 

@@ -9,6 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
+from whygrad.nn.products import PRODUCTS
 from whygrad.pipeline.datasets import NAMES
 from whygrad.pipeline.settings import Settings
 from whygrad.plan.lbfgs import LBFGS
@@ -137,7 +138,11 @@ PLAN: dict[str, Check] = {
     "left_out": maybe(LEFT_OUT),
 }
 # What plans of an older version do not have, nor those that do without.
-MORE_OF_PLAN: dict[str, Check] = {"rate_multipliers": mapping(_multiplier), "blocks": POSITIVE}
+MORE_OF_PLAN: dict[str, Check] = {
+    "rate_multipliers": mapping(_multiplier),
+    "blocks": POSITIVE,
+    "products": one_of(tuple(PRODUCTS)),
+}
 
 # ── where, on what, and what came of it ──────────────────────────────────────────────────────────────
 
@@ -187,6 +192,7 @@ SETTINGS: dict[str, Check] = {
 # What runs of an older version do not have.
 MORE_SETTINGS: dict[str, Check] = {
     **dict.fromkeys(("class_weight", "aim", "quality"), maybe(text)),
+    "products": maybe(one_of(tuple(PRODUCTS))),
     **dict.fromkeys(("member", "blocks"), POSITIVE),
     "types": each(each(text)),
     **dict.fromkeys(("na", "metrics"), each(text)),

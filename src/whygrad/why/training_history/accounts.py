@@ -117,7 +117,9 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
-    gathered = examples is not None or probe.layer > 1 or is_sparse(trajectory.data.X)
+    X = trajectory.data.X
+    rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
+    gathered = examples is not None or probe.layer > 1 or not rows_of_X
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8, gathered)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples
@@ -125,7 +127,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         come = effects(numbers)
         epoch = (seen.weights.first - first) // plan.steps_per_epoch
         pushed = _collect(
-            plan, numbers.push, come, block, who, trajectory.data.X, groups, G, examples
+            plan, numbers.push, come, block, who, X if rows_of_X else None, groups, G, examples
         )
         if examples is not None:
             moved = np.tensordot(members, examples.take(come, pushed.moves, pushed.leaves), 1)

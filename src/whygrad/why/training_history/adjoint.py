@@ -26,6 +26,7 @@ from whygrad.nn import Array, Network, Parameters, backward, dense, forward, gra
 from whygrad.nn.backprop import Trace
 from whygrad.nn.hessian import HessianTimes, hessian_times
 from whygrad.nn.network import count
+from whygrad.nn.products import as_multiplied
 from whygrad.plan.plan import Clip, Plan, State
 from whygrad.why.training_history.rules import Form, form_of
 from whygrad.why.training_history.trajectory import Trajectory
@@ -145,7 +146,12 @@ def cost_of(trajectory: Trajectory, numbers: int = 1) -> float:
 
 
 def walker(trajectory: Trajectory) -> PullsBack | None:
-    """Return the engine that walks back by itself, or None where it cannot: of functions of one's own."""
+    """Return the engine that walks back by itself, or None where it cannot.
+
+    It cannot for functions of one's own, and for products of rounded operands.
+    """
+    if trajectory.plan.products:
+        return None
     if isinstance(trajectory.engine, PullsBack):
         return trajectory.engine
     try:
@@ -216,7 +222,8 @@ def _step_back(
     parameters = Parameters(net.sizes, theta)
     s = np.ones(len(batch)) if data.factors is None else data.factors[batch].astype(np.float64)
     X, y = dense(data.X[batch]).astype(np.float64), data.Y[batch].astype(np.float64)
-    trace = forward(net, parameters, X, plan.masks(state.step, batch))
+    trace = forward(net, parameters, X, plan.masks(state.step, batch), plan.products)
+    parameters = as_multiplied(parameters, plan.products)  # and rounding counts as the identity
     trace = backward(net, parameters, trace, y)
     share = s.sum() / S  # `gradients` divides by Σ s
     gradient = gradients(net, parameters, trace, s).flat * share

@@ -19,18 +19,15 @@ from whygrad.engines.native.curvature.bending import add_bend, output_change
 from whygrad.engines.native.dropout import multiply
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.microkernels import combine, dots
 from whygrad.engines.native.partition import moved_by, units_of, weights_of
 from whygrad.engines.native.passes import (
     add_gradient,
-    few_rows,
     forward_layer,
     forward_sparse,
     gather,
-    into_inputs,
-    into_units,
-    into_weights,
 )
+from whygrad.engines.native.products.dense import few_rows, into_inputs, into_units, into_weights
+from whygrad.engines.native.products.microkernels import combine, dots
 from whygrad.engines.native.updates import add_penalty, keep
 from whygrad.nn.functions import Array
 

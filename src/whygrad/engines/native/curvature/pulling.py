@@ -38,9 +38,9 @@ from whygrad.engines.native.curvature.passes import (
 )
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.microkernels import HEIGHT
 from whygrad.engines.native.partition import moved_by, share, units_of, weights_of
 from whygrad.engines.native.passes import gather, strengths
+from whygrad.engines.native.products.microkernels import HEIGHT
 from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squares
 from whygrad.nn.functions import Array
 

@@ -106,7 +106,8 @@ def _combine_tile(rows: int, width: int) -> Any:
     """Make the tile of `combine` that has so many rows and is so many vectors wide.
 
     Rows of R are R_row apart, those of `old` old_row and those of C C_row; `inner` rows of R are added up,
-    each times c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns.
+    each times c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns. c and R
+    may be pairs of numbers (see `pairs`).
     """
 
     @intrinsic
@@ -119,7 +120,7 @@ def _combine_tile(rows: int, width: int) -> Any:
             alpha, c, c_start, c_row, c_column, R, R_start, R_row = arguments[:8]
             inner, beta, old, old_start, old_row, C, C_start, C_row, left = arguments[8:]
             kinds = signature.args
-            vectors = Vectors(context, builder, kinds[13].dtype)
+            vectors, operands = (Vectors(context, builder, kinds[n].dtype) for n in (13, 5))
             index = vectors.index
 
             def number(n: int) -> Any:
@@ -144,17 +145,17 @@ def _combine_tile(rows: int, width: int) -> Any:
                 q = loop.index
                 R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
                 r = [
-                    vectors.load(builder.gep(R_q, [number(v * vectors.lanes)]), mask)
+                    operands.load(builder.gep(R_q, [number(v * vectors.lanes)]), mask)
                     for v in range(width)
                 ]
                 c_q = builder.add(c_start, builder.mul(q, c_column))
                 for row in range(rows):
                     at = builder.add(c_q, builder.mul(c_row, number(row)))
-                    factor = vectors.spread(builder.load(builder.gep(c_data, [at])))
+                    factor = operands.spread(builder.load(builder.gep(c_data, [at])))
                     for v in range(width):
                         total = totals[row][v]
                         builder.store(
-                            vectors.multiply_add(factor, r[v], builder.load(total)), total
+                            operands.multiply_add(factor, r[v], builder.load(total)), total
                         )
             scale, keep = vectors.spread(alpha), vectors.spread(beta)
             kept = builder.fcmp_unordered("!=", beta, ir.Constant(vectors.number, 0.0))
@@ -329,7 +330,7 @@ def combine(
     k = ZERO
     while k < size:
         step = wide if size - k >= wide else min(lanes, size - k)
-        _column(
+        multiply_columns(
             alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
             C, C_start + k, stride, C, C_start + k, stride, step,
         )  # fmt: skip
@@ -354,7 +355,7 @@ def combine_packed(
                     copy(R, source + column * wide, panel, (column * deep + row) * wide, wide)
             for column in range(columns):
                 to = C_start + k + column * wide
-                _column(
+                multiply_columns(
                     alpha, c, c_q, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
                     keep, C, to, stride, C, to, stride, wide,
                 )  # fmt: skip
@@ -400,12 +401,12 @@ def combine_transposed(
                     )  # fmt: skip
             to = z_start + j
             if k == 0:
-                _column(
+                multiply_columns(
                     1.0, a, a_start, size, ONE, panel, ZERO, across, rows, deep, 1.0,
                     W, b + j, ZERO, z, to, z_row, step,
                 )  # fmt: skip
             else:
-                _column(
+                multiply_columns(
                     1.0, a, a_start + k, size, ONE, panel, ZERO, across, rows, deep, 1.0,
                     z, to, z_row, z, to, z_row, step,
                 )  # fmt: skip
@@ -435,7 +436,7 @@ def _last_dots(
 
 
 @kernel
-def _column(
+def multiply_columns(
     alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int, R_row: int,
     rows: int, inner: int, beta: float, old: Array, old_start: int, old_row: int, C: Array, C_start: int,
     C_row: int, left: int,

@@ -1,0 +1,115 @@
+"""The three products of a dense layer: z = b + a Wᵀ, error = δ W, and W ← βW + α δᵀ a.
+
+By the shape alone BLAS, or a loop of `microkernels`, takes them; where operands are rounded to bfloat16,
+`pairs`: then the panel, the memory that they copy to, is one of int32.
+"""
+
+from whygrad.engines.native import blas
+from whygrad.engines.native.arguments import Layers
+from whygrad.engines.native.blas import matrix
+from whygrad.engines.native.compiling import ONE, by_panel, kernel
+from whygrad.engines.native.memory import copy
+from whygrad.engines.native.products import pairs
+from whygrad.engines.native.products.microkernels import (
+    combine,
+    combine_packed,
+    combine_transposed,
+    dots,
+)
+from whygrad.nn.functions import Array
+
+# Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
+# multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
+# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they
+# have been copied side by side.
+_FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
+
+
+@kernel
+def few_rows(layers: Layers, rows: int) -> bool:
+    """Return whether a batch is small: where threads share a step, all products are done the same way."""
+    return rows < _FEW and not layers.shared
+
+
+def _into_units(
+    few: bool, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int, z_row: int,
+    rows: int, units: int, size: int, panel: Array,
+) -> None:  # fmt: skip
+    """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
+
+    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
+    """
+    if not few:
+        combine_transposed(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+        )  # fmt: skip
+        return
+    for i in range(rows):
+        copy(W, b, z, z_start + i * z_row, units)
+    if rows * units * size >= _FROM or size < _ROW:
+        dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
+    else:
+        blas.product_into_units(
+            matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
+            matrix(z, z_start, rows, z_row),
+        )  # fmt: skip
+
+
+def _into_inputs(
+    few: bool, delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
+    rows: int, units: int, size: int, stride: int, panel: Array,
+) -> None:  # fmt: skip
+    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
+
+    Rows of W and of error lie `stride` apart; `panel` has room for PANEL bytes, to be used at will.
+    """
+    if few and rows * units * size < _FROM:
+        blas.product_into_inputs(
+            matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
+            matrix(error, error_start, rows, stride), size,
+        )  # fmt: skip
+    elif few or units * stride < _LARGE:
+        combine(
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start,
+        )  # fmt: skip
+    else:
+        combine_packed(
+            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
+            0.0, error, error_start, panel,
+        )  # fmt: skip
+
+
+def _into_weights(
+    few: bool, alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, panel: Array,
+) -> None:  # fmt: skip
+    """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
+
+    Rows of delta are `delta_row` numbers apart, of which `units` count.
+    """
+    if few and rows * units * size < _FROM:
+        blas.product_into_weights(
+            alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
+            matrix(W, W_start, units, size),
+        )  # fmt: skip
+    elif few or delta_row * size < _LARGE:
+        combine(
+            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
+            beta, W, W_start,
+        )  # fmt: skip
+    else:
+        combine_packed(
+            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
+            beta, W, W_start, panel,
+        )  # fmt: skip
+
+
+def _as_operands(X: Array, start: int, size: int, panel: Array) -> None:
+    """Round numbers of X to what products take of them, where that is less than they are."""
+
+
+as_operands = by_panel(_as_operands, pairs.as_operands)
+into_units = by_panel(_into_units, pairs.into_units)
+into_inputs = by_panel(_into_inputs, pairs.into_inputs)
+into_weights = by_panel(_into_weights, pairs.into_weights)
