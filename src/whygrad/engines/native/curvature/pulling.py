@@ -8,8 +8,8 @@ the optimizer's state:
 
 u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes
 ∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training. What
-the steps, taken again, had in the workspace need not be found twice: z, a and δ, and g, which of a rule with
-m and v is (m′ − μ m)/p.
+the steps, taken again, had in the workspace is not found twice: z, a and δ, and g, which of a rule with m
+and v is (m′ − μ m)/p.
 """
 
 import math
@@ -341,7 +341,7 @@ def _numbers(rule: Rule, coefficients: Array, like: Array) -> Any:
 
 @inlined_kernel
 def _inverses(v: Any, g: Any, epsilon: Any, beta: Any, gamma: Any) -> Any:
-    """Return 1/D and 1/2√v′, 0 where there was no gradient yet, by one division: it takes as long as all."""
+    """Return 1/D and 1/2√v′, 0 where there was no gradient yet, by one division, as long as all else."""
     zero, one, half = type(v)(0), type(v)(1), type(v)(0.5)
     root = math.sqrt(beta * v + gamma * g * g)
     D, safe = root + epsilon, root if root > zero else one
