@@ -130,7 +130,7 @@ def test_a_wrong_adjoint_does_not_pass(walk, monkeypatch):
 def test_the_stretches_on_the_way_back_are_all_steps_once(known, room, monkeypatch):
     monkeypatch.setattr(trajectories, "ROOM", room)
     made = make_trajectory(ROW, epochs=20)
-    made = made if known else replace(made, known=())
+    made = made if known else replace(made, known=[])
     forward, T = [made.start.theta], made.last
     for state, _ in made.advance(made.start.copy(), T, Probes(), 1):
         forward.append(state.theta.copy())

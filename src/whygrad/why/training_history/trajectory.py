@@ -7,7 +7,7 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -86,8 +86,9 @@ class Trajectory:
         What `advance` runs the steps on, whose memory for them others may use as well.
     tell : callable
         Told what is done, and how many of how many steps.
-    known : sequence of State
-        States that were met when the training ran, as `far_apart` keeps them; none where it ran elsewhere.
+    known : list of State
+        States that were met when the training ran, from the start on, where walks back begin; empty until
+        the first walk where it ran elsewhere.
     """
 
     plan: Plan
@@ -104,7 +105,7 @@ class Trajectory:
     seconds: float | None = None
     engine: Engine | None = None
     tell: Tell = nobody
-    known: Sequence[State] = ()
+    known: list[State] = field(default_factory=list)
 
     def again(self, changes: Sequence[Change]) -> list[Array]:
         """Train from the start with each of several changes; return the parameters of each."""
@@ -140,7 +141,9 @@ class Trajectory:
         too many epochs for a state of each.
         """
         per_epoch, until = self.plan.steps_per_epoch, self.last
-        far = [*self.known] or self._far_apart()
+        if not self.known:
+            self.known[:] = self._far_apart()
+        far = [*self.known]
         while far:
             before = far.pop()
             if before.step >= until:
