@@ -16,6 +16,7 @@ from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change
 from whygrad.why.training_history import adjoint as module
+from whygrad.why.training_history import trajectory as trajectories
 from whygrad.why.training_history.adjoint import adjoint
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.rules import form_of
@@ -109,7 +110,7 @@ def test_the_engine_walks_back_as_the_equations_say(optimizer, rescale, monkeypa
     truth = adjoint(made, slopes[None], rescale)
     for one, other in ((ours.by_example, truth.by_example), (ours.start, truth.start)):
         np.testing.assert_allclose(one, other, rtol=0, atol=1e-9 * np.abs(other).max())
-    np.testing.assert_allclose(ours.sizes, truth.sizes, rtol=1e-9)
+    np.testing.assert_allclose(ours.growth, truth.growth, rtol=1e-9)
 
 
 def test_a_wrong_adjoint_does_not_pass(walk, monkeypatch):
@@ -124,16 +125,20 @@ def test_a_wrong_adjoint_does_not_pass(walk, monkeypatch):
     assert worst(made) > 1e-6
 
 
-def test_the_states_met_on_the_way_back_are_those_of_the_training():
+@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("room", [2**22, 1])
+def test_the_stretches_on_the_way_back_are_all_steps_once(known, room, monkeypatch):
+    monkeypatch.setattr(trajectories, "ROOM", room)
     made = make_trajectory(ROW, epochs=20)
-    forward, T = [], made.last
+    made = made if known else replace(made, known=[])
+    forward, T = [made.start.theta], made.last
     for state, _ in made.advance(made.start.copy(), T, Probes(), 1):
         forward.append(state.theta.copy())
-    back = list(made.steps_back())
-    assert [state.step for state, _ in back] == list(range(T - 1, -1, -1))
-    for (state, probed), after in zip(reversed(back), [made.start.theta, *forward], strict=False):
-        np.testing.assert_array_equal(state.theta, after)
-        assert probed.first == state.step
+    stretches = [(state.step, until) for state, until in made.stretches_back()]
+    assert [s for first, end in reversed(stretches) for s in range(first, end)] == [*range(T)]
+    for state, until in made.stretches_back():
+        assert state.batch_index + until - state.step <= made.plan.steps_per_epoch
+        np.testing.assert_array_equal(state.theta, forward[state.step])
 
 
 # ── by the settings ──────────────────────────────────────────────────────────────────────────────────

@@ -132,6 +132,11 @@ class Recorded:
         return "settings" in self.manifest
 
     @cached_property
+    def states_met(self) -> dict[int, list[State]]:
+        """States √T apart on the way to a step, met by a walk back over the training, by that step."""
+        return {}
+
+    @cached_property
     def settings(self) -> "Settings":
         """The options of the training on a table, all filled in.
 

@@ -64,4 +64,5 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         run.elsewhere,
         run.manifest.get("seconds"),
         run.engine,
+        known=run.states_met.setdefault(last, []),
     )

@@ -19,12 +19,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.cores import one_thread
-from whygrad.engines import PullsBack, WeightProbeResult, choose
-from whygrad.engines.probe_data import batches
+from whygrad.engines import Probes, Pulled, PullsBack, WalkBack, WeightProbe, choose
+from whygrad.engines.probe_data import Batches, batches
 from whygrad.errors import InputError
-from whygrad.nn import Array, Network, Parameters, backward, dense, forward, gradients
-from whygrad.nn.backprop import Trace
-from whygrad.nn.hessian import HessianTimes, hessian_times
+from whygrad.nn import Array, Data, Network, Parameters, backward, dense, forward, gradients
+from whygrad.nn.hessian import hessian_times
 from whygrad.nn.network import count
 from whygrad.nn.products import as_multiplied
 from whygrad.plan.plan import Clip, Plan, State
@@ -33,64 +32,44 @@ from whygrad.why.training_history.trajectory import Trajectory
 
 # As many trainings as the walk back takes for the first number and for each further one, at most, measured
 # in float32 (benchmarks/README.md).
-BY_ENGINE, IN_NUMPY = (10.0, 2.5), (33.0, 16.0)
+BY_ENGINE, IN_NUMPY = (7.0, 2.0), (33.0, 16.0)
+
+
+# Probes one weight, for the sake of the scale of clipping beside it.
+DECIDED = Probes(weights=(WeightProbe(1, (0, 1), (0, 1)),))
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
-    """One step of a training as the adjoints of K numbers met it.
+class Stretch:
+    """Steps of one epoch that a walk back has come over.
 
     Parameters
     ----------
     state : State
-        Where the step began, in float64.
-    examples : array, shape (B,)
-        Its batch.
-    S : float
-        What its gradient was divided by.
-    s : array, shape (B,)
-        What multiplied the examples' gradients.
-    trace : Trace
-        The pass through its batch, there and back.
-    y : array, shape (B, n_L)
-        The batch's targets.
-    gradient, penalty : arrays, shape (P,)
-        The examples' part of g, and the penalties'.
-    move : array, shape (P,)
-        How far the rule moved θ, before factors on the learning rate and without decay.
+        Where they began.
     form : Form
-        The rule's coefficients in this step.
+        The rule's coefficients in these steps.
+    batches : Batches
+        Their examples, and what gradients were divided by.
+    pulled : Pulled
+        What they said of the K numbers.
     lam : array, shape (K, P)
-        ∂f/∂θ′, at its end but for the decay per step.
-    moving : array, shape (K, P)
-        ∂f by `move`.
-    at_m : array, shape (K, P), or None
-        λ_m′, ∂f by the buffer at its end.
-    clipped : array, shape (P,)
-        g as the rule took it.
-    at_clipped, u : arrays, shape (K, P)
-        ∂f by `clipped`, and by g.
-    along : list of HessianTimes
-        The pass along each u.
+        ∂f/∂θ before them; of the first stretch of all alone, None elsewhere.
     """
 
     state: State
-    examples: Array
-    S: float
-    s: Array
-    trace: Trace
-    y: Array
-    gradient: Array
-    penalty: Array
-    move: Array
     form: Form
-    lam: Array
-    moving: Array
-    at_m: Array | None
-    clipped: Array
-    at_clipped: Array
-    u: Array
-    along: list[HessianTimes]
+    batches: Batches
+    pulled: Pulled
+    lam: Array | None
+
+    def by_example(self, data: Data, along: Array) -> tuple[Array, Array]:
+        """Return the examples, each once, and s along/S of them, (K, ·), of numbers (m, K, B)."""
+        there = self.batches.examples >= 0
+        who = self.batches.examples[there]
+        factor = 1 / np.repeat(self.batches.S, there.sum(axis=1))
+        factor = factor if data.factors is None else factor * data.factors[who]
+        return who, along.transpose(1, 0, 2)[:, there] * factor
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,19 +77,13 @@ class Adjoint:
     """What became of ∂f/∂θ on its way back.
 
     `by_example` (K, n) is ∂f/∂w of each example, the weight 1 of what it counts; `start` (K, P) is ∂f/∂θ
-    at the start, and `sizes` (K, T + 1) are ‖∂f/∂θ_t‖, from the start to the end.
+    at the start, and `growth` (K,) is ‖∂f/∂θ_0‖ / ‖∂f/∂θ_T‖: by how much a change at the start is larger at
+    the end.
     """
 
     by_example: Array
     start: Array
-    sizes: Array
-
-    @property
-    def growth(self) -> Array:
-        """‖∂f/∂θ_0‖ / ‖∂f/∂θ_T‖, (K,): by how much a change at the start is larger at the end."""
-        ends = self.sizes[:, -1]
-        growth: Array = self.sizes[:, 0] / np.where(ends > 0, ends, 1.0)
-        return growth
+    growth: Array
 
 
 def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adjoint:
@@ -118,25 +91,30 @@ def adjoint(trajectory: Trajectory, slopes: Array, rescale: bool = False) -> Adj
 
     With `rescale` steps are divided by what the examples of the batch count, and else by what they did.
     """
-    plan, W = trajectory.plan, weights_of(trajectory.plan.net)
-    by_example = np.zeros((len(slopes), plan.n))
-    sizes = [np.linalg.norm(slopes, axis=1)]
-    lam = slopes.astype(np.float64)
-    if (engine := walker(trajectory)) is not None:
-        return _walked(engine, trajectory, Adjoint(by_example, lam, np.array(sizes)), rescale)
-    for step, lam in steps_back(trajectory, slopes):
-        along = np.array([one.slopes for one in step.along])
+    plan, data = trajectory.plan, trajectory.data
+    by_example, lam = np.zeros((len(slopes), plan.n)), slopes
+    for stretch in back(trajectory, slopes, rescale):
+        found, along = stretch.pulled, stretch.pulled.slopes
         if rescale:
-            kept = step.gradient
-            theta = step.state.theta
-            if plan.l1.per == "example":
-                kept = kept + plan.l1.of_batch(step.S, plan.n) * W * np.sign(theta)
-            if plan.l2.per == "example":
-                kept = kept + plan.l2.of_batch(step.S, plan.n) * W * theta
-            along = along - (step.u @ kept)[:, None]
-        by_example[:, step.examples] += step.s * along / step.S
-        sizes.append(np.linalg.norm(lam, axis=1))
-    return Adjoint(by_example, lam, np.array(sizes[::-1]).T)
+            kept = found.by_gradient
+            for penalty, strength, sums in (
+                (plan.l1, stretch.batches.l1, found.by_sign),
+                (plan.l2, stretch.batches.l2, found.by_weight),
+            ):
+                if penalty.per != "example":
+                    kept = kept - strength[:, None] * sums
+            along = along - kept[:, :, None]
+        who, changes = stretch.by_example(data, along)
+        by_example[:, who] += changes
+        lam = lam if stretch.lam is None else stretch.lam
+    return Adjoint(by_example, lam, growth(slopes, lam))
+
+
+def growth(slopes: Array, start: Array) -> Array:
+    """Return ‖∂f/∂θ_0‖ / ‖∂f/∂θ_T‖, (K,), given what they are, (K, P)."""
+    ends = np.linalg.norm(slopes, axis=1)
+    found: Array = np.linalg.norm(start, axis=1) / np.where(ends > 0, ends, 1.0)
+    return found
 
 
 def cost_of(trajectory: Trajectory, numbers: int = 1) -> float:
@@ -166,90 +144,100 @@ def _whole(plan: Plan) -> Plan:
     return plan if plan.blocks == 1 else replace(plan, blocks=1)
 
 
-def _walked(engine: PullsBack, trajectory: Trajectory, at_end: Adjoint, rescale: bool) -> Adjoint:
-    """Return the adjoint as the engine walks back, a stretch of one epoch at a time."""
-    plan, data = _whole(trajectory.plan), trajectory.data
-    by_example, lam, sizes = at_end.by_example, at_end.start, [at_end.sizes]
-    lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
-    for state, until in trajectory.stretches_back():
-        about = batches(plan, state, data, until - state.step)
-        form = form_of(plan.optimizer, plan.coefficients(state, until))
-        found = engine.pull_back(plan, state, data, until, form, lam, lam_state, rescale)
-        lam, lam_state, along = found.lam, found.lam_state, found.slopes
-        if rescale:
-            kept = found.by_gradient
-            for penalty, strength, sums in (
-                (plan.l1, about.l1, found.by_sign),
-                (plan.l2, about.l2, found.by_weight),
-            ):
-                if penalty.per != "example":
-                    kept = kept - strength[:, None] * sums
-            along = along - kept[:, :, None]
-        there = about.examples >= 0
-        who = about.examples[there]  # each once in a stretch
-        factor = 1 / np.repeat(about.S, there.sum(axis=1))
-        factor = factor if data.factors is None else factor * data.factors[who]
-        by_example[:, who] += along.transpose(1, 0, 2)[:, there] * factor
-        sizes.append(found.sizes[::-1])
-    return Adjoint(by_example, lam, np.vstack(sizes)[::-1].T)
-
-
-def steps_back(trajectory: Trajectory, slopes: Array) -> Iterator[tuple[Step, Array]]:
-    """Yield the steps from the last to the first, each with ∂f/∂θ at its beginning, (K, P)."""
+def back(trajectory: Trajectory, slopes: Array, measured: bool = False) -> Iterator[Stretch]:
+    """Walk back over a training; yield its stretches from the last to the first, sums where `measured`."""
+    plan, data, start = _whole(trajectory.plan), trajectory.data, trajectory.start
     lam = slopes.astype(np.float64)
-    lam_state = np.zeros((len(trajectory.start.opt_state), *lam.shape))
-    W = weights_of(trajectory.plan.net)
-    for state, probed in trajectory.steps_back():
-        with one_thread(numpy=True):
-            step, lam, lam_state = _step_back(trajectory, W, state, probed, lam, lam_state)
-        yield step, lam
+    lam_state = np.zeros((len(start.opt_state), *lam.shape))
+    engine, form = walker(trajectory), form_of(plan.optimizer, np.zeros((0, 3)))
+    walk: WalkBack
+    if engine is None:
+        walk = _StepByStep(trajectory, lam, lam_state)
+    else:
+        walk = engine.walk_back(plan, data, form, lam, lam_state, measured)
+    for state, until in trajectory.stretches_back():
+        form = form_of(plan.optimizer, plan.coefficients(state, until))
+        found = walk.over(state, until, form)
+        about = batches(plan, state, data, until - state.step)
+        yield Stretch(state, form, about, found, walk.lam if state.step == start.step else None)
 
 
-def _step_back(
-    trajectory: Trajectory,
-    W: Array,
-    state: State,
-    probed: WeightProbeResult,
-    lam: Array,
-    lam_state: Array,
-) -> tuple[Step, Array, Array]:
-    """Return a step, and ∂f by θ and by the optimizer's state at its beginning, given those at its end."""
-    plan, data, net = trajectory.plan, trajectory.data, trajectory.plan.net
-    m = 1.0 if plan.factors is None else plan.factors.astype(np.float64)
-    batch = probed.examples[0][probed.examples[0] >= 0]
-    S, l1, l2 = float(probed.S[0]), float(probed.l1[0]), float(probed.l2[0])
-    theta, opt_state = state.theta.astype(np.float64), state.opt_state.astype(np.float64)
-    parameters = Parameters(net.sizes, theta)
-    s = np.ones(len(batch)) if data.factors is None else data.factors[batch].astype(np.float64)
-    X, y = dense(data.X[batch]).astype(np.float64), data.Y[batch].astype(np.float64)
-    trace = forward(net, parameters, X, plan.masks(state.step, batch), plan.products)
-    parameters = as_multiplied(parameters, plan.products)  # and rounding counts as the identity
-    trace = backward(net, parameters, trace, y)
-    share = s.sum() / S  # `gradients` divides by Σ s
-    gradient = gradients(net, parameters, trace, s).flat * share
-    penalty = W * (l1 * np.sign(theta) + l2 * theta)
-    clipped, scale = plan.clip.shorten(gradient + penalty)
-    form = form_of(plan.optimizer, probed.coefficients)
+class _StepByStep:
+    """A walk back in NumPy, as the equations stand, in float64."""
 
-    lam = lam * (1 - plan.l2.decay * m) if plan.l2.decay else lam.copy()
-    lam[:, net.masked] = 0
-    moving = lam * m
-    move, at_clipped, at_m, lam_state = _pulled(form, clipped, opt_state, moving, lam_state)
-    u = _through(plan.clip, gradient + penalty, clipped, scale, at_clipped)
-    along = [hessian_times(net, parameters, trace, y, Parameters(net.sizes, v), s) for v in u]
-    before = lam * (1 - m * (1 - form.keep[0])) + l2 * W * u
-    before += share * np.array([each.product.flat for each in along])
-    step = Step(
-        replace(state, theta=theta, opt_state=opt_state), batch, S, s, trace, y, gradient, penalty,
-        move, form, lam, moving, at_m, clipped, at_clipped, u, along,
-    )  # fmt: skip
-    return step, before, lam_state
+    def __init__(self, trajectory: Trajectory, lam: Array, lam_state: Array) -> None:
+        self.trajectory, self.lam, self.lam_state = trajectory, lam, lam_state
+        self.W = weights_of(trajectory.plan.net)
+
+    def over(self, state: State, until: int, form: Form) -> Pulled:
+        """Walk over some steps, as `WalkBack.over` says."""
+        states, scales = [state], []
+        for later, seen in self.trajectory.advance(state.copy(), until, DECIDED, 1):
+            assert seen.weights is not None
+            states.append(later.copy())
+            scales.append(float(seen.weights.scale[0]))
+        plan, found = self.trajectory.plan, []
+        about = batches(plan, state, self.trajectory.data, len(scales))
+        for t in range(len(scales) - 1, -1, -1):
+            batch = about.examples[t][about.examples[t] >= 0]
+            S, l1, l2 = (float(each[t]) for each in (about.S, about.l1, about.l2))
+            with one_thread(numpy=True):
+                found.append(self._step(states[t], batch, S, l1, l2, scales[t], form.at(t)))
+        together = {name: np.array([each[name] for each in reversed(found)]) for name in found[0]}
+        return Pulled(theta=states[-1].theta, **together)
+
+    def _step(
+        self, state: State, batch: Array, S: float, l1: float, l2: float, scale: float, form: Form
+    ) -> dict[str, Array]:
+        """Walk over one step; return what `Pulled` has of it."""
+        plan, data, net = self.trajectory.plan, self.trajectory.data, self.trajectory.plan.net
+        m = 1.0 if plan.factors is None else plan.factors.astype(np.float64)
+        theta, opt_state = state.theta.astype(np.float64), state.opt_state.astype(np.float64)
+        parameters = Parameters(net.sizes, theta)
+        s = np.ones(len(batch)) if data.factors is None else data.factors[batch].astype(np.float64)
+        X, y = dense(data.X[batch]).astype(np.float64), data.Y[batch].astype(np.float64)
+        trace = forward(net, parameters, X, plan.masks(state.step, batch), plan.products)
+        parameters = as_multiplied(parameters, plan.products)  # and rounding counts as the identity
+        trace = backward(net, parameters, trace, y)
+        share = s.sum() / S  # `gradients` divides by Σ s
+        weights, signs = self.W * theta, self.W * np.sign(theta)
+        gradient = gradients(net, parameters, trace, s).flat * share + l1 * signs + l2 * weights
+        clipped, _ = plan.clip.shorten(gradient)
+
+        at_end, kept = self.lam, 1 - m * (1 - form.keep[0])
+        lam = at_end * (1 - plan.l2.decay * m)
+        lam[:, net.masked] = 0
+        moving = lam * m
+        before = opt_state[form.m] if form.m is not None else np.zeros_like(theta)
+        move, after, at_clipped, at_m, self.lam_state = _pulled(
+            form, clipped, opt_state, moving, self.lam_state
+        )
+        u = _through(plan.clip, gradient, clipped, scale, at_clipped)
+        along = [hessian_times(net, parameters, trace, y, Parameters(net.sizes, v), s) for v in u]
+        self.lam = lam * kept + l2 * self.W * u
+        self.lam += share * np.array([each.product.flat for each in along])
+        by_move, rows = moving @ move, plan.batch_size - len(batch)
+        by_rate = by_move - (1 - form.keep[0]) * (moving @ theta)
+        return {
+            "slopes": np.pad([each.slopes for each in along], ((0, 0), (0, rows))),
+            "by_gradient": u @ gradient,
+            "by_weight": u @ weights,
+            "by_sign": u @ signs,
+            "by_rate": at_clipped @ clipped if form.by_gradient else by_rate,
+            "by_move": by_move,
+            "by_after": moving @ after,
+            "by_buffer": at_m @ before,
+            "by_push": at_m @ clipped,
+            "by_decay": -(at_end * m) @ (kept * theta + m * move),
+            "outputs": np.pad([each.outputs for each in along], ((0, 0), (0, rows), (0, 0))),
+            "z": np.pad(trace.z[net.L], ((0, rows), (0, 0))),
+        }
 
 
 def _pulled(
     form: Form, g: Array, opt_state: Array, moving: Array, lam_state: Array
-) -> tuple[Array, Array, Array | None, Array]:
-    """Return the rule's move, ∂f by g and by m′, and ∂f by the optimizer's state before the step."""
+) -> tuple[Array, Array, Array, Array, Array]:
+    """Return the rule's move and m′, ∂f by g and by m′, and ∂f by the optimizer's state before the step."""
     p, q, r = form.p[0], form.q[0], form.r[0]
     before = np.zeros_like(lam_state)
     root, D = np.zeros_like(g), np.ones_like(g)
@@ -257,11 +245,11 @@ def _pulled(
         root = np.sqrt(form.beta * opt_state[form.v] + form.gamma * g * g)
         D = root + form.epsilon[0]
     e = g / D if form.early else g
-    m = None if form.m is None else form.mu * opt_state[form.m] + p * e
-    move = r * g if m is None else q * m + r * g
+    m = np.zeros_like(g) if form.m is None else form.mu * opt_state[form.m] + p * e
+    move = q * m + r * g
     top = moving if form.early else moving / D
     move = move if form.early else move / D
-    u, at_m = r * top, None
+    u, at_m = r * top, np.zeros_like(moving)
     at_D = -top * move
     if form.m is not None:
         at_m = lam_state[form.m] + q * top
@@ -275,7 +263,7 @@ def _pulled(
         at_v = lam_state[form.v] + at_D * _inverse(2 * root)
         before[form.v] = form.beta * at_v
         u = u + 2 * form.gamma * g * at_v
-    return move, u, at_m, before
+    return move, m, u, at_m, before
 
 
 def _inverse(array: Array) -> Array:
@@ -300,12 +288,3 @@ def weights_of(net: Network) -> Array:
     for W in found.W[1:]:
         W[...] = 1
     return found.flat
-
-
-def rate_slopes(plan: Plan, step: Step) -> Array:
-    """Return ∂f/∂ log η of a step's learning rate, (K,)."""
-    m = 1.0 if plan.factors is None else plan.factors
-    of_move = step.at_clipped @ step.clipped if step.form.by_gradient else step.moving @ step.move
-    lost = 1 - step.form.keep[0]
-    found: Array = of_move - lost * (step.lam @ (m * step.state.theta)) if lost else of_move
-    return found

@@ -5,7 +5,7 @@
 With momentum RMSprop divides earlier: e = g/D, θ ← κ θ + q m. Plain gradient descent has no v, and D is 1.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -37,6 +37,13 @@ class Form:
     v: int | None = None
     early: bool = False
     by_gradient: bool = False
+
+    def at(self, t: int) -> "Form":
+        """The form of step t alone."""
+        p, q, r, keep, epsilon = (
+            each[t : t + 1] for each in (self.p, self.q, self.r, self.keep, self.epsilon)
+        )
+        return replace(self, p=p, q=q, r=r, keep=keep, epsilon=epsilon)
 
 
 def form_of(rule: Any, coefficients: Array) -> Form:

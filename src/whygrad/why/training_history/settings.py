@@ -21,7 +21,7 @@ from whygrad.nn.pairings import output_error
 from whygrad.plan.plan import Penalty, Plan
 from whygrad.plan.schedules import Adaptive, OnPlateau, Schedule
 from whygrad.training.again import Change
-from whygrad.why.training_history.adjoint import IN_NUMPY, Step, rate_slopes, steps_back, weights_of
+from whygrad.why.training_history.adjoint import Stretch, back, cost_of, growth
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.removals import GROWTH
 from whygrad.why.training_history.trajectory import (
@@ -129,7 +129,7 @@ def settings(
     if x is None or y is None:
         raise InputError("settings are judged by the cost of rows: give x and y")
     f = functional(plan.net, names, trajectory.theta, x, y, None, "cost")
-    with watched(trajectory, progress, IN_NUMPY[0], MOST_TRIED * attempt) as trajectory:
+    with watched(trajectory, progress, cost_of(trajectory), MOST_TRIED * attempt) as trajectory:
         return _answer(trajectory, f, names, attempt)
 
 
@@ -198,38 +198,37 @@ class Slopes:
 
 def slopes_of(trajectory: Trajectory, slope: Array) -> Slopes:
     """Return the slopes of a number by all settings, given its gradient ∂f/∂θ_T, (P,)."""
-    plan, start = trajectory.plan, trajectory.start
-    W = weights_of(plan.net)
+    plan, start, data = trajectory.plan, trajectory.start, trajectory.data
     smooth = plan.net.C.targets in ("unit", "distribution")
     by_epoch = np.zeros(epochs_of(plan, start, trajectory.last))
-    by_example = np.zeros(plan.n)
+    by_example, lam = np.zeros((1, plan.n)), slope[None]
     l1 = l2 = decay = momentum = smoothing = 0.0
-    first, back = start.step - start.batch_index, slope[None]
-    for step, back in steps_back(trajectory, slope[None]):  # noqa: B007  the last is needed
-        theta, u = step.state.theta, step.u[0]
-        by_epoch[(step.state.step - first) // plan.steps_per_epoch] += rate_slopes(plan, step)[0]
-        by_example[step.examples] += step.s * step.along[0].slopes / step.S
+    first = start.step - start.batch_index
+    for stretch in back(trajectory, slope[None], measured=True):
+        found, S = stretch.pulled, stretch.batches.S.tolist()
+        by_epoch[(stretch.state.step - first) // plan.steps_per_epoch] += found.by_rate.sum()
+        who, changes = stretch.by_example(data, found.slopes)
+        by_example[:, who] += changes
         # Per unit of the strength, which is divided as the penalty says.
-        l1 += float(u @ (W * np.sign(theta))) * replace(plan.l1, strength=1.0).of_batch(
-            step.S, plan.n
-        )
-        l2 += float(u @ (W * theta)) * _of_one(plan.l2).of_batch(step.S, plan.n)
-        if plan.l2.per == "step":
-            decay += _decay_slope(plan, step)
-        momentum += _momentum_slope(plan, step)
+        for_one = [[_of_one(each).of_batch(s, plan.n) for s in S] for each in (plan.l1, plan.l2)]
+        l1 += float(for_one[0] @ found.by_sign[:, 0])
+        l2 += float(for_one[1] @ found.by_weight[:, 0])
+        decay += float(found.by_decay.sum())
+        momentum += _momentum_slope(plan, stretch)
         if smooth:
-            smoothing += _smoothing_slope(plan, step)
+            smoothing += _smoothing_slope(trajectory, stretch)
+        lam = lam if stretch.lam is None else stretch.lam
     groups, count = groups_of(trajectory)
     has = getattr(plan.optimizer, "momentum", None) or getattr(plan.optimizer, "beta1", None)
     return Slopes(
         by_epoch,
-        np.bincount(groups, by_example, count),
+        np.bincount(groups, by_example[0], count),
         l1,
         l2 if plan.l2.per != "step" else np.nan,
         decay if plan.l2.per == "step" else np.nan,
         momentum if has and type(plan.optimizer).__name__ != "Nadam" else np.nan,
         smoothing if smooth else np.nan,
-        float(np.linalg.norm(back) / (np.linalg.norm(slope) or 1.0)),
+        float(growth(slope[None], lam)[0]),
     )
 
 
@@ -238,40 +237,34 @@ def _of_one(penalty: Penalty) -> Penalty:
     return Penalty(0.0) if penalty.per == "step" else replace(penalty, strength=1.0)
 
 
-def _decay_slope(plan: Plan, step: Step) -> float:
-    """Return ∂f by the decay per step: θ′ = (1 − d m) θ̃."""
-    m = 1.0 if plan.factors is None else plan.factors.astype(np.float64)
-    kept = step.state.theta * (1 - m * (1 - step.form.keep[0])) + m * step.move
-    return -float(step.lam[0] @ (m * kept / (1 - plan.l2.decay * m)))
-
-
-def _momentum_slope(plan: Plan, step: Step) -> float:
-    """Return ∂f by μ of SGD and RMSprop, and by β₁ of Adam and AdamW."""
-    form, rule = step.form, plan.optimizer
-    if form.m is None or step.at_m is None:
-        return 0.0
-    before = step.state.opt_state[form.m]
-    found = float(step.at_m[0] @ before)
+def _momentum_slope(plan: Plan, stretch: Stretch) -> float:
+    """Return ∂f by μ of SGD and RMSprop, and by β₁ of Adam and AdamW: m′ = β₁ m + (1 − β₁) g."""
+    rule, found, form = plan.optimizer, stretch.pulled, stretch.form
+    slope = float(found.by_buffer.sum())
     if form.by_gradient:
-        if getattr(rule, "nesterov", False):  # θ moves by μ m′ − η g
-            found += float(step.moving[0] @ (form.mu * before + form.p[0] * step.clipped))
-        return found
+        # With Nesterov's θ moves by μ m′ − η g.
+        return slope + (float(found.by_after.sum()) if getattr(rule, "nesterov", False) else 0.0)
     beta1 = getattr(rule, "beta1", None)
     if beta1 is None:
-        return found
-    t = step.state.step + 1 - step.state.begun
-    found -= float(step.at_m[0] @ step.clipped)  # m′ = β₁ m + (1 − β₁) g
-    return found + float(step.moving[0] @ step.move) * t * beta1 ** (t - 1) / (1 - beta1**t)
+        return slope
+    t = stretch.state.step + 1 - stretch.state.begun + np.arange(len(found.by_move))
+    bias = t * beta1 ** (t - 1) / (1 - beta1**t)
+    return slope - float(found.by_push.sum()) + float(bias @ found.by_move[:, 0])
 
 
-def _smoothing_slope(plan: Plan, step: Step) -> float:
+def _smoothing_slope(trajectory: Trajectory, stretch: Stretch) -> float:
     """Return ∂f by ε: δ at the output is linear in y, and y = (1 − ε) y₀ + ε e."""
-    net, trace = plan.net, step.trace
-    equal = 1 / step.y.shape[1] if net.C.targets == "distribution" else 0.5
-    dy = (equal - step.y) / (1 - plan.label_smoothing)
-    z, a = trace.z[net.L], trace.a[net.L]
-    ends = [output_error(net.f[net.L], net.C, z, a, step.y + h * dy) for h in (0.0, 1.0)]
-    return float((step.s[:, None] * (ends[1] - ends[0]) * step.along[0].outputs).sum() / step.S)
+    plan, net, there = trajectory.plan, trajectory.plan.net, stretch.batches.examples >= 0
+    y = trajectory.data.Y[stretch.batches.examples[there]].astype(np.float64)
+    equal = 1 / y.shape[1] if net.C.targets == "distribution" else 0.5
+    dy = (equal - y) / (1 - plan.label_smoothing)
+    z = stretch.pulled.z[there].astype(np.float64)
+    a = net.f[net.L].value(z)
+    near, far = (output_error(net.f[net.L], net.C, z, a, y + h * dy) for h in (0.0, 1.0))
+    along = stretch.pulled.outputs[:, 0][there]
+    changes = np.zeros((len(there), 1, there.shape[1]))
+    changes[:, 0][there] = ((far - near) * along).sum(axis=1)
+    return float(stretch.by_example(trajectory.data, changes)[1].sum())
 
 
 def _best_epochs(plan: Plan, by_epoch: Array, later: bool) -> tuple[int, int, float]:

@@ -7,13 +7,13 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from whygrad.answers.names import Names
-from whygrad.engines import Engine, ProbeResult, Probes, WeightProbe, WeightProbeResult, choose
+from whygrad.engines import Engine, ProbeResult, Probes, choose
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
@@ -34,9 +34,6 @@ Encode = Callable[[Any, Any], tuple[Any, Any]]
 
 # From changes to the parameters that the training then ends with, run side by side; told how far it is.
 Retrain = Callable[[Sequence[Change], Tell], list[Array]]
-
-# Probes one weight, for the sake of what is seen beside it: the batch, its S and the step's coefficients.
-DECIDED = Probes(weights=(WeightProbe(1, (0, 1), (0, 1)),))
 
 
 def _no_rows() -> None:
@@ -89,6 +86,9 @@ class Trajectory:
         What `advance` runs the steps on, whose memory for them others may use as well.
     tell : callable
         Told what is done, and how many of how many steps.
+    known : list of State
+        States that were met when the training ran, from the start on, where walks back begin; empty until
+        the first walk where it ran elsewhere.
     """
 
     plan: Plan
@@ -105,6 +105,7 @@ class Trajectory:
     seconds: float | None = None
     engine: Engine | None = None
     tell: Tell = nobody
+    known: list[State] = field(default_factory=list)
 
     def again(self, changes: Sequence[Change]) -> list[Array]:
         """Train from the start with each of several changes; return the parameters of each."""
@@ -133,39 +134,30 @@ class Trajectory:
                 yield seen[1], after.theta
                 self._back(before)
 
-    def steps_back(self) -> Iterator[tuple[State, WeightProbeResult]]:
-        """Yield the state before each step, and what decided the step, from the last to the first.
-
-        The steps are run twice: for states √T apart, and for all between two of them; 2√T are kept.
-        """
-        for before, until in self._far_apart():
-            found = []
-            for state, seen in self.advance(before.copy(), until, DECIDED, 1):
-                assert seen.weights is not None
-                found.append((before, seen.weights))
-                before = _kept(state)
-            for state, decided in reversed(found):
-                yield state, decided
-                self._back(state)
-
     def stretches_back(self) -> Iterator[tuple[State, int]]:
         """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
 
-        The steps are run once, and once more where a stretch, of √T of them or as many as there is `ROOM`
-        for, has more than one epoch.
+        The steps are run once for states √T apart, unless these are known, and once more where there are
+        too many epochs for a state of each.
         """
-        per_epoch = self.plan.steps_per_epoch
-        for before, until in self._far_apart(
-            ROOM // (1 + self.start.opt_state.size + len(self.theta))
-        ):
-            if before.batch_index + until - before.step <= per_epoch:
-                yield before, until
-                self._back(before)
+        per_epoch, until = self.plan.steps_per_epoch, self.last
+        if not self.known:
+            self.known[:] = self._far_apart()
+        far = [*self.known]
+        while far:
+            before = far.pop()
+            if before.step >= until:
                 continue
-            ends = self._states(before, until, per_epoch)
-            for state, later in reversed([*zip(ends, ends[1:], strict=False)]):
-                yield state, later.step
-                self._back(state)
+            ends = [before]
+            if before.batch_index + until - before.step > per_epoch:
+                ends = self._states(before, until, per_epoch)
+            for state, later in reversed(
+                [*zip(ends, [*(end.step for end in ends[1:]), until], strict=False)]
+            ):
+                if state.step < later:
+                    yield state, later
+                    self._back(state)
+            until = before.step
 
     def _again(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Run all the steps, and tell how many are run."""
@@ -180,20 +172,15 @@ class Trajectory:
     def _tell(self, doing: str, done: int) -> None:
         self.tell(doing, done, self.last - self.start.step)
 
-    def _far_apart(self, least: int = 1) -> Iterator[tuple[State, int]]:
-        """Yield states √T and more apart, from last to first, and the step that the next begins at."""
-        apart = max(1, least, math.isqrt(self.last - self.start.step))
+    def _far_apart(self) -> list[State]:
+        """Run the steps for states √T and more apart, and see that they arrive."""
+        apart, each = spacing(self.plan, self.start, self.last)
         far, state = [self.start], self.start
         for state, _ in self._again(Probes(), apart):
-            if state.step - far[-1].step >= apart:
+            if each or state.step - far[-1].step >= apart:
                 far.append(_kept(state))
         self._arrived(state)
-        until = self.last
-        while far:
-            before = far.pop()
-            if before.step < until:
-                yield before, until
-            until = before.step
+        return far
 
     def _arrived(self, state: State) -> None:
         """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
@@ -210,6 +197,16 @@ class Trajectory:
         for later, _ in self.advance(state.copy(), until, Probes(), chunk):
             states.append(_kept(later))
         return states
+
+
+def spacing(plan: Plan, start: State, last: int) -> tuple[int, bool]:
+    """Return how many steps apart states are kept for a walk back, and whether at the ends of epochs too.
+
+    √T, or as many as there is `ROOM` for, and at the ends of epochs where these are no closer.
+    """
+    T = max(1, last - start.step)
+    apart = max(1, ROOM // (1 + start.opt_state.size + len(start.theta)), math.isqrt(T))
+    return apart, plan.steps_per_epoch * apart >= T
 
 
 def _kept(state: State) -> State:
@@ -279,13 +276,24 @@ def trajectory(
 
     began = time.perf_counter()
     state, end = start, plan.epochs * plan.steps_per_epoch
-    for later, _ in steps(start.copy(), end, Probes(), plan.steps_per_epoch):
-        state = later
+    known, (apart, each) = [start.copy()], spacing(plan, start, end)
+    for state, _ in steps(start.copy(), end, Probes(), apart):
+        if each or state.step - known[-1].step >= apart:
+            known.append(_kept(state))
     took = time.perf_counter() - began
     theta = final(plan, state)
     last = state.step if theta is state.theta else state.early_stopping.best_step
     return Trajectory(
-        plan, seen, start, last, theta.copy(), steps, retrain, seconds=took, engine=machine
+        plan,
+        seen,
+        start,
+        last,
+        theta.copy(),
+        steps,
+        retrain,
+        seconds=took,
+        engine=machine,
+        known=known,
     )
 
 

@@ -85,7 +85,7 @@ def curvature(
 
 
 class NativeWalk:
-    """A training that the native engine walks back over: ∂f stays in the loop's memory, and in its order."""
+    """A training that the native engine walks back over: ∂f stays in the loop's memory and order."""
 
     def __init__(
         self, engine: Any, layout: Layout, plan: Plan, data: Data, form: Any, lam: Array, lam_state: Array,

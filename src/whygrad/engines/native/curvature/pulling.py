@@ -8,8 +8,8 @@ the optimizer's state:
 
 u is ∂f by the gradient of the step, through clipping as it acted. The pass along u gives the slopes
 ∇C_x · u of all examples, and adds Hu to λ where that lies. All is in the precision of the training. What
-the steps, taken again, had in the workspace need not be found twice: z, a and δ, and g, which of a rule with
-m and v is (m′ − μ m)/p.
+the steps, taken again, had in the workspace is not found twice: z, a and δ, and g, which of a rule with m
+and v is (m′ − μ m)/p.
 """
 
 import math
@@ -341,7 +341,7 @@ def _numbers(rule: Rule, coefficients: Array, like: Array) -> Any:
 
 @inlined_kernel
 def _inverses(v: Any, g: Any, epsilon: Any, beta: Any, gamma: Any) -> Any:
-    """Return 1/D and 1/2√v′, 0 where there was no gradient yet, by one division: it takes as long as all."""
+    """Return 1/D and 1/2√v′, 0 where there was no gradient yet, by one division, as long as all else."""
     zero, one, half = type(v)(0), type(v)(1), type(v)(0.5)
     root = math.sqrt(beta * v + gamma * g * g)
     D, safe = root + epsilon, root if root > zero else one
@@ -349,40 +349,44 @@ def _inverses(v: Any, g: Any, epsilon: Any, beta: Any, gamma: Any) -> Any:
     return both * safe, half * both * D if root > zero else zero
 
 
-@kernel
+@lanes_kernel
 def _settings(
     rule: Rule, coefficients: Array, decay: float, theta: Array, after: Array, m: Array, v: Array,
     g: Array, factors: Array, lam: Array, lam_m: Array, found: Array,
 ) -> None:  # fmt: skip
     """Add up what the settings of the rule did to f over a stretch, before λ is pulled back over it."""
-    p, q, r, epsilon, keep = (
-        coefficients[P], coefficients[Q], coefficients[R], coefficients[EPSILON], coefficients[KEEP],
+    p, q, r, epsilon, lost = (
+        coefficients[P], coefficients[Q], coefficients[R], coefficients[EPSILON], 1.0 - coefficients[KEEP],
     )  # fmt: skip
+    divides, buffered, apart = rule.v >= 0, rule.m >= 0, len(factors) > 0
+    by_rate = by_move = by_after = by_buffer = by_push = by_decay = 0.0
     for i in range(len(lam)):
-        factor = float(factors[i]) if len(factors) > 0 else 1.0
-        slope, whole = float(g[i]), float(lam[i])
-        found[BY_DECAY] -= whole * factor * float(after[i]) / (1.0 - decay * factor)
-        moving = whole * (1.0 - decay * factor) * factor
-        inverse = 1.0
-        if rule.v >= 0:
-            inverse = 1.0 / (
-                math.sqrt(rule.beta * float(v[i]) + rule.gamma * slope * slope) + epsilon
-            )
+        factor = float(factors[i]) if apart else 1.0
+        slope, whole, kept = float(g[i]), float(lam[i]), 1.0 - decay * factor
+        by_decay -= whole * factor * float(after[i]) / kept
+        moving = whole * kept * factor
+        root = math.sqrt(rule.beta * float(v[i]) + rule.gamma * slope * slope) if divides else 1.0
+        inverse = 1.0 / (root + epsilon) if divides else 1.0
         early = inverse if rule.early else 1.0
-        late = inverse / early
-        buffer, at_m = 0.0, 0.0
-        if rule.m >= 0:
-            buffer = rule.mu * float(m[i]) + p * slope * early
-            at_m = float(lam_m[i]) + q * moving * late
-            found[BY_BUFFER] += at_m * float(m[i])
-            found[BY_PUSH] += at_m * slope
-            found[BY_AFTER] += moving * buffer
+        late = 1.0 if rule.early else inverse
+        old = float(m[i]) if buffered else 0.0
+        buffer = rule.mu * old + p * slope * early
+        at_m = float(lam_m[i]) + q * moving * late
         move = (q * buffer + r * slope) * late
-        found[BY_MOVE] += moving * move
-        if rule.v >= 0:
-            found[BY_RATE] += moving * (move - (1.0 - keep) * float(theta[i]))
-        else:  # where the rate stands with g
-            found[BY_RATE] += (r * moving + p * at_m) * slope
+        by_buffer += at_m * old
+        by_push += at_m * slope
+        by_after += moving * buffer
+        by_move += moving * move
+        # Without a denominator the rate stands with g.
+        by_rate += (
+            moving * (move - lost * float(theta[i])) if divides else (r * moving + p * at_m) * slope
+        )
+    found[BY_RATE] += by_rate
+    found[BY_MOVE] += by_move
+    found[BY_AFTER] += by_after
+    found[BY_BUFFER] += by_buffer
+    found[BY_PUSH] += by_push
+    found[BY_DECAY] += by_decay
 
 
 @lanes_kernel
