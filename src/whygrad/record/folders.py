@@ -69,9 +69,9 @@ def train_folder(
 ) -> FolderResult:
     """Train a network on a folder of Parquet files that need not fit into memory.
 
-    One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups in
-    a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are shuffled.
-    The same seed gives the same bits, in any number of processes, of which each reads its share.
+    One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups
+    in a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are
+    shuffled. The same seed gives the same bits, in any number of processes, of which each reads its share.
 
     Parameters
     ----------
