@@ -55,7 +55,7 @@ def examples_of(
 
 
 class _Reader:
-    """Takes rows of blocks by their indices, and keeps the last ones, and the blocks that were used last."""
+    """Takes rows of blocks by their indices; keeps the last ones, and the blocks that were used last."""
 
     def __init__(self, folder: Folder, names: list[str], blocks: Sequence[Span], kept: int) -> None:
         self.folder, self.names, self.blocks, self.kept = folder, names, blocks, kept
