@@ -68,6 +68,7 @@ def ending_if_parted() -> Iterator[None]:
         yield
     except Parted as error:
         note(str(error))
+        _abandon(PARTED)
         raise SystemExit(PARTED) from None
 
 
@@ -95,7 +96,9 @@ def waiting(seconds: float | None) -> Iterator[None]:
         timer.start()
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if isinstance(error, ValueError) and "Gloo" not in str(error):
+            raise
         told = str(error).split("\n", 1)[0]
         raise Parted(
             f"another process of this training is gone, what was recorded is there ({told:.160})"
@@ -169,7 +172,7 @@ class Processes:
         except WhygradError as error:
             mine = None, error
         except BaseException:
-            _abandon()
+            _abandon(INTERRUPTED)
             raise
         content = pickle.dumps(mine)
         with ending_if_parted(), waiting(START):  # others may still be at work
@@ -285,10 +288,16 @@ def _leave(group: Processes) -> None:
             os._exit(1)
 
 
-def _abandon() -> None:
-    """Leave at the end without a word: the others wait for something else, and the launcher ends them."""
+def _abandon(code: int) -> None:
+    """Leave at the end without a word to the others, which are gone or wait for something else."""
     atexit.unregister(_leave)
-    atexit.register(os._exit, INTERRUPTED)
+    atexit.register(_exit, code)
+
+
+def _exit(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_with(launcher: int) -> None:

@@ -118,16 +118,17 @@ class Folder:
 
 def is_folder(path: Any) -> bool:
     """Return whether a table is given as a folder of files, or as the address of one."""
-    return isinstance(path, str | PathLike) and (_is_address(path) or Path(path).is_dir())
+    return isinstance(path, str | PathLike) and (is_address(path) or Path(path).is_dir())
 
 
-def _is_address(path: str | PathLike[str]) -> bool:
+def is_address(path: str | PathLike[str]) -> bool:
+    """Return whether a folder is given as an address, such as s3://bucket/folder."""
     return isinstance(path, str) and ADDRESS.match(path) is not None
 
 
 def where(path: str | PathLike[str]) -> str:
     """Return a folder as a run remembers it: an address as it is, a path from the root on."""
-    return str(path) if _is_address(path) else str(Path(path).resolve())
+    return str(path) if is_address(path) else str(Path(path).resolve())
 
 
 def files_of(path: str | PathLike[str]) -> list[Place]:
@@ -137,7 +138,7 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
     """
     shown = str(path)
     with told(path):
-        if _is_address(path):
+        if is_address(path):
             system, root = pa.fs.FileSystem.from_uri(shown)
         else:
             system, root = pa.fs.LocalFileSystem(), Path(path).as_posix()
