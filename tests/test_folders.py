@@ -16,6 +16,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from covering import pairwise
+from object_store import serving
 from whygrad.engines import WeightProbe, choose
 from whygrad.nn import Data
 from whygrad.pipeline.settings import Settings
@@ -306,6 +307,41 @@ def test_row_groups_that_disappear_end_it_in_one_line_and_nothing_is_lost(
     shutil.copy(folder / "1.parquet", gone)
     monkeypatch.setattr(Folder, "group", read)
     assert wg.open_run(run).resume().stopped == "all epochs done"
+
+
+STORE = """
+import sys
+import whygrad as wg
+from whygrad.pipeline.streamed import training
+
+training.NUMBERS = 2**12
+options = dict(hidden=(8,), epochs=6, engine="reference", record=sys.argv[2])
+found = wg.train_folder(sys.argv[1], "y", **options)
+run = wg.open_run(sys.argv[2])
+assert (run.predict(sys.argv[1]) == run.predict(sys.argv[3])).all()
+print(run.replay().verdict, run.manifest["data"]["path"])
+"""
+
+
+def test_a_folder_in_an_object_store_is_trained_on_as_one_on_disk(folder, trained, tmp_path):
+    run, address = tmp_path / "a.run", f"s3://bucket/{folder.name}"
+    with serving(folder.parent) as (server, asked):
+        told = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}
+        command = [sys.executable, "-c", STORE, address, str(run), str(folder)]
+        done = subprocess.run(
+            command, env=os.environ | told | {"AWS_REGION": "x"}, capture_output=True, timeout=300
+        )
+    assert done.returncode == 0, done.stderr.decode()
+    assert f"equal to the last bit {address}" in done.stdout.decode()
+    assert {"0.parquet", "1.parquet", "2.parquet"} <= set(asked)
+    theta = wg.open_run(trained).theta.flat
+    assert wg.open_run(run).theta.flat.tobytes() == theta.tobytes()
+
+
+def test_an_address_with_credentials_is_refused_since_a_run_keeps_it():
+    for address in ("s3://key:secret@bucket/a", "s3://bucket/a?endpoint_override=x"):
+        with pytest.raises(wg.InputError, match="give credentials and options by the environment"):
+            open_folder(address)
 
 
 MEMORY = """

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet
 
-from whygrad.errors import FileError
+from whygrad.errors import FileError, InputError
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import (
     HOLDS,
@@ -34,6 +34,7 @@ from whygrad.tables.columns import (
 from whygrad.tables.opening import PARQUET, told
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://.")
+SECRET = re.compile(r"@|\?")  # what begins or ends the credentials and options in an address
 END = 8  # bytes behind a Parquet file's footer: its length, and PAR1
 
 
@@ -137,6 +138,11 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
     Names that begin with _ or . are those of programs that write such folders, and no tables.
     """
     shown = str(path)
+    if is_address(path) and SECRET.search(shown):
+        raise InputError(
+            "the address of a folder is written into its run: give credentials and options by the "
+            "environment, such as AWS_ACCESS_KEY_ID, and not in it"
+        )
     with told(path):
         if is_address(path):
             system, root = pa.fs.FileSystem.from_uri(shown)
