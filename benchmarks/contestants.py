@@ -61,6 +61,8 @@ _COSTS = {
 class Native:
     """whygrad's native engine."""
 
+    engine_name = "native"
+
     def __init__(self, case: Case, theta: np.ndarray, X: np.ndarray, Y: np.ndarray) -> None:
         from whygrad.engines import choose
         from whygrad.nn.arrays import Data
@@ -80,7 +82,7 @@ class Native:
             X = csr_array(X)
         self.data = Data(X, Y)
         self.state = State(theta.copy(), rule.init(theta))
-        self.engine = choose("native", self.plan)
+        self.engine = choose(self.engine_name, self.plan)
 
     def epoch(self, order: np.ndarray, steps: int) -> None:
         """Run some steps; the order is its own, by seed and epoch, unless examples come as they are."""
@@ -98,6 +100,12 @@ class Native:
     @property
     def theta(self) -> np.ndarray:
         return self.state.theta
+
+
+class Xla(Native):
+    """whygrad's engine on JAX."""
+
+    engine_name = "xla"
 
 
 class NumPy:
@@ -423,6 +431,7 @@ class Jax:
 
 CONTESTANTS = {
     "whygrad": Native,
+    "whygrad xla": Xla,
     "NumPy": NumPy,
     "scikit-learn": ScikitLearn,
     "PyTorch eager": PyTorch,

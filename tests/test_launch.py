@@ -11,11 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import whygrad as wg
 from command import whygrad
+from whygrad.engines import WeightProbe
 from whygrad.plan.plan import Plan
+from whygrad.why.training_history.accounts import accounts
 
 pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
 
@@ -88,15 +92,24 @@ def test_one_two_and_four_processes_give_the_same_bits(script):
     assert said[0].count("\n") == 4 and said[1:] == [said[0]] * 2
 
 
+DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
+
+
 def train(folder, n, *more):
-    options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "60")
-    words = ("train", "breast_cancer", *options, "--no-comparison", "--run", "a.run")
+    options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "25")
+    words = ("train", os.environ[DATA], "--target", "y", *options, "--run", "a.run")
     return launched(folder, "-n", str(n), *more, *words)
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     """The training that those below are to end with."""
+    data = os.environ[DATA] = str(tmp_path_factory.mktemp("data"))
+    draws = np.random.default_rng(0)
+    for i in range(3):
+        X = draws.normal(size=(400, 6))
+        columns = {f"x{k}": X[:, k] for k in range(6)} | {"y": X[:, 0] * X[:, 1] > 0}
+        pq.write_table(pa.table(columns), f"{data}/{i}.parquet", row_group_size=50)
     folder = tmp_path_factory.mktemp("undisturbed")
     process = train(folder, 1)
     _, told = process.communicate(timeout=PATIENCE)
@@ -149,6 +162,17 @@ def test_killed_on_four_it_goes_on_on_two_and_on_one_to_the_same_bits(seed, undi
         assert process.returncode == 0, told.decode()
     for folder in (tmp_path, tmp_path / "b"):
         assert_same_end(wg.open_run(folder / "a.run"), undisturbed)
+    answers_on_one(wg.open_run(tmp_path / "a.run"), tmp_path)
+
+
+def answers_on_one(run, folder):
+    """What was recorded by several processes is asked, replayed and forked by this one."""
+    assert str(run.replay().verdict).endswith("equal to the last bit")
+    ledger = accounts(run.trajectory(), WeightProbe(2, (0, 1), (0, 1)))
+    assert len(ledger.by_example) == run.plan.n and (np.abs(ledger.rounding) <= ledger.bound).all()
+    assert run.why.weight(layer=1, to=0, from_=0) is not None
+    fork = run.fork(run.step - 20, learning_rate=0.01, record=folder / "fork.run")
+    assert fork.step == run.step and fork.replay().verdict.holds
 
 
 def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, tmp_path):
@@ -164,7 +188,7 @@ def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, 
     assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
-def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(tmp_path):
+def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(undisturbed, tmp_path):
     launcher = train(tmp_path, 2)
     until = time.monotonic() + PATIENCE
     while not recorded_steps(tmp_path):
@@ -177,6 +201,24 @@ def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(tmp_path):
     assert "interrupted: a.run holds what training gave so far" in told.decode()
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
     assert wg.open_run(tmp_path / "a.run").history.stopped == "interrupted"
+
+
+def test_row_groups_that_disappear_end_all_in_one_line_and_it_goes_on_once_they_are_back(
+    undisturbed, tmp_path
+):
+    away = tmp_path / "away.parquet"
+    launcher = train(tmp_path, 2)
+    file, until = Path(os.environ[DATA]) / "1.parquet", time.monotonic() + PATIENCE
+    while not recorded_steps(tmp_path):
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    file.rename(away)
+    try:
+        _, told = launcher.communicate(timeout=PATIENCE)
+    finally:
+        away.rename(file)
+    assert launcher.returncode in (1, 2) and f"{file}: cannot be read" in told.decode()
+    assert "Traceback" not in told.decode() and wg.open_run(tmp_path / "a.run").step
 
 
 def test_other_data_in_one_process_are_told_in_one_line(script):

@@ -5,8 +5,9 @@ And `whygrad export`: the network itself → a file that predicts elsewhere.
 
 import io
 import os
+import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -28,13 +29,16 @@ from whygrad.cli.arguments import (
     read_options,
 )
 from whygrad.cli.printing import note_lines, print_json, printer
+from whygrad.engines.xla import following, joined, launched
 from whygrad.errors import FileError, InputError
 from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
 from whygrad.nn.functions import Array
+from whygrad.pipeline.streamed.folder import files_of, is_folder
 from whygrad.record import open_run
 from whygrad.record.rows import outputs
 from whygrad.tables import Target, quoted
+from whygrad.tables.opening import PARQUET
 
 ENDINGS = (".csv", ".parquet", ".pq")
 ALL = "all"  # what --keep takes for every column
@@ -74,8 +78,17 @@ def predict(
     notes: list[str] = []
     asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
     rows_kept = None if ALL in (keep or ()) else keep or []
-    found = outputs(opened, file, notes, asked=asked, keep=rows_kept)
-    pieces = _predictions(found, opened.encoding.target, name, probabilities, rows_kept, digits)
+
+    def predicted(file: str) -> Iterator[Any]:
+        found = outputs(opened, file, notes, asked=asked, keep=rows_kept)
+        return _predictions(found, opened.encoding.target, name, probabilities, rows_kept, digits)
+
+    if launched():
+        rows, notes = _write_together(file, out, predicted, notes)
+        if following():
+            return 0
+        return _show_written(run, file, out, rows, notes, json)
+    pieces = predicted(file)
     if out is None:
         if json:
             raise InputError("--json tells what was written: name a file with -o OUT")
@@ -92,12 +105,58 @@ def predict(
         return 0
     _check_out(out, overwrite)
     rows = _write(out, pieces, overwrite)
+    return _show_written(run, file, out, rows, notes, json)
+
+
+def _show_written(
+    run: Path, file: str, out: Path | None, rows: int, notes: list[str], json: bool
+) -> int:
     note_lines(notes)
     if json:
         print_json({"run": str(run), "file": file, "out": str(out), "rows": rows})
     else:
         printer().print(f"{rows:,} row{'' if rows == 1 else 's'} predicted: {out}")
     return 0
+
+
+def _write_together(
+    folder: str,
+    out: Path | None,
+    predicted: Callable[[str], Iterator[Any]],
+    notes: list[str],
+) -> tuple[int, list[str]]:
+    """Write a folder with a file of predictions for each of a folder's, of which each process takes some.
+
+    Return the number of rows, and what all processes have to say of them.
+    """
+    if out is None or out.suffix.lower() not in PARQUET or not is_folder(folder):
+        raise InputError(
+            "several processes predict a folder of Parquet files, into another: give its name with -o "
+            "OUT.parquet"
+        )
+    group = joined()
+    if os.path.lexists(out) or not out.parent.is_dir():
+        there = "exists already" if out.parent.is_dir() else f"there is no folder {out.parent}"
+        raise FileError(f"{out}: {there}: several processes write a new folder, name another")
+    temporary = out.with_name(f".{out.name}.{group.done(lambda: uuid4().hex)[0]}")
+
+    def write_own() -> tuple[int, list[str]]:
+        rows = 0
+        for place in files_of(folder)[group.index :: group.count]:
+            rows += _write(temporary / place.name, predicted(place.shown), False)
+        return rows, notes
+
+    try:
+        with _told(out):
+            temporary.mkdir(exist_ok=True)
+            found = group.done(write_own)
+            if not group.follows:
+                os.replace(temporary, out)
+    finally:
+        if not group.follows:
+            shutil.rmtree(temporary, ignore_errors=True)
+    lines = dict.fromkeys(line for _, said in found for line in said)
+    return sum(rows for rows, _ in found), [*lines]
 
 
 def export(

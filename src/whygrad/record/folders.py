@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.engines import choose
-from whygrad.engines.xla import following
+from whygrad.engines.xla import following, joined
 from whygrad.errors import InputError, nearest
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import Streaming, begin, open_folder, score
+from whygrad.pipeline.streamed import Folder, Streaming, begin, open_folder, score
 from whygrad.pipeline.streamed.folder import where
 from whygrad.plan.plan import start
 from whygrad.record.files.location import check_place
@@ -69,9 +69,9 @@ def train_folder(
 ) -> FolderResult:
     """Train a network on a folder of Parquet files that need not fit into memory.
 
-    One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups in
-    a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are shuffled.
-    The same seed gives the same bits, in any number of processes, of which each reads its share.
+    One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups
+    in a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are
+    shuffled. The same seed gives the same bits, in any number of processes, of which each reads its share.
 
     Parameters
     ----------
@@ -123,7 +123,7 @@ def train_folder(
             )
     if record is not None and not following():
         check_place(Path(record), overwrite)
-    given = begin(open_folder(folder), target, Settings(**options), task)
+    given = begin(_same_folder(folder), target, Settings(**options), task)
     plan = given.plan
     engine = choose(given.settings.engine, plan)
     training = Training(plan, start(plan), given.data, None, engine)
@@ -141,6 +141,21 @@ def train_folder(
         conclude(Path(record), fitted, {"seconds": seconds} | found.to_dict())
         tell_recorded(Path(record), callbacks)
     return FolderResult(fitted, given.encoding, given, found.scores, given.scored_on, seconds)
+
+
+def _same_folder(path: str | PathLike[str]) -> Folder:
+    """Return a folder, which all processes of a training see alike."""
+    found: list[Folder] = []
+
+    def opened() -> str:
+        found.append(open_folder(path))
+        return found[0].digest
+
+    first, *others = joined().done(opened)
+    for i, digest in enumerate(others, start=1):
+        if digest != first:
+            raise InputError(f"process {i} does not have the files of process 0: give all the same")
+    return found[0]
 
 
 def _details(given: Streaming, overwrite: bool) -> Details:

@@ -37,6 +37,7 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
+from whygrad.record.source import FOLDER
 from whygrad.training.again import Change, leaving_out
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import renewed
@@ -450,7 +451,7 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
         kept = source.get(name, {})
         source[name] = {part: value for part, value in kept.items() if part not in seen}
     encoding = given.encoding.to_dict() if given.on_table else None
-    copied = True if data["copied"] else None
+    copied = True if data["copied"] else False if data["kind"] == FOLDER else None
     others = {
         part: read_copy(given.path, part)
         for part in data["sha256"]

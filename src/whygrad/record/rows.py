@@ -34,8 +34,8 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import score
-from whygrad.pipeline.streamed.folder import files_of, is_folder
+from whygrad.pipeline.streamed import open_folder, score
+from whygrad.pipeline.streamed.folder import files_of, is_address, is_folder
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
@@ -205,6 +205,13 @@ def _pieces(
                 WORKBOOK
             ):  # that training read a workbook is no reason
                 asked = replace(asked, sheet=None)
+        if is_address(data):
+            folder = open_folder(data)
+            names = [name for name in folder.kinds if keep is None or name in wanted]
+            for at in range(len(folder.groups)):
+                group = folder.group(at, names)
+                yield from (group.slice(i, ROWS) for i in range(0, group.num_rows, ROWS))
+            return
         for file in files_of(data) if is_folder(data) else [data]:
             yield from batches(f"{file}", ROWS, None if keep is None else wanted, needed, asked)
         return

@@ -58,13 +58,14 @@ def roll_back(
 def with_first_cost(plan: Plan, state: State, data: Data) -> State:
     """Return the state with the cost that its training begins with, unless it knows it already.
 
-    It is that of some examples, spread over the data where these are in memory, penalties included, which is
+    It is that of some examples, spread over the data where these are in memory, penalties included. That is
     as good as that of all for telling by how many orders of magnitude a cost rises.
     """
     if state.first_cost:
         return state
     # Where rows are read on demand, those side by side: the others lie in all files.
-    few = slice(BLOCK) if data.on_demand else slice(None, None, -(-len(data.Y) // BLOCK))
+    n = len(data.Y)
+    few = np.arange(min(n, BLOCK)) if data.on_demand else slice(None, None, -(-n // BLOCK))
     s = None if data.factors is None else data.factors[few]
     theta = Parameters(plan.net.sizes, state.theta)
     with one_thread(numpy=True), np.errstate(all="ignore"):

@@ -144,8 +144,6 @@ def _run(
             stopped = INTERRUPTED
         return stopped
 
-    state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
-    checkpoints = Rollback(state)
     wanted = merge_probes(called)
     chunk, stopped, risen, seen = 8, "", "", ProbeResult()
     held = steps_held(plan, data)
@@ -155,6 +153,8 @@ def _run(
     glance, due = False, 0.0  # whether an epoch is taken by itself; the step from which one may be
     late: Sequence[Epoch] = ()  # epochs before a divergence that no callback was told of
     with interruption(engine) as interrupted, closing(called), beside_others():
+        state = with_first_cost(plan, replace(state.copy(), stopped=""), data)
+        checkpoints = Rollback(state)
         if not plan.by_steps:
             if interrupted() or allowed(controller, plan, state, called) <= state.step:
                 return replace(state, stopped=INTERRUPTED), History((), INTERRUPTED)

@@ -15,7 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.xla import PARTED, START, Parted, Processes, XlaEngine, begin, waiting
+from whygrad.engines.xla import (
+    START,
+    Parted,
+    Processes,
+    XlaEngine,
+    begin,
+    ending_if_parted,
+    waiting,
+)
 from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.nn import Data
@@ -40,16 +48,12 @@ def together(
         raise InputError(
             "L-BFGS runs in one process: take another optimizer, or start it without a launcher"
         )
-    try:
-        with engine.shared():
-            begin(engine.group)
-            check_alike(engine.group, plan, state, data)
-            if engine.group.follows:
-                return _follow(engine, plan, state, data)
-            return _lead(engine, plan, state, lead)
-    except Parted as error:
-        note(str(error))
-        raise SystemExit(PARTED) from None
+    with ending_if_parted(), engine.shared():
+        begin(engine.group)
+        check_alike(engine.group, plan, state, data)
+        if engine.group.follows:
+            return _follow(engine, plan, state, data)
+        return _lead(engine, plan, state, lead)
 
 
 def _lead(

@@ -290,10 +290,11 @@ def _held(data: Data) -> tuple[Array | None, Array | None]:
 def _handed(data: Data, examples: Array) -> tuple[Array | None, Array | None]:
     """Return inputs and targets of some examples, where a device does not hold those of all; 0 for −1."""
     there = examples >= 0
+    rows_there = examples[there]
 
     def of_those(all_of_them: Any) -> Array:
         rows: Array = np.zeros((*examples.shape, all_of_them.shape[1]), all_of_them.dtype)
-        rows[there] = dense(all_of_them[examples[there]])
+        rows[there] = dense(all_of_them[rows_there])
         return rows
 
     X, Y = _held(data)

@@ -9,16 +9,17 @@ a message, and all take these steps. So nothing that depends on a clock can part
 import atexit
 import json
 import os
+import pickle
 import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -39,8 +40,11 @@ HEARTBEAT = 20  # seconds after which JAX takes one that is silent for dead
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
 BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
+INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
+
+T = TypeVar("T")
 
 
 def launched() -> bool:
@@ -55,6 +59,17 @@ def following() -> bool:
 
 class Parted(WhygradError):
     """Of the processes that train together one is gone, or what all of them do has failed here."""
+
+
+@contextmanager
+def ending_if_parted() -> Iterator[None]:
+    """Do within what takes all processes, and end this one, with a line, where another is gone."""
+    try:
+        yield
+    except Parted as error:
+        note(str(error))
+        _abandon(PARTED)
+        raise SystemExit(PARTED) from None
 
 
 @contextmanager
@@ -81,7 +96,9 @@ def waiting(seconds: float | None) -> Iterator[None]:
         timer.start()
     try:
         yield
-    except jax.errors.JaxRuntimeError as error:
+    except (jax.errors.JaxRuntimeError, ValueError) as error:
+        if isinstance(error, ValueError) and "Gloo" not in str(error):
+            raise
         told = str(error).split("\n", 1)[0]
         raise Parted(
             f"another process of this training is gone, what was recorded is there ({told:.160})"
@@ -145,6 +162,30 @@ class Processes:
     def gathered(self, array: Array) -> Array:
         """Return what each process gives, (count, …): arrays of one shape."""
         return self._gathered(array, slice(None))
+
+    def done(self, work: Callable[[], T]) -> list[T]:
+        """Do some work in each process; return what it gave in each of them, or raise the first error."""
+        if self.count == 1:
+            return [work()]
+        try:
+            mine: tuple[Any, Any] = work(), None
+        except WhygradError as error:
+            mine = None, error
+        except BaseException:
+            _abandon(INTERRUPTED)
+            raise
+        content = pickle.dumps(mine)
+        with ending_if_parted(), waiting(START):  # others may still be at work
+            sizes = self.gathered(np.array([len(content)]))[:, 0].tolist()
+            room = 1 << max(sizes).bit_length()
+            parts = self.gathered(np.frombuffer(content.ljust(room), np.uint8))
+        found = []
+        for part, size in zip(parts, sizes, strict=True):
+            result, error = pickle.loads(part[:size].tobytes())  # of the processes of this training
+            if error is not None:
+                raise error
+            found.append(result)
+        return found
 
     def _of_first(self, array: Array) -> Array:
         """Return the first process's array, bit by bit; the others give one of the same shape."""
@@ -245,6 +286,18 @@ def _leave(group: Processes) -> None:
         if said["do"] != LEFT:
             sys.stderr.flush()
             os._exit(1)
+
+
+def _abandon(code: int) -> None:
+    """Leave at the end without a word to the others, which are gone or wait for something else."""
+    atexit.unregister(_leave)
+    atexit.register(_exit, code)
+
+
+def _exit(code: int) -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _end_with(launcher: int) -> None:

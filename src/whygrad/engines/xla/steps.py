@@ -90,8 +90,8 @@ class Seen:
 def essence(plan: Plan) -> Plan:
     """Return the plan without what reaches the steps as arrays: plans of one essence share machine code."""
     return replace(
-        plan, n=plan.batch_size, epochs=0, seed=0, shuffle=True, schedule=Constant(), stopping=None, cost_below=None,
-        label_smoothing=0.0,
+        plan, n=plan.batch_size, epochs=0, seed=0, shuffle=True, schedule=Constant(), stopping=None,
+        cost_below=None, label_smoothing=0.0,
     )  # fmt: skip
 
 

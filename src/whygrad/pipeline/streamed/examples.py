@@ -55,17 +55,25 @@ def examples_of(
 
 
 class _Reader:
-    """Takes rows of blocks by their indices, and keeps the blocks that were used last."""
+    """Takes rows of blocks by their indices; keeps the last ones, and the blocks that were used last."""
 
     def __init__(self, folder: Folder, names: list[str], blocks: Sequence[Span], kept: int) -> None:
         self.folder, self.names, self.blocks, self.kept = folder, names, blocks, kept
         self.ends = np.cumsum([block.rows for block in blocks])
         self._tables: OrderedDict[int, Any] = OrderedDict()
         self._rows = 0
+        self._last: tuple[Any, Any] = None, None  # who asks for inputs asks for targets next
         self._lock = RLock()  # trainings side by side share the data of a run
 
     def take(self, rows: Array, names: list[str]) -> Any:
         """Return some columns of some rows, (k,), in their order."""
+        with self._lock:
+            if self._last[0] is not rows:
+                self._last = rows, self._taken(rows)
+            return self._last[1].select(names)
+
+    def _taken(self, rows: Array) -> Any:
+        """Return all columns of some rows."""
         of_block = np.searchsorted(self.ends, rows, side="right")
         order = np.argsort(of_block, kind="stable")
         numbers, firsts = np.unique(of_block[order], return_index=True)
@@ -73,26 +81,25 @@ class _Reader:
         for number, places in zip(numbers.tolist(), np.split(order, firsts[1:]), strict=True):
             block = self.blocks[number]
             within = rows[places] - (self.ends[number] - block.rows)
-            parts.append(self._block(number).select(names).take(within))
+            parts.append(self._block(number).take(within))
         if not parts:
-            return self._block(0).select(names).slice(0, 0)
+            return self._block(0).slice(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).combine_chunks().take(back)
 
     def _block(self, number: int) -> Any:
         """Return all columns of a block, read unless it is still there."""
-        with self._lock:
-            if number in self._tables:
-                self._tables.move_to_end(number)
-                return self._tables[number]
-            block = self.blocks[number]
-            pieces = [piece for _, piece in self.folder.read(block.first, block.last, self.names)]
-            # A copy: a slice would keep the whole row group.
-            table = pa.concat_tables(pieces).take(np.arange(block.rows))
-            self._tables[number] = table
-            self._rows += block.rows
-            while self._rows > self.kept and len(self._tables) > 1:
-                oldest, _ = self._tables.popitem(last=False)
-                self._rows -= self.blocks[oldest].rows
-            return table
+        if number in self._tables:
+            self._tables.move_to_end(number)
+            return self._tables[number]
+        block = self.blocks[number]
+        pieces = [piece for _, piece in self.folder.read(block.first, block.last, self.names)]
+        # A copy: a slice would keep the whole row group.
+        table = pa.concat_tables(pieces).take(np.arange(block.rows))
+        self._tables[number] = table
+        self._rows += block.rows
+        while self._rows > self.kept and len(self._tables) > 1:
+            oldest, _ = self._tables.popitem(last=False)
+            self._rows -= self.blocks[oldest].rows
+        return table

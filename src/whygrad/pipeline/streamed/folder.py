@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.fs
 import pyarrow.parquet
 
-from whygrad.errors import FileError
+from whygrad.errors import FileError, InputError
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import (
     HOLDS,
@@ -34,6 +34,7 @@ from whygrad.tables.columns import (
 from whygrad.tables.opening import PARQUET, told
 
 ADDRESS = re.compile(r"[a-z][a-z0-9+.-]+://.")
+SECRET = re.compile(r"@|\?")  # what begins or ends the credentials and options in an address
 END = 8  # bytes behind a Parquet file's footer: its length, and PAR1
 
 
@@ -118,16 +119,17 @@ class Folder:
 
 def is_folder(path: Any) -> bool:
     """Return whether a table is given as a folder of files, or as the address of one."""
-    return isinstance(path, str | PathLike) and (_is_address(path) or Path(path).is_dir())
+    return isinstance(path, str | PathLike) and (is_address(path) or Path(path).is_dir())
 
 
-def _is_address(path: str | PathLike[str]) -> bool:
+def is_address(path: str | PathLike[str]) -> bool:
+    """Return whether a folder is given as an address, such as s3://bucket/folder."""
     return isinstance(path, str) and ADDRESS.match(path) is not None
 
 
 def where(path: str | PathLike[str]) -> str:
     """Return a folder as a run remembers it: an address as it is, a path from the root on."""
-    return str(path) if _is_address(path) else str(Path(path).resolve())
+    return str(path) if is_address(path) else str(Path(path).resolve())
 
 
 def files_of(path: str | PathLike[str]) -> list[Place]:
@@ -136,8 +138,13 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
     Names that begin with _ or . are those of programs that write such folders, and no tables.
     """
     shown = str(path)
+    if is_address(path) and SECRET.search(shown):
+        raise InputError(
+            "the address of a folder is written into its run: give credentials and options by the "
+            "environment, such as AWS_ACCESS_KEY_ID, and not in it"
+        )
     with told(path):
-        if _is_address(path):
+        if is_address(path):
             system, root = pa.fs.FileSystem.from_uri(shown)
         else:
             system, root = pa.fs.LocalFileSystem(), Path(path).as_posix()

@@ -12,11 +12,14 @@ The tree follows from the number of row groups alone. Means and squares are merg
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import chain
+from operator import itemgetter
 from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
 
+from whygrad.engines.xla import joined
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.pipeline.streamed import sketch
@@ -138,18 +141,43 @@ def summaries(
     """Return the summary of each column, merged in a tree over the row groups.
 
     As in counting in binary: two summaries of 2^k row groups become one of 2^(k + 1), as soon as both are
-    there, and what is left at the end is merged from the right.
+    there, and what is left at the end is merged from the right. Of several processes each makes whole
+    branches of this tree, which all of them then put together.
     """
+    processes = joined()
+    count, n = processes.count, len(folder.groups)
+    size = 1 << max(0, (n // (4 * count)).bit_length() - 1)  # row groups of a branch
+
+    def own() -> list[_Branch]:
+        branches = []
+        for first in range(processes.index * size, n, count * size):
+            waiting: list[tuple[int, dict[str, Summary]]] = []
+            for at in range(first, min(first + size, n)):
+                _add(waiting, 0, _of_group(folder, at, kinds, na, target))
+            branches.append((first, waiting))
+        return branches
+
     waiting: list[tuple[int, dict[str, Summary]]] = []
-    for at in range(len(folder.groups)):
-        level, here = 0, _of_group(folder, at, kinds, na, target)
-        while waiting and waiting[-1][0] == level:
-            here, level = _both(waiting.pop()[1], here), level + 1
-        waiting.append((level, here))
+    for _, parts in sorted(chain(*processes.done(own)), key=itemgetter(0)):
+        for level, part in parts:
+            _add(waiting, level, part)
     found = waiting.pop()[1]
     while waiting:
         found = _both(waiting.pop()[1], found)
     return found
+
+
+# Its first row group, and the summaries in it that wait for others: of 2^level row groups each.
+_Branch: TypeAlias = tuple[int, list[tuple[int, dict[str, Summary]]]]
+
+
+def _add(
+    waiting: list[tuple[int, dict[str, Summary]]], level: int, here: dict[str, Summary]
+) -> None:
+    """Add a summary of 2^level row groups to those that wait, and merge it with all that it makes even."""
+    while waiting and waiting[-1][0] == level:
+        here, level = _both(waiting.pop()[1], here), level + 1
+    waiting.append((level, here))
 
 
 def _of_group(
