@@ -24,7 +24,7 @@ from whygrad.why.training_history.trajectory import trajectory
 
 PAIRS = {"products": "bfloat16", "dtype": "float32"}
 # After an epoch: the largest gap, in parts of the largest parameter; the mean one, of how far parameters
-# have moved; and that of costs. Sums in another order have other last bits, and one in some thousand of those
+# have moved; and that of costs. Sums in another order have other last bits; one in some thousand of those
 # takes an operand to the other side of a rounding, by 2⁻⁸ of it.
 LARGEST, MEAN, COST = 3e-4, 5e-5, 2e-5
 ROWS = pairwise(
