@@ -27,6 +27,9 @@ class Case:
     learning_rate: float
     inputs: str = "dense"  # or "zeros", MNIST as it is, or "csr", the same as a SciPy array
     dtype: str = "float32"
+    products: str | None = (
+        None  # what operands are rounded to: of whygrad and `PyTorchMedium` alone
+    )
 
     @property
     def output(self) -> str:
@@ -74,8 +77,9 @@ class Native:
                 case.learning_rate, epsilon_hat=case.optimizer == "adam like scikit-learn's"
             )
         self.plan = Plan(
-            case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype=case.dtype
-        )
+            case.net, rule, len(X), epochs=10**6, batch_size=case.batch, dtype=case.dtype,
+            products=case.products,
+        )  # fmt: skip
         if case.inputs == "csr":
             from scipy.sparse import csr_array
 

@@ -223,6 +223,22 @@ def prediction() -> str:
     return f"{about['sizes']}. {circumstances('prediction')}\n\n{found}"
 
 
+def products() -> str:
+    """Steps with products in bfloat16, by network: the least processor time of each contestant."""
+    rows = []
+    for name, found in kept("products", {}).items():
+        least = {who: times[0] for who, times in found["microseconds"].items()}
+        plain, rounded = least.pop("whygrad"), least.pop("whygrad, bfloat16")
+        peers = [
+            min(time for who, time in least.items() if kind == who.partition(", ")[2])
+            for kind in ("", "medium", "autocast")
+        ]
+        ratio, times = f"{plain / rounded:.2f}", [micro(t / 1e6) for t in (plain, rounded, *peers)]
+        rows.append((name, *times[:2], ratio, *times[2:], percent(found["gap"])))
+    head = "network, batch|float32|bfloat16|ratio|PyTorch float32|medium|autocast|gap of a step"
+    return f"{circumstances('products')}\n\n{table(head, rows)}"
+
+
 def fits() -> str:
     """Fits as called, by data and contestant."""
     rows = [
@@ -464,6 +480,7 @@ def speed() -> str:
 
 PARTS: dict[str, Callable[[], str]] = {
     "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
+    "products": products,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
     "large": large, "behind": behind, "few rows": few_rows,

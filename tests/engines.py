@@ -1,5 +1,7 @@
 """Which engines can run here: tests that take `engine` run once with each of them."""
 
+from dataclasses import replace
+
 import pytest
 
 import whygrad as wg
@@ -25,4 +27,8 @@ ENGINES = [name for name in ("reference", "native") if accepts(name, _SMALL)]
 each_engine = pytest.mark.parametrize("engine", ENGINES)
 needs_native = pytest.mark.skipif(
     "native" not in ENGINES, reason="the native engine cannot run on this machine"
+)
+_PAIRS = replace(_SMALL, dtype="float32", products="bfloat16")
+needs_bfloat16 = pytest.mark.skipif(
+    not accepts("native", _PAIRS), reason="this processor does not multiply in bfloat16"
 )

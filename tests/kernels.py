@@ -17,7 +17,11 @@ binding.add_symbol(PRODUCT, _helperlib.c_helpers["xxgemm"])
 @cache
 def from_python(kernel):
     """Return a kernel that can be called from here; those it calls are the package's own."""
-    return njit(**OPTIONS)(kernel.py_func)
+
+    def by_type(*arguments):
+        return kernel(*arguments)
+
+    return njit(**OPTIONS)(by_type if kernel._kind == "by type" else kernel.py_func)
 
 
 def tiny_kernel():

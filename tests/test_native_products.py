@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 import whygrad as wg
-from engines import needs_native
+from engines import needs_bfloat16, needs_native
 from kernels import from_python
 from whygrad.engines import Probes, choose
 from whygrad.nn.arrays import as_data
+from whygrad.nn.products import operand
 from whygrad.plan.plan import Plan, start
 from whygrad.training.loop import Training, run
 
@@ -42,19 +43,25 @@ def numbers(*shape, dtype):
     return np.random.default_rng(list(shape)).normal(size=shape).astype(dtype)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    "kind", ["float32", "float64", pytest.param("bfloat16", marks=needs_bfloat16)]
+)
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
-def test_every_product_is_that_of_numpy(rows, units, size, dtype):
+def test_every_product_is_that_of_numpy(rows, units, size, kind):
     from whygrad.engines.native import passes
     from whygrad.engines.native.products.microkernels import PANEL
+    from whygrad.engines.native.products.pairs import PAIRS
 
+    products = "bfloat16" if kind == "bfloat16" else None
+    dtype = "float32" if products else kind
     a, W, delta = (numbers(*s, dtype=dtype) for s in ((rows, size), (units, size), (rows, units)))
     tolerance = 1e-5 if dtype == "float32" else 1e-13
+    rounded_a, rounded_W, rounded_delta = (operand(products, each) for each in (a, W, delta))
 
     def close(ours, theirs, terms):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
-    panel = np.empty(PANEL // a.itemsize, dtype)
+    panel = np.empty(PAIRS, np.int32) if products else np.empty(PANEL // a.itemsize, dtype)
     z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
     b = np.arange(units, dtype=dtype)
     few = rows < 16
@@ -73,19 +80,19 @@ def test_every_product_is_that_of_numpy(rows, units, size, dtype):
         size,
         panel,
     )
-    assert close(z, a @ W.T + b, size)
+    assert close(z, rounded_a @ rounded_W.T + b, size)
 
     error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
         few, delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )
-    assert close(error, delta @ W, units)
+    assert close(error, rounded_delta @ rounded_W, units)
 
     moved = W.copy()
     from_python(passes.into_weights)(
         few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, panel
     )  # fmt: skip
-    assert close(moved, 0.75 * W - 0.5 * delta.T @ a, rows)
+    assert close(moved, 0.75 * W - 0.5 * rounded_delta.T @ rounded_a, rows)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -34,7 +34,10 @@ def why_of_estimator(model: Any) -> Why:
     check_is_fitted(model)
     if hasattr(model, "net_"):
         plan, encode = model._plan, partial(_encode_own, model)
-        return Why(model.net_, model.theta_, _names(model), encode, plan.l1, plan.l2, plan.n)
+        return Why(
+            model.net_, model.theta_, _names(model), encode, plan.l1, plan.l2, plan.n,
+            products=plan.products,
+        )  # fmt: skip
     if not hasattr(model, "coefs_") or not hasattr(model, "out_activation_"):
         raise InputError(
             f"a {type(model).__name__} is no multi-layer perceptron: give a fitted MLPClassifier or "

@@ -142,13 +142,16 @@ def backward(
     z, a, masks, L = trace.z, trace.a, trace.masks, net.L
     y, s = as_targets(net, Y, len(a[L])), as_sample_weight(sample_weight, len(a[L]))
     delta: list[Any] = [None] * (L + 1)
-    error = output_error(f[L], net.C, z[L], a[L], y)
-    delta[L] = operand(trace.products, error if s is None else error * s[:, None])
+    delta[L] = output_error(f[L], net.C, z[L], a[L], y)
+    if s is not None:
+        delta[L] = delta[L] * s[:, None]
+    delta[L] = operand(trace.products, delta[L])
     for l in range(L - 1, 0, -1):
         error = delta[l + 1] @ W[l + 1]
         if masks is not None and masks[l] is not None:
             error = error * masks[l]
-        delta[l] = operand(trace.products, error * f[l].derivative(z[l]))
+        delta[l] = error * f[l].derivative(z[l])
+        delta[l] = operand(trace.products, delta[l])
     return replace(trace, delta=tuple(delta))
 
 

@@ -290,7 +290,7 @@ class Plan:
         if self.dtype != "float32":
             raise InputError(
                 f"products in {self.products} are summed in float32, and this training is in {self.dtype}: "
-                "use dtype='float32'"
+                "give dtype='float32', or an estimator X in float32"
             )
         if not self.by_steps:
             raise InputError(

@@ -54,11 +54,13 @@ def why_of_member(run: Recorded) -> Why:
     Without rows it asks about the test rows; that of a run on arrays takes arrays only.
     """
     about = run.manifest
-    l1, l2 = Penalty(**about["l1"]), Penalty(**about["l2"])
+    l1, l2, products = Penalty(**about["l1"]), Penalty(**about["l2"]), about.get("products")
     n = about["data"]["rows"]["training"]
     if not run.on_table:
         training = partial(_rows_trained_on, run)
-        return Why(run.net, run.theta, l1=l1, l2=l2, n=n, run=run, training=training)
+        return Why(
+            run.net, run.theta, l1=l1, l2=l2, n=n, run=run, training=training, products=products
+        )
     target = run.encoding.target
     notes: tuple[str, ...] = ()
     if target.task == "regression":
@@ -78,6 +80,7 @@ def why_of_member(run: Recorded) -> Why:
         notes,
         run,
         partial(_rows_trained_on, run),
+        products=products,
     )
 
 

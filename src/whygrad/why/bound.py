@@ -29,6 +29,7 @@ from whygrad.nn import (
     dense,
     forward,
 )
+from whygrad.nn.products import as_multiplied, operand
 from whygrad.plan.plan import Penalty
 from whygrad.why.error.blame import blame
 from whygrad.why.gradient.paths import paths
@@ -116,6 +117,9 @@ class Why:
         them, or all of them joined.
     optimizer : Optimizer, optional
         What it was trained by, where that is known from elsewhere.
+    products : str or None
+        What training rounded the operands of matrix products to, see `Plan`: questions about cost and
+        gradient then take inputs and weights as they were multiplied.
 
     Examples
     --------
@@ -138,6 +142,7 @@ class Why:
     training: Callable[[], Array | None] = unknown
     members: tuple[Member, ...] = ()
     optimizer: Any = None
+    products: str | None = None
 
     def __repr__(self) -> str:
         sizes = "-".join(str(units) for units in self.net.sizes)
@@ -1184,8 +1189,8 @@ class Why:
         S = float(len(given.X) if s is None else np.sum(s))
         return {
             "net": self.net,
-            "theta": self._double_theta(),
-            "X": given.X,
+            "theta": as_multiplied(self._double_theta(), self.products),
+            "X": operand(self.products, as_inputs(self.net, given.X)) if self.products else given.X,
             "Y": given.Y,
             "sample_weight": s,
             "l1": self.l1.of_batch(S, self.n) if l1 is None else l1,
@@ -1196,7 +1201,13 @@ class Why:
 
     def _told(self, answer: Explanation) -> Explanation:
         """Return the answer, with what has to be said of where the network comes from."""
-        return replace(answer, notes=answer.notes + self.notes)
+        notes = answer.notes + self.notes
+        if self.products:
+            notes += (
+                f"Training rounded what it multiplied to {self.products}: questions about cost and "
+                "gradient take inputs and weights so, predictions as they are.",
+            )
+        return replace(answer, notes=notes)
 
     def _double_theta(self) -> Parameters:
         return in_double(self.theta)

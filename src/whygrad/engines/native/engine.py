@@ -100,7 +100,7 @@ class NativeEngine:
             return f"the optimizer {type(plan.optimizer).__name__} is your own"
         if plan.products and (reason := bfloat16.missing()):
             return reason
-        return missing(plan.dtype)
+        return missing(plan.dtype, plan.products)
 
     def run(
         self, plan: Plan, state: State, data: Data, until: int, probes: Probes
@@ -542,7 +542,7 @@ def orders_agree() -> bool:
 
 
 @cache
-def missing(dtype: str) -> str | None:
+def missing(dtype: str, products: str | None = None) -> str | None:
     """Return None where this machine has what the native engine needs, or what is missing."""
     if find_spec("numba") is None:
         return "Numba is not installed"
@@ -550,9 +550,9 @@ def missing(dtype: str) -> str | None:
         refuse_without(COMPILING + blas(), "compiling")
         if os.environ.get("NUMBA_DISABLE_JIT", "0") not in ("", "0"):
             return "Numba is told not to compile, by NUMBA_DISABLE_JIT"
-        from whygrad.engines.native.self_test import unavailable
+        from whygrad.engines.native.self_test import pairs_unavailable, unavailable
 
-        return unavailable(dtype)
+        return unavailable(dtype) or (pairs_unavailable() if products else None)
     except MemoryError as problem:
         return str(problem) or "there is too little memory to compile"
     except Exception as problem:  # whatever a version of Numba that nobody knows yet may raise

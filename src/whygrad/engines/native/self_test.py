@@ -15,7 +15,9 @@ from whygrad.engines.native import blas
 from whygrad.engines.native.barrier import claim_block, wait_at_barrier
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
 from whygrad.engines.native.memory import copy, fill, prefetch
+from whygrad.engines.native.products.dense import into_units
 from whygrad.engines.native.products.microkernels import dots
+from whygrad.engines.native.products.pairs import PAIRS
 from whygrad.engines.native.updates import sum_of_squares
 from whygrad.engines.native.vector_math import exp
 from whygrad.nn.functions import Array
@@ -45,6 +47,29 @@ def unavailable(dtype: DTypeLike) -> str | None:
     if not (counted and np.array_equal(out, [1, 2, 3, 7, 7, 7, 14, 0])):
         return "code that Numba compiles gives wrong results here"
     return None
+
+
+@cache
+def pairs_unavailable() -> str | None:
+    """As `unavailable`, of products in bfloat16, on a processor that has them."""
+    a, W_and_b, z = (np.arange(n, dtype=np.float32) for n in (6, 16, 8))
+    few_of_pairs(a, W_and_b, z, np.zeros(PAIRS, np.int32))
+    W, b = W_and_b[:12].reshape(4, 3), W_and_b[12:]
+    return (
+        None
+        if np.array_equal(z.reshape(2, 4), a.reshape(2, 3) @ W.T + b)
+        else "products in bfloat16 are wrong here"
+    )
+
+
+@cached_kernel
+def few_of_pairs(a: Array, W: Array, z: Array, panel: Array) -> None:
+    rows, units, size = (
+        len(a) // 3,
+        len(z) // 2,
+        3,
+    )  # no literals: to Numba they are types of their own
+    into_units(True, a, ZERO, W, ZERO, units * size, z, ZERO, units, rows, units, size, panel)
 
 
 @cached_kernel

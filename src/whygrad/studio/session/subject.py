@@ -120,7 +120,15 @@ class Subject:
             why = replace(self._recorded(), theta=self.theta, encode=as_given, names=self.names)
         else:
             plan = self.plan
-            why = Why(self.net, self.theta, self.names, l1=plan.l1, l2=plan.l2, n=plan.n)
+            why = Why(
+                self.net,
+                self.theta,
+                self.names,
+                l1=plan.l1,
+                l2=plan.l2,
+                n=plan.n,
+                products=plan.products,
+            )
         return replace(why, training=self._trained_with)
 
     def _recorded(self) -> Why:

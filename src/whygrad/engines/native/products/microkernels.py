@@ -135,7 +135,8 @@ def _combine_tile(rows: int, width: int) -> Any:
                 for _ in range(rows)
             ]
             # What the products are added to comes meanwhile, where they take long enough.
-            with builder.if_then(builder.icmp_signed(">", inner, number(LONG))):
+            long = number(LONG // 2 if operands.pairs else LONG)
+            with builder.if_then(builder.icmp_signed(">", inner, long)):
                 for row in range(rows):
                     old_p = builder.add(old_start, builder.mul(old_row, number(row)))
                     for v in range(width):
