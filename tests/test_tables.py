@@ -25,7 +25,7 @@ from whygrad.tables import (
     split,
 )
 from whygrad.tables.dates import WEEKDAYS
-from whygrad.tables.learning import rows_to_tell
+from whygrad.tables.learning import learn_counts, rows_to_tell
 
 N = 60
 DRAWS = np.random.default_rng(0)
@@ -201,6 +201,8 @@ def test_of_values_told_apart_the_five_hundred_most_frequent_have_columns():
     names = learn(table, RENT).names
     assert len(names) == 501 and names[-2:] == ("town is rare", "area")
     assert {f"town=town {k:03}" for k in range(100)} < set(names)
+    told = learn_counts({f"town {k}": 40 for k in range(2500)}, 0, "town", enough=1.0)
+    assert len(told.column.values) == 99 and told.column.rare  # of 100,000 rows
 
 
 def test_rows_to_tell_are_the_variance_within_over_that_between():

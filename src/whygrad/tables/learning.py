@@ -47,7 +47,8 @@ from whygrad.tables.target import Target, choose_target
 from whygrad.tables.written_numbers import PLAIN_FORM
 
 MOST_CATEGORIES = 50  # of one column; the others count as rare,
-MOST_TOLD_APART = 500  # or these, where the target tells them apart
+MOST_TOLD_APART = 500  # or these, where the target tells them apart,
+MOST_CELLS = 10**7  # and where all rows have fewer cells in them
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
@@ -519,7 +520,7 @@ def learn_counts(
         return Learned(None, why, "free text")
     if distinct == 1 and not missing:
         return Learned(None, f"it is {quoted(next(iter(found)))} in every row", "always the same")
-    values, rare = _frequent(found, missing, max(2, min(10, n // 50)), enough)
+    values, rare = _frequent(found, missing, enough)
     if not values and not missing:
         why = _why_text(found, name, f"free text, none of its {distinct} values is frequent")
         return Learned(None, why, "free text")
@@ -544,17 +545,19 @@ def learn_counts(
 
 
 def _frequent(
-    counts: Mapping[str, int], missing: int, least: int, enough: float
+    counts: Mapping[str, int], missing: int, enough: float
 ) -> tuple[tuple[str, ...], bool]:
     """Return the values that get a column of their own, in order, and whether others are rare.
 
-    Those of `least` rows, as scikit-learn's OneHotEncoder has them with `min_frequency` and
-    `max_categories`, of which a missing value is one; and more of them that have `enough` rows.
+    The first by `min_frequency` and `max_categories`, as scikit-learn's OneHotEncoder has them, of which a
+    missing value is one; and more that have `enough` rows.
     """
     names: list[str | None] = [*sorted(counts), *([None] if missing else [])]
     often = np.array([missing if name is None else counts[name] for name in names])
-    own = _most_frequent(often, least, MOST_CATEGORIES)
-    own |= _most_frequent(often, max(2.0, enough), MOST_TOLD_APART)
+    n = often.sum()
+    most = int(np.clip(MOST_CELLS / n, MOST_CATEGORIES, MOST_TOLD_APART))
+    own = _most_frequent(often, max(2, min(10, n // 50)), MOST_CATEGORIES)
+    own |= _most_frequent(often, max(2.0, enough), most)
     apart = [name for name, one in zip(names, own, strict=True) if not one and name is not None]
     values = [name for name, one in zip(names, own, strict=True) if one and name is not None]
     return tuple(values), bool(apart)
