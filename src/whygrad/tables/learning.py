@@ -6,6 +6,7 @@ and parts of dates are learned here, those of numbers and categories as scikit-l
 StandardScaler and OneHotEncoder do.
 """
 
+import math
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -23,6 +24,7 @@ from whygrad.tables.columns import (
     check_names,
     described,
     find,
+    index_of,
     is_number,
     kind_of,
     kind_of_categories,
@@ -44,7 +46,9 @@ from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
 from whygrad.tables.written_numbers import PLAIN_FORM
 
-MOST_CATEGORIES = 50  # of one column; the others count as rare
+MOST_CATEGORIES = 50  # of one column; the others count as rare,
+MOST_TOLD_APART = 500  # or these, where the target tells them apart,
+MOST_CELLS = 10**7  # and where all rows have fewer cells in them
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
@@ -70,7 +74,11 @@ Bins: TypeAlias = int | Callable[[int], int]
 
 
 def learn(
-    table: Any, target: Target, types: Mapping[str, str] | None = None, bins: Bins = 0
+    table: Any,
+    target: Target,
+    types: Mapping[str, str] | None = None,
+    bins: Bins = 0,
+    Y: Array | None = None,
 ) -> Encoding:
     """Learn the encoding of a table from its training rows.
 
@@ -86,6 +94,9 @@ def learn(
         With bins, numbers are encoded in pieces, see `encoding.in_pieces`: so many of them, or fewer where
         quantiles are equal. Columns of two values are standardised alone. A function is told the number of
         columns of numbers.
+    Y : array, shape (n, n_L), optional
+        The targets of the rows, where the table does not have them. By them values of few rows are told
+        from rare ones, see `rows_to_tell`.
 
     Returns
     -------
@@ -105,7 +116,9 @@ def learn(
     >>> learn(table, Target("rent", "regression", "number")).names
     ('rooms', 'rooms is missing', 'town=A', 'town=B')
     """
-    encoding = _learn_all(table, target, types or {}, bins)
+    if Y is None and target.name in table.schema.names:
+        Y = target.targets(table)
+    encoding = _learn_all(table, target, types or {}, bins, Y)
     if not encoding.columns:
         why = "; ".join(encoding.notes) or "there is none besides the target"
         raise InputError(f"no column is left to learn from: {why}")
@@ -154,13 +167,16 @@ def describe(
         table, chosen = choose_target(whole, target, None, types, na)
         rows = np.flatnonzero(chosen.present(whole))
     pieces = 0 if bins is None else bins(table.num_rows, chosen)
-    encoding = _learn_all(table, chosen, types or {}, pieces)
+    Y = None if target is None else chosen.targets(table)
+    encoding = _learn_all(table, chosen, types or {}, pieces, Y)
     odd = Oddities(rows)
     encoding.encode(table, odd=odd)
     return encoding.noted(odd)
 
 
-def _learn_all(table: Any, target: Target, types: Mapping[str, str], bins: Bins = 0) -> Encoding:
+def _learn_all(
+    table: Any, target: Target, types: Mapping[str, str], bins: Bins, Y: Array | None
+) -> Encoding:
     """Return the encoding of a table, of no column as well; its target is not yet scaled."""
     names = table.schema.names
     check_names(names, "the table")
@@ -179,7 +195,7 @@ def _learn_all(table: Any, target: Target, types: Mapping[str, str], bins: Bins 
         if asked.get(name) == "leave-out":
             learned = Learned(None, "you asked for that", "left out")
         else:
-            learned = _learn_column(column, name, decision, target.na, bins)
+            learned = _learn_column(column, name, decision, target.na, bins, Y)
         if learned.column is None:
             notes.append(f"column {quoted(name)} left out: {learned.reason}")
         else:
@@ -269,7 +285,7 @@ def _all_thousands(column: Any) -> bool:
 
 
 def _learn_column(
-    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int, Y: Array | None
 ) -> Learned:
     """Return what was learned of a column, or the reason why it is of no use."""
     kind = decision.kind
@@ -283,7 +299,7 @@ def _learn_column(
         return _learn_date(column, name, decision, na, bins)
     if kind in ("number", "boolean"):
         return _learn_number(column, name, decision, na, bins)
-    return _learn_category(column, name, decision, na)
+    return _learn_category(column, name, decision, na, Y)
 
 
 def _learn_number(
@@ -412,9 +428,59 @@ def _identifies(values: Array, name: str) -> bool:
     return named or in_order or packed or no_repeats or long
 
 
-def _learn_category(column: Any, name: str, decision: Decision, na: tuple[str, ...]) -> Learned:
+def _learn_category(
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], Y: Array | None
+) -> Learned:
     cells = texts(column, na)
-    return learn_counts(counts_of(cells), cells.null_count, name, decision)
+    counts = counts_of(cells)
+    enough = math.inf if Y is None else rows_to_tell(index_of(cells, [*counts]), Y)
+    return learn_counts(counts, cells.null_count, name, decision, enough)
+
+
+def rows_to_tell(category: Array, Y: Array) -> float:
+    """Return from how many rows on the mean of a category tells more of it than the mean of all rows.
+
+        n = σ² / τ²,  the variances of the target within categories and between them
+
+    The mean of n rows of a category has the error σ²/n, the mean of all rows the error τ². Both are
+    estimated by the moments of a one-way analysis of variance, of several outputs by their sums.
+
+    Parameters
+    ----------
+    category : array of int, shape (n,)
+        The category of each row, from 0 without gaps; −1 for none, such a row does not count.
+    Y : array, shape (n, n_L)
+        The targets.
+
+    Returns
+    -------
+    float
+        Infinity where categories differ no more than chance has it.
+
+    References
+    ----------
+    Searle, Casella, McCulloch (1992). Variance components, chapter 3.
+
+    Examples
+    --------
+    >>> town, rent = np.array([0, 0, 1, 1, 2, 2]), np.array([[1.0], [3], [4], [6], [7], [9]])
+    >>> rows_to_tell(town, rent), rows_to_tell(town[[0, 2, 4, 0, 2, 4]], rent)
+    (0.25, inf)
+    """
+    known = category >= 0
+    rows = np.bincount(category[known])
+    n, categories = int(rows.sum()), len(rows)
+    if not 1 < categories < n:
+        return math.inf
+    among = total = 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # squares of too large numbers tell nothing
+        for column in Y.T:
+            y = column[known] - column[known].mean()
+            among += float((np.bincount(category[known], y) ** 2 / rows).sum())
+            total += float((y**2).sum())
+    within = max(total - among, 0.0) / (n - categories)
+    between = (among - (categories - 1) * within) / (n - float((rows**2).sum()) / n)
+    return within / between if between > 0 else math.inf
 
 
 def counts_of(cells: Any) -> dict[str, int]:
@@ -424,9 +490,16 @@ def counts_of(cells: Any) -> dict[str, int]:
 
 
 def learn_counts(
-    found: Mapping[str, int], missing: int, name: str, decision: Decision = AS_TEXT
+    found: Mapping[str, int],
+    missing: int,
+    name: str,
+    decision: Decision = AS_TEXT,
+    enough: float = math.inf,
 ) -> Learned:
-    """Return how a column of categories is encoded, by how often each value is there, or none is."""
+    """Return how a column of categories is encoded, by how often each value is there, or none is.
+
+    A value of `enough` rows has a column of its own, see `rows_to_tell`.
+    """
     n = sum(found.values()) + missing
     if not found:
         return Learned(None, "it has no value in any training row", "empty")
@@ -447,7 +520,7 @@ def learn_counts(
         return Learned(None, why, "free text")
     if distinct == 1 and not missing:
         return Learned(None, f"it is {quoted(next(iter(found)))} in every row", "always the same")
-    values, rare = _frequent(found, missing, max(2, min(10, n // 50)))
+    values, rare = _frequent(found, missing, enough)
     if not values and not missing:
         why = _why_text(found, name, f"free text, none of its {distinct} values is frequent")
         return Learned(None, why, "free text")
@@ -471,21 +544,32 @@ def learn_counts(
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
 
 
-def _frequent(counts: Mapping[str, int], missing: int, least: int) -> tuple[tuple[str, ...], bool]:
+def _frequent(
+    counts: Mapping[str, int], missing: int, enough: float
+) -> tuple[tuple[str, ...], bool]:
     """Return the values that get a column of their own, in order, and whether others are rare.
 
-    As scikit-learn's OneHotEncoder does with `min_frequency` and `max_categories`, of which a missing value
-    is one.
+    The first by `min_frequency` and `max_categories`, as scikit-learn's OneHotEncoder has them, of which a
+    missing value is one; and more that have `enough` rows.
     """
     names: list[str | None] = [*sorted(counts), *([None] if missing else [])]
     often = np.array([missing if name is None else counts[name] for name in names])
-    rare = often < least
-    if len(names) - rare.sum() + rare.any() > MOST_CATEGORIES:
-        order = np.argsort(np.where(rare, 0, often), kind="stable")
-        rare[order[: len(names) - (MOST_CATEGORIES - 1)]] = True
-    apart = [name for name, one in zip(names, rare, strict=True) if one and name is not None]
-    values = [name for name, one in zip(names, rare, strict=True) if not one and name is not None]
+    n = often.sum()
+    most = int(np.clip(MOST_CELLS / n, MOST_CATEGORIES, MOST_TOLD_APART))
+    own = _most_frequent(often, max(2, min(10, n // 50)), MOST_CATEGORIES)
+    own |= _most_frequent(often, max(2.0, enough), most)
+    apart = [name for name, one in zip(names, own, strict=True) if not one and name is not None]
+    values = [name for name, one in zip(names, own, strict=True) if one and name is not None]
     return tuple(values), bool(apart)
+
+
+def _most_frequent(often: Array, least: float, most: int) -> Array:
+    """Return which values are there as often as that: so many, with the column of all others."""
+    own = often >= least
+    if own.sum() + (not own.all()) > most:
+        order = np.argsort(np.where(own, often, 0), kind="stable")
+        own[order[: len(own) - (most - 1)]] = False
+    return own
 
 
 def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:

@@ -93,8 +93,8 @@ def learned(
     Returns
     -------
     Encoding
-        As `tables.learn` does from a table, but for text, which is categories or left out, and quantiles,
-        which are those of a sketch.
+        As `tables.learn` does from a table, but for text, which is categories or left out, values of few
+        rows, which are rare whatever the target, and quantiles, which are those of a sketch.
 
     Raises
     ------
