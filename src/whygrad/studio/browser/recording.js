@@ -81,7 +81,7 @@ class Recording {
 function examplesOf({ examples: about, network: { sizes } }) {
   if (!about) {
     const zeros = new Float32Array(sizes[0]);
-    return { count: 0, x: () => zeros, y: () => null };
+    return { about: null, count: 0, x: () => zeros, y: () => null };
   }
   const { count } = about;
   const rows = (text, width) => {
@@ -89,7 +89,7 @@ function examplesOf({ examples: about, network: { sizes } }) {
     return Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));
   };
   const [x, y] = [rows(about.X, sizes[0]), rows(about.Y, sizes.at(-1))];
-  return { count, x: (i) => x[i], y: (i) => y[i] };
+  return { about, count, x: (i) => x[i], y: (i) => y[i] };
 }
 
 // ── numbers out of bytes ──

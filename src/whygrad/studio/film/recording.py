@@ -13,7 +13,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -155,7 +155,7 @@ def header(
             name: penalty.of_batch(plan.batch_size, plan.n)
             for name, penalty in (("l1", plan.l1), ("l2", plan.l2))
         },
-        "batch": {"size": plan.batch_size, "n": plan.n, "rate": []},
+        "batch": {"size": plan.batch_size, "n": plan.n, "rate": [], "clip": asdict(plan.clip)},
         "settings": _settings(plan),
         "steps": [],
         "epochs": [],
