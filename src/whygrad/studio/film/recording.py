@@ -293,7 +293,7 @@ def _examples(
     picked = [ranked[k] for k in order]
     data = [parts[name].at(np.array([i])) for name, i, _, _ in picked]
     cells = [
-        {column: _written(value) for column, value in parts[name].rows(i).items()}
+        {column: written(value) for column, value in parts[name].rows(i).items()}
         for name, i, _, _ in picked
     ]
     columns = list(cells[0])
@@ -344,7 +344,8 @@ def _groups(
     ]
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Return a cell of a table as the page shows it."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -74,7 +74,10 @@ class Session:
             shown = shown.why.run
         self.network = shown if isinstance(shown, Fitted | Model) else None
         self.now = SessionState()
-        self.speed: float | None = None
+        self._speeds: dict[bool, float | None] = {
+            True: SLOWLY,
+            False: None,
+        }  # of small sets, and of others
         self._settled: Status | None = None  # the end that is read already
         self._changing = threading.RLock()  # held while a change is computed
         self._swapping = threading.Lock()  # never held for long
@@ -87,6 +90,17 @@ class Session:
             self._open(OpenedRun(shown))
         elif shown is None:
             self.load("spirals")
+
+    @property
+    def speed(self) -> float | None:
+        """The steps a second that are taken at most; what is chosen comes back with sets of that kind."""
+        return self._speeds[self._small]
+
+    @property
+    def _small(self) -> bool:
+        """Whether what is shown learns from one of the small sets that are drawn."""
+        config = self.now.config
+        return config is not None and config.given in datasets.DRAWN
 
     @property
     def config(self) -> ModelConfig | None:
@@ -130,7 +144,6 @@ class Session:
         with self._changing:
             source = replace(find(given, target, seed=seed), **more)
             config = checked(ModelConfig(source, settings or fitting(given)))
-            self.speed = SLOWLY if given in datasets.DRAWN else None
             before = self._show(SessionState(config))
         self._end(before)
 
@@ -239,7 +252,7 @@ class Session:
 
     def set_speed(self, steps: float | None) -> None:
         """Take so many steps a second at most; None for all that can be taken."""
-        self.speed = steps
+        self._speeds[self._small] = steps
         worker = self.now.worker
         if worker is not None:
             worker.speed(steps)
