@@ -312,3 +312,25 @@ wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
     stage.browser.has("Not on the stage: the activation 'my_tanh' is code of your own")
     drawn = "return document.querySelector('.st-none img')?.naturalWidth > 100"
     wait_for(lambda: stage.run_script(drawn), "the drawing that Python has made")
+
+
+def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(
+    person, xor_run, tmp_path
+):
+    import shutil
+
+    shutil.copytree(xor_run, tmp_path / "xor.run")
+    stage = person("xor.run")
+    stage.until(lambda now: now["all"], "all states")
+    stage.run_script(
+        "window.wgStudio.shown.store.set({step: 10, edits: {1: -0.5}, hand: 'paint:1', playing: false,"
+        " painted: [[0.5, 0.25, 1], [0.75, 1, 0]]})"
+    )
+    stage.press("Train on from here")
+    stage.until(lambda now: now["run"] == "xor-fork.run", "the fork")
+    wait_for(lambda: open_run(tmp_path / "xor-fork.run").stopped, "its end")
+    fork, parent = open_run(tmp_path / "xor-fork.run"), open_run(xor_run)
+    assert (fork.data.X[:4] == parent.data.X).all() and (fork.data.Y[:4] == parent.data.Y).all()
+    assert fork.data.X[4:].tolist() == [[0.5, 0.25], [0.75, 1.0]]
+    assert fork.data.Y[4:].ravel().tolist() == [1.0, 0.0]
+    assert fork.state(10).theta[1] == -0.5 and fork.start == 10

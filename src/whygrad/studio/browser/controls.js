@@ -13,7 +13,7 @@ export function trainingControls(recording, store, tell, place) {
   const speed = h("select", { class: "st-speed", "aria-label": "speed", onchange: () => tell("speed", Number(speed.value)) },
     ...Object.entries(SPEEDS).map(([value, text]) => h("option", { value }, text)));
   const status = h("span", { class: "st-status", role: "status" }), advice = h("span", { class: "st-advice", role: "status" });
-  const cure = button("", () => tell("cure"));
+  const cure = button("", () => tell("cure"), { class: "st-action" });
   const epoch = button("One epoch", () => (atEnd() ? tell("epoch") : store.set({ step: nextEpoch(header, store.get().step), playing: false })));
   const latest = button("Latest", () => store.set({ step: header.steps.length - 1, playing: header.running }));
   const wrong = button("What is wrong?", () => tell("wrong", place()));

@@ -89,7 +89,7 @@ class Studio {
     stage.root.addEventListener("whygrad:train-on", (event) => {
       event.preventDefault();
       const { step, edits, painted } = event.detail;
-      this.tell("fork", { step: header.steps[step], edits: Object.entries(edits ?? {}), painted: (painted ?? []).length });
+      this.tell("fork", { step: header.steps[step], edits: Object.entries(edits ?? {}), painted: painted ?? [] });
     });
     this.shown = { recording, store, stage, parts };
     store.subscribe((state, changed) => this.changed(state, changed));

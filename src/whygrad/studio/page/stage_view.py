@@ -22,7 +22,6 @@ MOUNT = """(async () => {
   const tell = (...words) => emitEvent('wg-stage', words);
   window.wgStudio = openStudio(document.getElementById('wg-theatre'), tell);
 })()"""
-PAINTED = "Painted points stay on the page: a run goes on with the examples that it has recorded."
 
 
 def build(page: Page) -> None:
@@ -138,13 +137,7 @@ def cure(page: Page) -> None:
 
 
 def fork(page: Page, about: dict[str, Any]) -> None:
-    """Train on from a step with the parameters that were set by hand."""
+    """Train on from a step with the parameters that were set and the points that were painted by hand."""
     edits = {int(index): float(value) for index, value in about["edits"]}
-    step = int(about["step"])
-
-    def work() -> None:
-        if not edits and about["painted"]:
-            raise InputError(PAINTED)
-        page.session.fork_by_hand(step, edits)
-
-    page.do(work)
+    painted = [[float(value) for value in one] for one in about["painted"]]
+    page.do(lambda: page.session.fork_by_hand(int(about["step"]), edits, painted))

@@ -1,10 +1,11 @@
 """What the row beneath the stage says of a training, and can do to it, as JSON has it.
 
-What the button that starts it is called, how it stands, whether a fork would help it, what else can be done.
+What the button that starts it is called, how it stands, whether a fork would help it, and so on.
 """
 
 from typing import Any
 
+from whygrad.answers.formatting import number
 from whygrad.record import Run
 from whygrad.record.members import unfinished
 from whygrad.studio.process.worker import Status
@@ -36,7 +37,7 @@ def controls(session: Session, notice: str = "") -> dict[str, Any]:
         "speed": session.speed or 0,
         "status": words_of_status(status) or words_of_run(opened_run),
         "failed": diverged or (status is not None and status.kind in ("failed", "killed")),
-        "cure": f"Fork with η = {rate:g}" if rate and not session.active else "",
+        "cure": f"Fork with η = {number(rate)}" if rate and not session.active else "",
         "advice": " ".join(
             filter(None, (notice, *((TOO_LARGE,) if diverged else notes), *standing))
         ),

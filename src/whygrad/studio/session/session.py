@@ -5,7 +5,7 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -343,8 +343,14 @@ class Session:
             self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
-    def fork(self, step: int, edits: Mapping[int, float] | None = None, **changes: Any) -> None:
-        """Go on from a step with other settings, or parameters set by hand, as a new run beside its origin.
+    def fork(
+        self,
+        step: int,
+        edits: Mapping[int, float] | None = None,
+        painted: Sequence[Sequence[float]] = (),
+        **changes: Any,
+    ) -> None:
+        """Go on from a step with other settings, or with what was done by hand, as a new run.
 
         A training that runs is ended first; its run can be resumed.
         """
@@ -358,20 +364,22 @@ class Session:
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
                 lambda speed: Worker.fork(
-                    parent.path, step, path, changes, edits=edits, speed=speed
+                    parent.path, step, path, changes, edits=edits, painted=painted, speed=speed
                 ),
                 others=(parent,),
             )
 
-    def fork_by_hand(self, step: int, edits: Mapping[int, float]) -> None:
-        """Train on from a step with parameters set by hand; where all epochs are over, as many again."""
+    def fork_by_hand(
+        self, step: int, edits: Mapping[int, float], painted: Sequence[Sequence[float]] = ()
+    ) -> None:
+        """Train on from a step with parameters set and points painted; after all epochs, as many again."""
         parent = self.now.opened_run
         if parent is None:
             raise InputError("nothing is recorded yet to train on from: start the training first")
         plan, more = parent.run.plan, {}
         if plan.by_steps and step >= plan.epochs * plan.steps_per_epoch:
             more["epochs"] = 2 * plan.epochs
-        self.fork(step, edits, **more)
+        self.fork(step, edits, painted, **more)
 
     def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
         """Return the answer of a diagnosis; the end of the studio breaks it off."""
