@@ -267,6 +267,9 @@ def build_runs(page: Page) -> None:
     ]
     table = ui.table(columns=columns, rows=[], row_key="name", selection="multiple", pagination=50)
     table.props('dense flat bordered binary-state-sort aria-label="Runs"').classes("wg-table")
+    for slot, name in (("header", '"all runs"'), ("body", "props.row.name")):
+        box = f"<q-checkbox v-model='props.selected' dense :aria-label='{name}' />"
+        table.add_slot(f"{slot}-selection", box)
     for name, text in (("score", "props.row.score_text"), ("size", "props.row.size_text")):
         table.add_slot(
             f"body-cell-{name}", f'<q-td :props="props">{{{{ {text} }}}}</q-td>'
