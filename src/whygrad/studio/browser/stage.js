@@ -105,7 +105,8 @@ class Stage {
     const ctx = this.canvas.getContext("2d");
     ctx.font = `13px ${FACE}`;
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
-    const room = narrow ? { left: Math.min(widest(0) + 10, 62), right: Math.min(widest(L) + 10, 62) }
+    const beside = L < 4 ? 96 : 62; // a deep network needs the width itself
+    const room = narrow ? { left: Math.min(widest(0) + 10, beside), right: Math.min(widest(L) + 10, beside) }
       : { left: Math.min(widest(0) + 16, 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
     this.layout = layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
     this.room = room;

@@ -139,7 +139,7 @@ class Studio {
   where() {
     if (!this.shown) return null;
     const { recording, store } = this.shown, { step, example, part } = store.get();
-    return { part, ...this.asked(recording, step, example) };
+    return { part, latest: step === recording.steps.length - 1, ...this.asked(recording, step, example) };
   }
 
   // Light up what an answer points at; "" for nothing.
@@ -237,7 +237,7 @@ class Studio {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       const at = this.where();
-      if (at && this.panel) this.tell("looked", { ...at, latest: this.shown.store.get().step === this.shown.recording.steps.length - 1 });
+      if (at && this.panel) this.tell("looked", at);
     }, SETTLE);
   }
 
