@@ -183,7 +183,8 @@ class Studio {
         if (states) recording.append(news, states);
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
-        if (states && (step === before || (playing && ran))) this.walk(step, header.steps.length - 1);
+        if (step === before || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
+        if (!header.running) this.pausing = false;
         this.follow(header);
       }
     } catch (error) {
@@ -201,10 +202,11 @@ class Studio {
   walk(from, to) {
     cancelAnimationFrame(this.walking);
     const began = performance.now(), { store } = this.shown;
+    if (from === to) return;
     const go = (now) => {
       const at = Math.round(from + (to - from) * Math.min(1, (now - began) / LOOK));
-      if (store !== this.shown?.store || store.get().step > at) return;
-      this.set({ step: at });
+      if (store !== this.shown?.store) return;
+      if (store.get().step < at) this.set({ step: at });
       if (at < to) this.walking = requestAnimationFrame(go);
     };
     this.walking = requestAnimationFrame(go);
@@ -225,11 +227,15 @@ class Studio {
     this.writeSoon(changed.includes("part") || changed.includes("view"));
     if (this.panel && ["step", "example", "part"].some((key) => changed.includes(key))) this.lookSoon();
     if (this.own) return;
-    if (changed.includes("step")) cancelAnimationFrame(this.walking); // somebody goes elsewhere
+    if (changed.includes("step")) { // somebody goes elsewhere
+      cancelAnimationFrame(this.walking);
+      this.pausing = false;
+    }
     const { header } = this.shown.recording;
     if (!changed.includes("playing") || changed.includes("step")) return;
-    if (state.playing !== header.running && (!state.playing || state.step === header.steps.length - 1))
-      this.tell(state.playing ? "go" : "pause");
+    if (state.playing === header.running || (state.playing && state.step < header.steps.length - 1)) return;
+    this.pausing = header.running; // the picture comes to where the training waits
+    this.tell(state.playing ? "go" : "pause");
   }
 
   // A panel that is open speaks of what the stage shows, once that stays for a moment.
