@@ -2,14 +2,14 @@
 // draws it from a recording and a store; it computes nothing that scene.js and model.js do not give it.
 
 import { captionOf } from "./captions.js";
-import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
+import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
-import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
+import { largestOf, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
 import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const MOST_EDGES = 1500; // drawn at once: the strongest
@@ -108,6 +108,7 @@ class Stage {
     this.room = room;
     this.placeProxies();
     this.placeMore();
+    this.strip.measure();
     const { big } = this.layout;
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
@@ -243,7 +244,7 @@ class Stage {
   // ── the network ──
 
   drawNetwork(state) {
-    const ctx = clearCanvas(this.canvas, this.width, this.height);
+    const ctx = clearPart(this.canvas, this.layout.paper.net);
     this.labels = [];
     this.drawEdges(ctx, state);
     this.drawBiases(ctx);
@@ -369,6 +370,7 @@ class Stage {
   drawUnits(ctx, state) {
     const { layout, colours, scene, header } = this;
     const spot = this.spotOf(scene.trace.a[0]);
+    if (this.maps.kind !== "curve") paintSheet(this.mapsDrawn(), colours.ramp);
     layout.columns.forEach((column, l) => {
       if (l === 0 && layout.picture) return this.drawPicture(ctx, state);
       for (const j of column.units) {
@@ -381,7 +383,7 @@ class Stage {
         ctx.fillStyle = colours.raised;
         ctx.fill();
         ctx.clip();
-        paintUnit(ctx, this.maps.kind, map, box, map.scale, colours, spot);
+        paintUnit(ctx, this.maps.kind, map, box, colours, spot);
         ctx.restore();
         const lit = [state.part, this.pointed].includes(`${l}:${j}`);
         ctx.beginPath();
@@ -391,6 +393,10 @@ class Stage {
         ctx.stroke();
       }
     });
+  }
+
+  mapsDrawn() {
+    return this.layout.columns.flatMap(({ units }, l) => (l === 0 && this.layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
   }
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.
@@ -510,8 +516,8 @@ class Stage {
   }
 
   drawBig(state, shows, calm) {
-    const ctx = clearCanvas(this.bigCanvas, this.width, this.height);
-    const { big } = this.layout;
+    const { big, paper } = this.layout;
+    const ctx = clearPart(this.bigCanvas, paper.big);
     if (!shows) {
       this.big.draw(ctx, big, this.scene, state, this.colours, calm, this.maps);
       const [says, note] = sentencesOf(this.header, this.scene, state);
