@@ -39,6 +39,7 @@ from whygrad.nn import count as parameter_count  # noqa: E402
 from whygrad.pipeline.fit import find  # noqa: E402
 from whygrad.pipeline.settings import Settings  # noqa: E402
 from whygrad.record import open_run  # noqa: E402
+from whygrad.record.files import snapshots  # noqa: E402
 from whygrad.record.rows import record_table  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1000

@@ -9,7 +9,7 @@ import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
-import { largestOf, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
+import { largestOf, makeSheet, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
 import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const MOST_EDGES = 1500; // drawn at once: the strongest
@@ -370,7 +370,7 @@ class Stage {
   drawUnits(ctx, state) {
     const { layout, colours, scene, header } = this;
     const spot = this.spotOf(scene.trace.a[0]);
-    if (this.maps.kind !== "curve") paintSheet(this.mapsDrawn(), colours.ramp);
+    this.layMaps();
     layout.columns.forEach((column, l) => {
       if (l === 0 && layout.picture) return this.drawPicture(ctx, state);
       for (const j of column.units) {
@@ -395,8 +395,13 @@ class Stage {
     });
   }
 
-  mapsDrawn() {
-    return this.layout.columns.flatMap(({ units }, l) => (l === 0 && this.layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
+  // All maps on one sheet, anew where they, their places or the colours are others.
+  layMaps() {
+    const { maps, layout, colours } = this, about = [maps, layout, colours];
+    if (maps.kind === "curve" || about.every((one, i) => one === this.laid?.[i])) return;
+    this.laid = about;
+    const drawn = layout.columns.flatMap(({ units }, l) => (l === 0 && layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
+    paintSheet((this.mapSheet ??= makeSheet()), drawn, colours.ramp);
   }
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.

@@ -1,7 +1,7 @@
 // What is always in sight: cost and score of training and validation, with the number now and the best so far,
 // and beneath them the time bar. A click in a curve goes to that step.
 
-import { clearCanvas, FACE, h, svg, wantsStillness, write } from "./dom.js";
+import { clearCanvas, h, svg, wantsStillness, write } from "./dom.js";
 import { percent, said } from "./words.js";
 
 const PACES = [0.25, 0.5, 1, 2, 4];
@@ -99,7 +99,6 @@ class CurveChart {
     if (!width) return;
     this.shown = [...shown.slice(0, -1), this.size];
     const ctx = clearCanvas(this.canvas, width, height, true);
-    ctx.font = `11px ${FACE}`;
     const to = scaleOf([training, validation], better);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
     const line = (values, until, alpha, wide, dash) => {

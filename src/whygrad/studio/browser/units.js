@@ -126,7 +126,7 @@ function columnCurves(model, theta, x) {
 // ── painting ──
 
 // A canvas that numbers become pixels on, and those pixels; both are used again while they are of the same size.
-function makeSheet() {
+export function makeSheet() {
   const canvas = document.createElement("canvas"), ctx = canvas.getContext("2d");
   let image = null, pixels = null;
   return {
@@ -143,7 +143,7 @@ function makeSheet() {
   };
 }
 
-const sheets = { one: null, units: null };
+let single = null;
 
 // Numbers of −scale … scale as colours of the ramp.
 function colourPixels(pixels, start, values, scale, ramp) {
@@ -156,7 +156,7 @@ function colourPixels(pixels, start, values, scale, ramp) {
 
 // Numbers of −scale … scale as an image of the ramp's colours, laid into a box.
 export function paintNumbers(ctx, { values, width, height }, box, scale, ramp, smooth) {
-  const sheet = (sheets.one ??= makeSheet());
+  const sheet = (single ??= makeSheet());
   colourPixels(sheet.sized(width, height), 0, values, scale, ramp);
   sheet.done();
   ctx.imageSmoothingEnabled = smooth;
@@ -165,11 +165,10 @@ export function paintNumbers(ctx, { values, width, height }, box, scale, ramp, s
 
 // The maps of all units that are drawn as one image, map under map: to hand the browser an image takes longer than
 // to make it.
-export function paintSheet(maps, ramp) {
-  const [{ width, height }] = maps, sheet = (sheets.units ??= makeSheet());
-  const pixels = sheet.sized(width, height * maps.length);
+export function paintSheet(sheet, maps, ramp) {
+  const [{ width, height }] = maps, pixels = sheet.sized(width, height * maps.length);
   maps.forEach((map, at) => {
-    map.top = at * height;
+    Object.assign(map, { sheet: sheet.canvas, top: at * height });
     colourPixels(pixels, map.top * width, map.values, map.scale, ramp);
   });
   sheet.done();
@@ -227,7 +226,7 @@ export function paintUnit(ctx, kind, map, box, colours, spot) {
   if (kind === "curve") paintCurve(ctx, map, box, map.scale, colours);
   else {
     ctx.imageSmoothingEnabled = kind === "plane";
-    ctx.drawImage(sheets.units.canvas, 0, map.top, map.width, map.height, box.x, box.y, box.width, box.height);
+    ctx.drawImage(map.sheet, 0, map.top, map.width, map.height, box.x, box.y, box.width, box.height);
   }
   if (spot) paintSpot(ctx, box.x + spot[0] * box.width, box.y + spot[1] * box.height, Math.max(1.6, box.width / 26), colours);
 }
