@@ -39,7 +39,6 @@ from whygrad.nn import count as parameter_count  # noqa: E402
 from whygrad.pipeline.fit import find  # noqa: E402
 from whygrad.pipeline.settings import Settings  # noqa: E402
 from whygrad.record import open_run  # noqa: E402
-from whygrad.record.files import snapshots  # noqa: E402
 from whygrad.record.rows import record_table  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1000
@@ -104,7 +103,9 @@ def traced(tools: DevTools, frames: list[dict[str, float]]) -> Iterator[None]:
     yield
     tools.ask("Tracing.end")
     tools.until("Tracing.tracingComplete")
-    told = [x["params"]["value"] for x in tools.events if x.get("method") == "Tracing.dataCollected"]
+    told = [
+        x["params"]["value"] for x in tools.events if x.get("method") == "Tracing.dataCollected"
+    ]
     frames += frames_of([event for events in told for event in events])
 
 
@@ -134,7 +135,7 @@ def frames_of(events: list[dict[str, Any]]) -> list[dict[str, float]]:
 # ── the hand ──
 
 
-# Where things are on the page: a weight and a unit of the first layer drawn, the plane, the time bar's ends.
+# Where things are: units, a weight into the last layer, a unit of the first, the plane, the time bar.
 PLACES = """
 const {stage} = window.wgStudio.shown, {layout, root} = stage;
 const {left, top} = root.getBoundingClientRect(), place = stage.geometry();
@@ -144,7 +145,8 @@ const unit = at(place.unit(1, place.units[1][0]));
 const {x, y, width, height} = root.querySelector(".st-slider").getBoundingClientRect();
 let weight = null;
 const last = place.units.length - 1, from = place.units[last - 1];
-for (const j of place.units[last]) for (const k of from) for (let share = 0.2; !weight && share < 0.8; share += 0.05) {
+const shares = Array.from({length: 12}, (_, i) => 0.2 + 0.05 * i);
+for (const j of place.units[last]) for (const k of from) for (const share of weight ? [] : shares) {
   const {x1, y1, x2, y2} = place.edge(last, j, k);
   const one = at({x: x1 + share * (x2 - x1), y: y1 + share * (y2 - y1)});
   if (stage.partAt(...one).includes(",")) weight = one;
@@ -197,7 +199,8 @@ def gestures(hand: Hand, places: dict[str, Any]) -> Iterator[tuple[str, str, lis
         what = "a weight dragged" if name == "weight" else "a bias dragged"
         yield what, "adjust", [(x, y + 60 * share) for share in wave], True
     units = np.array(places["units"])[np.linspace(0, len(places["units"]) - 1, 12).astype(int)]
-    yield "the mouse over units", "", [tuple(units[i // 4 % len(units)]) for i in range(hand.frames)], False
+    over = [tuple(units[i // 4 % len(units)]) for i in range(hand.frames)]
+    yield "the mouse over units", "", over, False
     if places["plane"]:
         x, y, width, height = places["plane"]
         way = [(x + width * (0.1 + 0.8 * s), y + height * (0.3 + 0.4 * s * s)) for s in wave]
@@ -237,10 +240,9 @@ SHOWN = "return window.wgStudio?.shown?.stage.scene !== undefined"
 ALL = "const {recording} = window.wgStudio.shown; return recording.steps.every((_, i) => recording.has(i))"
 NUMBERS = """
 const {recording, store, stage} = window.wgStudio.shown, {scene} = stage, {header} = recording;
-const {step, example} = store.get();
-return {step: header.steps[step], row: header.examples.rows[example], of: header.examples.part[example],
-  x: [...scene.x], y: [...scene.y], theta: [...scene.theta], outputs: [...scene.trace.a.at(-1)], cost: scene.cost,
-  gradient: [...scene.gradient]};
+const {step} = store.get();
+return {step: header.steps[step], x: [...scene.x], y: [...scene.y], theta: [...scene.theta],
+  outputs: [...scene.trace.a.at(-1)], cost: scene.cost, gradient: [...scene.gradient]};
 """
 
 
