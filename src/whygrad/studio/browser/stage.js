@@ -2,15 +2,15 @@
 // draws it from a recording and a store; it computes nothing that scene.js and model.js do not give it.
 
 import { captionOf } from "./captions.js";
+import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { chooseExample } from "./examples.js";
-import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
-import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
+import { largestOf, makeSheet, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
 import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const LINES = { weight: "weights", gradient: "gradients", update: "last changes" };
@@ -111,6 +111,7 @@ class Stage {
     this.room = room;
     this.placeProxies();
     this.placeMore();
+    this.strip.measure();
     const { big } = this.layout;
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
@@ -246,7 +247,7 @@ class Stage {
   // ── the network ──
 
   drawNetwork(state) {
-    const ctx = clearCanvas(this.canvas, this.width, this.height);
+    const ctx = clearPart(this.canvas, this.layout.paper.net);
     this.labels = [];
     this.drawEdges(ctx, state);
     this.drawBiases(ctx);
@@ -378,6 +379,7 @@ class Stage {
   drawUnits(ctx, state) {
     const { layout, colours, scene, header } = this;
     const spot = this.spotOf(scene.trace.a[0]);
+    this.layMaps();
     layout.columns.forEach((column, l) => {
       if (l === 0 && layout.picture) return this.drawPicture(ctx, state);
       for (const j of column.units) {
@@ -390,7 +392,7 @@ class Stage {
         ctx.fillStyle = colours.raised;
         ctx.fill();
         ctx.clip();
-        paintUnit(ctx, this.maps.kind, map, box, map.scale, colours, spot);
+        paintUnit(ctx, this.maps.kind, map, box, colours, spot);
         ctx.restore();
         const lit = [state.part, this.pointed].includes(`${l}:${j}`);
         ctx.beginPath();
@@ -400,6 +402,15 @@ class Stage {
         ctx.stroke();
       }
     });
+  }
+
+  // All maps on one sheet, anew where they, their places or the colours are others.
+  layMaps() {
+    const { maps, layout, colours } = this, about = [maps, layout, colours];
+    if (maps.kind === "curve" || about.every((one, i) => one === this.laid?.[i])) return;
+    this.laid = about;
+    const drawn = layout.columns.flatMap(({ units }, l) => (l === 0 && layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
+    paintSheet((this.mapSheet ??= makeSheet()), drawn, colours.ramp);
   }
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.
@@ -532,8 +543,8 @@ class Stage {
   }
 
   drawBig(state, shows, calm) {
-    const ctx = clearCanvas(this.bigCanvas, this.width, this.height);
-    const { big } = this.layout;
+    const { big, paper } = this.layout;
+    const ctx = clearPart(this.bigCanvas, paper.big);
     if (!shows) {
       this.big.draw(ctx, big, this.scene, state, this.colours, calm, this.maps);
       const [says, note] = sentencesOf(this.header, this.scene, state);

@@ -251,7 +251,8 @@ class Studio {
 
   writeSoon(push) {
     if (push) return this.write(true);
-    this.writing ||= setTimeout(() => this.write(false), 300);
+    clearTimeout(this.writing); // to change the address takes the browser as long as a frame
+    this.writing = setTimeout(() => this.write(false), 300);
   }
 
   write(push) {
