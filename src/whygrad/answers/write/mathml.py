@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from whygrad.answers.expression import Equation, Expression, Number, Product, Sum, Symbol
-from whygrad.answers.formatting import cell, clean, columns, number, typeset
+from whygrad.answers.formatting import Share, cell, clean, columns, number, typeset
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.notation import (
     Notation,
@@ -144,7 +144,7 @@ def _table(table: Table) -> list[str]:
     for row in table.rows[:MOST_ROWS]:
         cells = [
             f"<mtd {RIGHT}>{_number(float(value))}</mtd>"
-            if i in right and value is not None
+            if i in right and value is not None and not isinstance(value, Share)
             else f"<mtd {LEFT}>{_words(cell(value))}</mtd>"
             for i, value in enumerate(row)
         ]
@@ -237,5 +237,6 @@ MATHML = Notation(
     derivative=lambda of, by: f"<mfrac>{_row('<mo>∂</mo>', of)}{_row('<mo>∂</mo>', by)}</mfrac>",
     call=lambda function, argument: _row(function, _bracket(argument)),
     bracket=_bracket,
+    beside=lambda number, words: _row(number, "<mspace width='.3em'/>", words),
     at=_at,
 )

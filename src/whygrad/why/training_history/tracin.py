@@ -36,7 +36,7 @@ TRACIN = 90.0  # trainings that it takes at most, measured on MNIST
 CANCELLED = 5  # times the change: where pushes add up to more, the answer begins with it
 FIRST_ORDER = (
     "Each step is taken to first order, and momentum is carried exactly. This is accounting: for what "
-    "training would have given without an example, ask `influence` by its own method."
+    "training would have given without an example, influence says."
 )
 
 
