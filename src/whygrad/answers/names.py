@@ -5,6 +5,7 @@ Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and co
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -12,6 +13,7 @@ import numpy as np
 
 from whygrad.answers.formatting import as_name
 from whygrad.errors import InputError, nearest
+from whygrad.nn.arrays import dense
 from whygrad.nn.network import Network
 
 PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
@@ -177,11 +179,18 @@ class Names:
         """
         return unscaled(value, self.scale(net, layer, unit))
 
-    @property
-    def counted(self) -> str:
-        """A remark for numbers of all units, where some are not in the table's units; else ""."""
-        scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
-        return ", columns standardised" if scaled else ""
+    def own_means(self, net: Network, a: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the means of activations, a[l] of shape (n, n_l), in the user's own units.
+
+        By layer, (n_l,); None of a layer whose numbers are in no other units, () where all are.
+        """
+        layers = [0] * any(scale != AS_IT_IS for scale in self.scales)
+        layers += [net.L] * (self.target != AS_IT_IS)
+        found: list[Any] = [None] * (net.L + 1)
+        for l in layers:
+            columns = dense(a[l]).T
+            found[l] = np.array([self.own(net, l, j, x).mean() for j, x in enumerate(columns)])
+        return tuple(found) if layers else ()
 
     def layer(self, net: Network, layer: int) -> tuple[str, ...]:
         """Return the names of all units of a layer, as `find` takes them and drawings show them."""

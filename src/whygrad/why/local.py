@@ -91,7 +91,7 @@ def sender_factor(context: Context, i: int, ref: Ref) -> Factor:
     meaning = f"{what} of {context.names.of(net, l - 1, k)}, the sender"
     if l == 1 and context.names.scale(net, 0, k) != AS_IT_IS:
         own = in_units(net, context.names, 0, k, value)
-        meaning = f"{context.names.of(net, 0, k)}, the sender, is {own}: standardised"
+        meaning += f": {own} in the table, here standardised"
     mask = masking(context, l - 1)
     if mask is not None:
         meaning += f", dropout's factor {shown(float(mask[i, k]))} included"

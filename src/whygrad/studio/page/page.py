@@ -141,6 +141,11 @@ class Page:
         self.dark_mode.set_value(not self.dark)
         self.refresh()
 
+    @property
+    def narrow(self) -> bool:
+        """Whether the browser's window is as wide as a phone."""
+        return self._narrow
+
     def windowed(self, dark: bool, narrow: bool) -> None:
         """Take note that the browser prefers dark pages, and how wide its window is."""
         if (dark, narrow) != (self._preferred, self._narrow):

@@ -7,8 +7,8 @@ from nicegui import ui
 from whygrad.record.members import unfinished
 from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.page import Page
-from whygrad.studio.session.diagnosing import NO_TRAINING
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.questions import NO_TRAINING
 
 SPEEDS: dict[float, str] = {
     0: "full speed",

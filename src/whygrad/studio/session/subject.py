@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from whygrad.answers.formatting import as_name, number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
@@ -157,7 +158,7 @@ class Subject:
         if self.encoding is None or self.labels:
             return None
         target = self.encoding.target
-        return lambda value: f"{value * target.scale + target.center:.4g} {target.name}"
+        return lambda value: f"{number(value * target.scale + target.center)} {target.name}"
 
     def rows(self, part: str) -> Rows | None:
         """Return a part, or the first there is."""
@@ -197,7 +198,7 @@ class Subject:
         if chosen.which == "one":
             return f"{part} example {indices[0]}: {self.truth(rows, int(indices[0]))}"
         if chosen.which == "class" and self.labels:
-            what = f"the {part} examples of {self.labels[chosen.index]}"
+            what = f"the {part} examples of {as_name(self.labels[chosen.index])}"
             most = int((self.classes_of(rows) == chosen.index).sum())
         else:
             what, most = f"all {part} examples", len(rows)
@@ -206,10 +207,10 @@ class Subject:
     def truth(self, rows: Rows, index: int) -> str:
         """Return what the data say that one example is."""
         if self.labels:
-            return self.labels[int(self.classes_of(rows)[index])]
+            return as_name(self.labels[int(self.classes_of(rows)[index])])
         if self.encoding is not None:
-            return f"{float(self.encoding.decode(rows.Y[index : index + 1])[0]):.6g}"
-        return ", ".join(f"{value:.4g}" for value in rows.Y[index])
+            return number(float(self.encoding.decode(rows.Y[index : index + 1])[0]))
+        return ", ".join(number(float(value)) for value in rows.Y[index])
 
     def asked(self, chosen: Chosen) -> Context | None:
         """Pass the chosen examples forward, and their errors back, in float64."""
@@ -226,7 +227,7 @@ def alone(network: Fitted | Model) -> Subject:
     """Return a network that came without examples: it can be looked at, but not asked."""
     why = network.why
     plan = Plan(net=why.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
-    names = names_of(why.net, why.names)
+    names = replace(names_of(why.net, why.names), in_words=True)
     return Subject(plan, State(why.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED)
 
 
@@ -254,10 +255,9 @@ def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> Netwo
         units=units,
         edges=tuple(layers),
         names=names.layers(net),
-        unit_meaning=""
-        if asked is None
-        else ("activation" if one else "mean activation") + names.counted,
+        unit_meaning="" if asked is None else "activation" if one else "mean activation",
         edge_meaning=EDGES[edges],
         image=names.image,
         kept=net.kept,
+        own=() if asked is None else names.own_means(net, asked.trace.a),
     )

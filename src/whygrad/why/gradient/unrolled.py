@@ -314,9 +314,10 @@ def activities(
         units=tuple(np.asarray(one.mean(axis=0)).reshape(-1) for one in a),
         edges=theta.W,
         names=names.layers(net),
-        unit_meaning=("activity" if a[0].shape[0] == 1 else "mean activity") + names.counted,
+        unit_meaning="activity" if a[0].shape[0] == 1 else "mean activity",
         edge_meaning="weight",
         marked=marked,
         image=names.image,
         kept=net.kept,
+        own=names.own_means(net, a),
     )

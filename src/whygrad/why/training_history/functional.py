@@ -50,6 +50,11 @@ class Functional:
             of = known[(1 if self.sign > 0 else 0) if single else self.output]
         return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
 
+    @property
+    def bounded(self) -> bool:
+        """Whether f is a probability."""
+        return self.by == "a" and classifies(self.net)
+
     def scale(self, names: Names) -> float:
         """Return the size of one unit of f in the target's own units."""
         return names.scale(self.net, self.net.L, self.output)[1] if self.by == "a" else 1.0
