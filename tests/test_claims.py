@@ -96,7 +96,7 @@ def test_the_headline_says_by_how_much_the_pushes_cancel(ask):
 
 
 def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
-    """Its account runs out of [0, 1] where steps are long: it is drawn beside it, with a note what it is."""
+    """Its account runs out of [0, 1] where steps are long: it is drawn beside it, with a note."""
     rng = np.random.default_rng(3)
     net = wg.Network(2, [wg.Dense(4, "tanh"), wg.Dense(2, "softmax")], "cross_entropy")
     data = as_data(net, rng.normal(size=(12, 2)), np.eye(2)[np.arange(12) % 2])

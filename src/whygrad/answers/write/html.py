@@ -139,7 +139,7 @@ def _factors(terms: Sequence[Term], form: Form) -> Iterator[str]:
 
 def _sum(about: Answer) -> Iterator[str]:
     """Set the terms and what they leave above the value that they add up to."""
-    if about.value is None:
+    if about.value is None or not about.terms:  # the answer says it
         return
     products = len(about.terms) > 1 and any(term.factors for term in about.terms)
     rows = [

@@ -26,6 +26,7 @@ NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
 INDENT = '<mspace width="1.4em"/>'
 OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+EQUALS = '<mo form="infix">=</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
@@ -63,7 +64,7 @@ def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> li
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
             begun, *more = _broken(other, most)
-            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{begun}</mtd></mtr>")
+            rows.append(f"<mtr>{left}<mtd {LEFT}>{EQUALS}{begun}</mtd></mtr>")
             rows += [f"<mtr><mtd></mtd><mtd {LEFT}>{INDENT}{piece}</mtd></mtr>" for piece in more]
     return rows
 

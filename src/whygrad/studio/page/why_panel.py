@@ -39,6 +39,7 @@ REACH = 2.0  # how far to either side a weight can be dragged
 OPEN = '<details open="">'
 MOMENT = 0.25  # seconds between two looks at how far a question has come
 SETTLED = 0.3  # seconds without a move, after which a slider was left where it is
+STAGE_FOLLOWS = "(value) => window.wgStudio?.ripple(value)"
 POINTING = (
     "(e) => { const part = e.target.closest('[data-part]'); emit(part ? part.dataset.part : ''); }"
 )
@@ -63,6 +64,7 @@ def build(page: Page) -> None:
                 min=-1, max=1, step=REACH / 100, value=0, on_change=lambda e: dragged(e.value)
             )
             slider.props('aria-label="Move the weight"')
+            slider.on("update:model-value", js_handler=STAGE_FOLLOWS)
             moved = ui.label().classes("wg-number")
         told = ui.label().classes("wg-told").props('aria-live="polite"')
         curve = ui.echart({}).classes("wg-chart")
@@ -81,7 +83,6 @@ def build(page: Page) -> None:
     with ui.column().classes("wg-waiting") as waiting:
         with ui.row().classes("wg-line"):
             stage = ui.label().classes("wg-told").props('role="status"')
-            ui.space()
             ui.button("Cancel", on_click=lambda: state["asking"].cancel()).props(
                 "no-caps dense flat"
             )
@@ -138,6 +139,7 @@ def build(page: Page) -> None:
         state["asking"].cancel()
         fork.set_visibility(False)
         waits(False)
+        page.stage_told("ripple", None)
         if name == "ripple":
             start_drag(subject, look.part)
         elif name == "without":
