@@ -196,6 +196,10 @@ class Names:
         """Return the names of all units of a layer, as `find` takes them and drawings show them."""
         return tuple(self._of(net, layer, unit) for unit in range(net.sizes[layer]))
 
+    def said(self, net: Network, layer: int) -> tuple[str, ...]:
+        """Return the names of all units of a layer as texts have them; see `of`."""
+        return tuple(map(as_name, self.layer(net, layer)))
+
     def layers(self, net: Network) -> tuple[tuple[str, ...], ...]:
         """Return the names of all units, by layer 0 … L."""
         return tuple(self.layer(net, l) for l in range(net.L + 1))

@@ -29,7 +29,7 @@ def terms_below(context: Context, flow: Flow, l: int, k: int) -> list[Term]:
     net, names, W = context.net, context.names, context.theta.W[l + 1]
     name, shares = names.of(net, l, k), flow.of_unit(l, k).tolist()
     terms = []
-    for j, above in enumerate(names.layer(net, l + 1)):
+    for j, above in enumerate(names.said(net, l + 1)):
         part = Ref(l + 1, j, k).part
         factors: tuple[Factor, ...] = ()
         if context.n == 1:

@@ -137,7 +137,7 @@ def without(
 def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
     """Draw how the outputs would change, of many those that would change most."""
     most = np.sort(np.argsort(-np.abs(change), kind="stable")[:BARS])
-    known = names.layer(net, net.L)
+    known = names.said(net, net.L)
     return BarPicture(
         f"What changes without {who}",
         "output without minus output with",

@@ -301,8 +301,7 @@ def _effects(context: Context, l: int, j: int, effects: dict[str, Array], active
     first = s @ (active[:, None] * effects["slopes"])
     means = [s @ effects["effect_z"], first, s @ effects["effect_a"], s @ effects["slopes"]]
     rows = tuple(
-        (name, *(float(mean[m]) for mean in means))
-        for m, name in enumerate(names.layer(net, net.L))
+        (name, *(float(mean[m]) for mean in means)) for m, name in enumerate(names.said(net, net.L))
     )
     columns = ("output", "adds to z", "first order", "adds to a", "mean ∂z/∂a")
     title = f"What {names.of(net, l, j)} does to each output, {over(context.n)}"

@@ -205,7 +205,7 @@ def _step(by: Any) -> float:
 def _terms(moved: Perturbation, by: float, through: Array) -> tuple[Term, ...]:
     """Return the first order of ΔC by output, and the penalties' part."""
     context, L = moved.context, moved.context.net.L
-    outputs = context.names.layer(context.net, L)
+    outputs = context.names.said(context.net, L)
     terms = [
         Term(f"through {name}", float(value), part=Ref(L, m).part)
         for m, (name, value) in enumerate(zip(outputs, through, strict=True))
