@@ -1,4 +1,4 @@
-"""How answers speak: one way to write numbers, names that are no numbers, sums that end, no noise, no code."""
+"""How answers speak: one way to write numbers, names that are no numbers, sums that end, no noise."""
 
 import math
 import re
