@@ -40,6 +40,9 @@ class NetworkPicture:
     kept : tuple of arrays or None
         By layer, (n_l, n_{l-1}), False where the layer's mask leaves a connection out, which is never
         drawn; None of a layer that has all of them, () where all have.
+    own : tuple of arrays or None
+        By layer, (n_l,), the numbers that are written on units, in the user's own units; None of a layer,
+        and () where all are, as in `units`, which decide the colours.
     """
 
     title: str
@@ -54,6 +57,7 @@ class NetworkPicture:
     shown: tuple[tuple[int, ...], ...] = ()
     partial: bool = False
     kept: tuple[Array | None, ...] = ()
+    own: tuple[Array | None, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,7 @@ def _unit(unit: Unit) -> str:
 
 def _numbers(picture: NetworkPicture, unit: Unit) -> list[Label]:
     x, y, full = unit.x, unit.y, number(unit.value)
-    text = within(picture, unit.value)
+    text = within(picture, unit.written)
     labels = []
     if text:
         size = number_size(text)

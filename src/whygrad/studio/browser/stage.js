@@ -20,7 +20,7 @@ const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
-const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, painted: [], hand: "" };
+const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, ripple: null, painted: [], hand: "" };
 
 // `plays`: whether it begins to play, where the store does not say; `steered`: the controls of a training (controls.js).
 export function mount(element, recording, store, { plays = !wantsStillness(), steered = null } = {}) {
