@@ -1,6 +1,9 @@
 """The stage in the studio, in a real browser: it moves by itself, grows, asks, forks and shares."""
 
+import shutil
 import time
+from base64 import b64encode
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -311,3 +314,41 @@ wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
     stage = person(code=f"import warnings; warnings.simplefilter('ignore')\n{code}")
     stage.browser.has("There is no stage of this, but its drawing")
     assert stage.browser.by_role("button", "Stage").is_displayed()
+
+
+DROP = """
+const [name, text] = arguments, bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const files = new DataTransfer();
+files.items.add(new File([bytes], name));
+const about = {dataTransfer: files, bubbles: true, cancelable: true};
+const over = new DragEvent("dragover", about), drop = new DragEvent("drop", about);
+const onto = document.querySelector(".st-picture");
+onto.dispatchEvent(over);
+onto.dispatchEvent(drop);
+return [over.defaultPrevented, drop.defaultPrevented];
+"""
+
+
+def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(person, xor_run):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+
+    def drop(name, content):
+        assert stage.run_script(DROP, name, b64encode(content).decode()) == [True, True]
+
+    packed = shutil.make_archive(
+        str(stage.folder.parent / "sent"), "zip", xor_run.parent, "xor.run"
+    )
+    drop("sent.zip", Path(packed).read_bytes())
+    stage.until(
+        lambda now: now["run"] == "xor.run" and now["last"] == 60, "the run that was dropped"
+    )
+    net = wg.Network(2, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")])
+    wg.Fitted(net, net.init(0)).save(stage.folder.parent / "net.safetensors")
+    drop("../net.safetensors", (stage.folder.parent / "net.safetensors").read_bytes())
+    stage.browser.has("a network alone")
+    drop("net.pt", b"PK")
+    stage.browser.has("net.pt: a pickle, which runs code when it is opened")
+    assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
+    assert not list(stage.folder.glob("*.pt"))
+    assert stage.browser.complaints() == []

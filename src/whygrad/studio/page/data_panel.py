@@ -15,7 +15,15 @@ from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
 from whygrad.studio.server.guard import LIMIT
 from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
-from whygrad.studio.session.uploads import UPLOADED, is_model, keep_model, keep_table
+from whygrad.studio.session.uploads import (
+    UPLOADED,
+    holds_run,
+    is_model,
+    keep_model,
+    keep_run,
+    keep_table,
+    refusal,
+)
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -47,6 +55,25 @@ KINDS = {
 }
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
+# What is dropped anywhere on the page is uploaded. The place for that comes with its panel.
+DROPPED = """(() => {{
+  const holds = (event) => event.dataTransfer?.types.includes("Files");
+  const give = (files) => {{
+    const place = getElement({0})?.$refs?.qRef;
+    if (place) place.addFiles(files);
+    else requestAnimationFrame(() => give(files));
+  }};
+  window.wgDropped?.abort();
+  const {{ signal }} = window.wgDropped = new AbortController();
+  document.addEventListener("dragover", (event) => holds(event) && event.preventDefault(), {{ signal }});
+  document.addEventListener("drop", (event) => {{
+    if (!holds(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    emitEvent("wg-stage", ["panel", "data"]);
+    give([...event.dataTransfer.files]);
+  }}, {{ signal }});
+}})()"""
+
 
 def build(page: Page) -> None:
     """Lay out the choice of data."""
@@ -66,7 +93,7 @@ def build(page: Page) -> None:
         await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
-        label=f"CSV, Parquet …; ONNX, Keras, safetensors, skops; up to {LIMIT // 1_000_000} MB",
+        label=f"CSV …; ONNX, Keras, safetensors, skops; runs as .zip; to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
@@ -77,6 +104,7 @@ def build(page: Page) -> None:
     )
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
+    page.client.on_connect(lambda: page.client.run_javascript(DROPPED.format(upload.id)))
     chosen.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
@@ -118,8 +146,7 @@ def _refusal(why: str, name: str) -> str:
             "and open its run here"
         )
     if why == "accept":
-        others = ", ".join(UPLOADED)
-        return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
+        return refusal(name)
     return f"{name}: one file at a time"
 
 
@@ -139,6 +166,11 @@ async def _uploaded(page: Page, event: events.UploadEventArguments, into: ui.col
             page.session.look_at(keep_model(page.session.folder, name, content)[1])
 
         page.do(look)
+        return
+    if holds_run(name, content):
+        path = await page.in_thread(lambda: keep_run(page.session.folder, name, content))
+        if path is not None:
+            page.do(lambda: page.session.open(path))
         return
     found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
