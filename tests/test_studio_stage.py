@@ -343,12 +343,12 @@ def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(p
     stage.until(
         lambda now: now["run"] == "xor.run" and now["last"] == 60, "the run that was dropped"
     )
+    drop("net.pt", b"PK")
+    stage.browser.has("net.pt: a pickle, which runs code when it is opened")
     net = wg.Network(2, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")])
     wg.Fitted(net, net.init(0)).save(stage.folder.parent / "net.safetensors")
     drop("../net.safetensors", (stage.folder.parent / "net.safetensors").read_bytes())
     stage.browser.has("a network alone")
-    drop("net.pt", b"PK")
-    stage.browser.has("net.pt: a pickle, which runs code when it is opened")
     assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
     assert not list(stage.folder.glob("*.pt"))
     assert stage.browser.complaints() == []
