@@ -147,6 +147,7 @@ def _stills(x: Any, X: Any, about: Mapping[str, Any]) -> Iterator[Picture]:
         )
         one = parts_of(x)[0][part].at(np.array([row]))
         a = forward(x.net, x.theta, one.X).a
-        yield activities(x.net, x.theta, a, names_of(x.net, why.names), MOST_WRONG)
+        names = names_of(x.net, why.names)
+        yield activities(x.net, x.theta, a, names, MOST_WRONG, targets=one.Y[0])
     if len(x.history.epochs) > 1:
         yield cost_picture(x.history)

@@ -115,7 +115,9 @@ def picture(context: Context, ref: Ref, units: dict[int, Array], title: str) -> 
         above, below = units[m].tolist(), units[m - 1].tolist()
         marked += [Ref(m, i).part for i in above]
         marked += [Ref(m, i, k).part for i in above for k in below]
-    return activities(net, context.theta, context.trace.a, context.names, title, tuple(marked))
+    target = context.y[0] if context.n == 1 else None
+    a, names = context.trace.a, context.names
+    return activities(net, context.theta, a, names, title, tuple(marked), target)
 
 
 def _symbol(factor: Factor) -> Expression:
@@ -272,8 +274,9 @@ def activities(
     names: Names,
     title: str,
     marked: tuple[str, ...] = (),
+    targets: Any = None,
 ) -> NetworkPicture:
-    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight.
+    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight and bias.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
@@ -291,4 +294,6 @@ def activities(
         marked=marked,
         image=names.image,
         kept=net.kept,
+        biases=theta.b,
+        targets=targets,
     )
