@@ -352,3 +352,38 @@ def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(p
     assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
     assert not list(stage.folder.glob("*.pt"))
     assert stage.browser.complaints() == []
+
+
+TAKEN_AS = """
+const [column, pressed] = arguments;
+const group = document.querySelector(`[role=group][aria-label="take ${column} as"]`);
+if (!group) {
+  const fold = [...document.querySelectorAll(".q-expansion-item")]
+    .find((one) => one.innerText.startsWith("What its 5 columns are"));
+  if (fold && !fold.classList.contains("q-expansion-item--expanded")) fold.querySelector(".q-item").click();
+  return null;
+}
+const buttons = [...group.querySelectorAll("button")];
+buttons.find((one) => one.innerText.trim() === pressed)?.click();
+return buttons.find((one) => one.getAttribute("aria-pressed") === "true").innerText.trim();
+"""
+
+
+def test_one_click_in_the_table_of_columns_takes_a_column_as_something_else(person):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+    stage.press("Data")
+    stage.press("iris")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network for iris")
+
+    def taken_as(pressed=""):
+        return stage.run_script(TAKEN_AS, "sepal width (cm)", pressed)
+
+    assert wait_for(taken_as, "the table of columns") == "as found"
+    taken_as("leave out")
+    stage.until(lambda now: now["sizes"][0] == 3, "the network without that column")
+    wait_for(lambda: taken_as() == "leave out", "that it is left out")
+    taken_as("as found")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network with that column again")
+    assert stage.run_script(TAKEN_AS, "species", "leave out") is None
+    assert stage.browser.complaints() == []

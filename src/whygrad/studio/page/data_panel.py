@@ -1,5 +1,6 @@
 """The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -53,6 +54,15 @@ KINDS = {
     "leave-out": "leave out",
     "": "as found",
 }
+# What a column is, and what it can be taken as instead.
+KIND_CELL = f"""<q-td :props="props">{{{{ props.row.kind }}}}
+  <div v-if="props.row.open" role="group" :aria-label="`take ${{props.row.name}} as`">
+    <q-btn v-for="(said, kind) in {json.dumps(KINDS).replace('"', "'")}" :key="kind" :label="said"
+      dense flat no-caps size="sm" :outline="kind === props.row.given"
+      :aria-pressed="String(kind === props.row.given)"
+      @click="() => $parent.$emit('kind', props.row.name, kind)" />
+  </div>
+</q-td>"""
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
 # What is dropped anywhere on the page is uploaded. The place for that comes with its panel.
@@ -225,39 +235,36 @@ def _preview(page: Page, config: Any) -> None:
     for note in encoding.notes:
         ui.label(note).classes("wg-note")
     if encoding.facts:
-        with ui.expansion(f"What its {len(encoding.facts)} columns are").classes("wg-wide"):
-            _table_of_columns(encoding.facts)
-            _ask_type(page, config)
+        title, changed = f"What its {len(encoding.facts)} columns are", bool(config.settings.types)
+        with ui.expansion(title, value=changed).classes("wg-wide"):
+            _table_of_columns(page, config)
 
 
-def _table_of_columns(facts: Any) -> None:
-    """Lay out what was decided about each column, as `whygrad columns` prints it."""
+def _table_of_columns(page: Page, config: Any) -> None:
+    """Lay out what was decided about each column, as `whygrad columns` does; a click decides otherwise."""
+    facts, types = config.ready.encoding.facts, dict(config.settings.types)
     heads = ("name", "kind", "read", "missing", "distinct", "examples", "becomes", "note")
     columns = [{"name": head, "label": head, "field": head, "align": "left"} for head in heads]
-    rows = [vars(one) | {"examples": ", ".join(one.examples)} for one in facts[:MOST]]
+    target = config.ready.encoding.target.name
+    rows = [
+        vars(one)
+        | {"examples": ", ".join(one.examples), "given": types.get(one.name, "")}
+        | {"open": one.name != target}
+        for one in facts[:MOST]
+    ]
     table = ui.table(columns=columns, rows=rows, row_key="name", pagination=20)
-    table.props("dense flat bordered").classes("wg-table")
+    table.props('dense flat bordered aria-label="Columns"').classes("wg-table")
+    table.add_slot("body-cell-kind", KIND_CELL)
+    table.on("kind", lambda e: _take_as(page, types, *e.args))
 
 
-def _ask_type(page: Page, config: Any) -> None:
-    """Lay out the choice of another type for a column; one click, and it is trained anew with that."""
-    target, types = config.ready.encoding.target.name, dict(config.settings.types)
-    names = [one.name for one in config.ready.encoding.facts if one.name != target]
-    with ui.row().classes("wg-line"):
-        column = ui.select(names, value=names[0], label="Another type for").classes("wg-wide")
-        column.props("dense outlined options-dense")
-        for kind, said in KINDS.items():
-            ui.button(said, on_click=partial(_take_as, page, types, column, kind)).props(
-                "no-caps dense outline"
-            )
-
-
-def _take_as(page: Page, types: dict[str, str], column: ui.select, kind: str) -> None:
-    chosen, trained = str(column.value), page.session.opened_run is not None
-    others = {name: one for name, one in types.items() if name != chosen}
+def _take_as(page: Page, types: dict[str, str], column: str, kind: str) -> None:
+    """Take a column as of another type, "" as it is found; what was trained before is trained anew so."""
+    trained = page.session.opened_run is not None
+    others = {name: one for name, one in types.items() if name != column}
 
     def work() -> None:
-        page.session.set(types=others | ({chosen: kind} if kind else {}))
+        page.session.set(types=others | ({column: kind} if kind else {}))
         if trained:
             page.session.go()
 
