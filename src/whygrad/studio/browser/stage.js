@@ -2,15 +2,15 @@
 // draws it from a recording and a store; it computes nothing that scene.js and model.js do not give it.
 
 import { captionOf } from "./captions.js";
+import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { chooseExample } from "./examples.js";
-import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
-import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
+import { largestOf, makeSheet, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
 import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
 const LINES = { weight: "weights", gradient: "gradients", update: "last changes" };
@@ -20,7 +20,7 @@ const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
-const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, painted: [], hand: "" };
+const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, ripple: null, painted: [], hand: "" };
 
 // `plays`: whether it begins to play, where the store does not say; `steered`: the controls of a training (controls.js).
 export function mount(element, recording, store, { plays = !wantsStillness(), steered = null } = {}) {
@@ -112,6 +112,7 @@ class Stage {
     this.room = room;
     this.placeProxies();
     this.placeMore();
+    this.strip.measure();
     const { big } = this.layout;
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
@@ -247,7 +248,7 @@ class Stage {
   // ── the network ──
 
   drawNetwork(state) {
-    const ctx = clearCanvas(this.canvas, this.width, this.height);
+    const ctx = clearPart(this.canvas, this.layout.paper.net);
     this.labels = [];
     this.drawEdges(ctx, state);
     this.drawBiases(ctx);
@@ -379,6 +380,7 @@ class Stage {
   drawUnits(ctx, state) {
     const { layout, colours, scene, header } = this;
     const spot = this.spotOf(scene.trace.a[0]);
+    this.layMaps();
     layout.columns.forEach((column, l) => {
       if (l === 0 && layout.picture) return this.drawPicture(ctx, state);
       for (const j of column.units) {
@@ -391,7 +393,7 @@ class Stage {
         ctx.fillStyle = colours.raised;
         ctx.fill();
         ctx.clip();
-        paintUnit(ctx, this.maps.kind, map, box, map.scale, colours, spot);
+        paintUnit(ctx, this.maps.kind, map, box, colours, spot);
         ctx.restore();
         const lit = [state.part, this.pointed].includes(`${l}:${j}`);
         ctx.beginPath();
@@ -401,6 +403,15 @@ class Stage {
         ctx.stroke();
       }
     });
+  }
+
+  // All maps on one sheet, anew where they, their places or the colours are others.
+  layMaps() {
+    const { maps, layout, colours } = this, about = [maps, layout, colours];
+    if (maps.kind === "curve" || about.every((one, i) => one === this.laid?.[i])) return;
+    this.laid = about;
+    const drawn = layout.columns.flatMap(({ units }, l) => (l === 0 && layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
+    paintSheet((this.mapSheet ??= makeSheet()), drawn, colours.ramp);
   }
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.
@@ -533,8 +544,8 @@ class Stage {
   }
 
   drawBig(state, shows, calm) {
-    const ctx = clearCanvas(this.bigCanvas, this.width, this.height);
-    const { big } = this.layout;
+    const { big, paper } = this.layout;
+    const ctx = clearPart(this.bigCanvas, paper.big);
     if (!shows) {
       this.big.draw(ctx, big, this.scene, state, this.colours, calm, this.maps);
       const [says, note] = sentencesOf(this.header, this.scene, state);

@@ -93,7 +93,10 @@ export function keepAddress(store, header, view = window) {
   store.set(place);
   const stop = store.subscribe((state, changed) => {
     if (changed.includes("part") || changed.includes("view")) write(true);
-    else if (!state.playing) waiting ||= view.setTimeout(write, 300); // browsers limit how often the address may change
+    else if (!state.playing) {
+      view.clearTimeout(waiting); // to change it takes a browser as long as a frame, and it limits how often
+      waiting = view.setTimeout(write, 300);
+    }
   });
   view.addEventListener("popstate", restored);
   return () => {

@@ -1,7 +1,7 @@
 // What is always in sight: cost and score of training and validation, with the number now and the best so far,
 // and beneath them the time bar. A click in a curve goes to that step.
 
-import { clearCanvas, FACE, h, svg, wantsStillness, write } from "./dom.js";
+import { clearCanvas, h, svg, wantsStillness, write } from "./dom.js";
 import { percent, said } from "./words.js";
 
 const PACES = [0.25, 0.5, 1, 2, 4];
@@ -63,6 +63,7 @@ function scaleOf(series, better) {
 class CurveChart {
   constructor(about, goTo) {
     this.about = about;
+    this.shown = []; // what was drawn last: while only a weight is moved the curves stand still
     this.canvas = h("canvas", { class: "st-chart", role: "img" });
     this.now = h("b", { class: "st-now" });
     this.best = h("span", { class: "st-best" });
@@ -81,6 +82,8 @@ class CurveChart {
 
   draw(curves, step, last, colours) {
     const { training, validation, better, written } = this.about;
+    const shown = [curves.at.length, step, last, colours, this.size];
+    if (this.size && shown.every((one, i) => one === this.shown[i])) return;
     const standing = ["validation", "training"].map((part) => {
       const found = standingAt(curves.at, this.about[part] ?? [], step, better === "higher");
       return found && { part, ...found };
@@ -91,10 +94,11 @@ class CurveChart {
     const parts = [held && trained ? `validation ${written(held.now)}` : "", judged ? `best ${written(judged.best)} at step ${said(judged.at)}` : ""];
     write(this.best, parts.filter(Boolean).join(" · "));
     this.canvas.setAttribute("aria-label", `${this.about.title}: ${this.now.textContent} in training${held ? ", " : ""}${this.best.textContent}`);
-    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.size ??= [this.canvas.clientWidth, this.canvas.clientHeight]; // to ask in every frame would lay the page out anew
+    const [width, height] = this.size;
     if (!width) return;
+    this.shown = [...shown.slice(0, -1), this.size];
     const ctx = clearCanvas(this.canvas, width, height, true);
-    ctx.font = `11px ${FACE}`;
     const to = scaleOf([training, validation], better);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
     const line = (values, until, alpha, wide, dash) => {
@@ -159,8 +163,8 @@ function iconOf(name) {
   return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 }
 
-// The foot of the stage: {node, draw(state, colours), advance(ms, state), togglePlay(), goTo(index)}. Where a training is
-// `steered`, the same row says how it goes on (controls.js).
+// The foot of the stage: {node, draw(state, colours), measure(), advance(ms, state), togglePlay(), goTo(index)}. Where a
+// training is `steered`, the same row says how it goes on (controls.js).
 export function mountStrip(recording, store, steered = null) {
   const header = recording.header;
   const goTo = (index) => store.set({ step: Math.max(0, Math.min(header.steps.length - 1, index)), playing: false });
@@ -232,5 +236,10 @@ export function mountStrip(recording, store, steered = null) {
     if (reached !== state.step || ended) store.set({ step: reached, ...(ended ? { playing: false } : {}) });
   }
 
-  return { node, draw, advance, togglePlay, goTo };
+  // How large the charts are is to be asked again.
+  function measure() {
+    for (const one of charts) one.size = null;
+  }
+
+  return { node, draw, measure, advance, togglePlay, goTo };
 }

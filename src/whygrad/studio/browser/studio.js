@@ -4,12 +4,14 @@
 import { trainingControls } from "./controls.js";
 import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
+import { indexOf } from "./model.js";
 import { mountMotion } from "./motion.js";
 import { openRecording, served } from "./recording.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
 import { createStore, FIRST, fromAddress, hasPart, toAddress } from "./store.js";
 import { nearestStep } from "./strip.js";
+import { partOf } from "./words.js";
 
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
@@ -142,6 +144,15 @@ class Studio {
     return { part, latest: step === recording.steps.length - 1, ...this.asked(recording, step, example) };
   }
 
+  // Try the weight or bias that is looked at with another value, as the slider of a panel has it; null ends that.
+  ripple(value) {
+    if (!this.shown) return;
+    const { recording, store } = this.shown, { part, step, edits } = store.get(), of = partOf(part);
+    const place = value === null || !of || of.kind === "unit" ? null : indexOf(recording.model, of);
+    const now = edits?.[place] ?? recording.theta(step)?.[place];
+    store.set({ ripple: place === null || value === now ? null : { ...edits, [place]: value } });
+  }
+
   // Light up what an answer points at; "" for nothing.
   light(part) {
     this.shown?.stage.point(part.split(" ")[0]);
@@ -252,12 +263,14 @@ class Studio {
   opened(panel, question) {
     const pushed = panel !== this.panel;
     Object.assign(this, { panel, question });
+    if (question !== "ripple") this.ripple(null);
     this.write(pushed);
   }
 
   writeSoon(push) {
     if (push) return this.write(true);
-    this.writing ||= setTimeout(() => this.write(false), 300);
+    clearTimeout(this.writing); // to change the address takes the browser as long as a frame
+    this.writing = setTimeout(() => this.write(false), 300);
   }
 
   write(push) {
