@@ -10,6 +10,7 @@ import numpy as np
 from nicegui import ui
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.studio.page.canvas import Canvas
+from whygrad.studio.server.door import opened
 from whygrad.studio.server.serving import serve
 
 rng = np.random.default_rng(0)
@@ -43,7 +44,8 @@ def build(session):
     ui.button("sevens", on_click=lambda: canvas.draw(sevens)).props("no-caps")
     ui.button("light", on_click=lambda: canvas.light(["2:4"])).props("no-caps")
 
-serve(Session(), build, port=0, show=False)
+with opened(port=0, show=False) as door:
+    serve(Session(), build, lambda path, query: None, door)
 """
 
 
