@@ -141,10 +141,9 @@ def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person
     stage.press("Why?")
     wait_for(lambda: "∂" in stage.run_script(ANSWER), "the exact engine's answer")
     assert stage.clicks <= 3
-    asked, at = stage.run_script(
-        "return [window.wgStudio.where(), document.querySelector('.wg-number input').value]"
-    )
-    assert int(at) == asked["index"] and asked["part"] == part
+    asked = stage.run_script("return window.wgStudio.where()")
+    assert asked["part"] == part
+    stage.browser.has(f"{asked['of']} example {asked['index']}: ")  # what it is asked with
     assert f"part={part}" in stage.browser.driver.current_url
     assert "token" not in stage.browser.driver.current_url
     assert stage.browser.foreign(stage.studio) == []
@@ -359,9 +358,10 @@ def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, n
         )
 
     wait_for(lambda: 0 < (bottom(".st-slider") or 0) <= narrow.height, "the time bar")
+    assert bottom(".st-time") <= narrow.height
     narrow.by_role("button", "Runs").click()
-    tab = narrow.by_role("tab", "Curves")
-    wait_for(lambda: tab.rect["y"] >= bottom(".wg-header"), "the panel below the header")
+    head = narrow.by_role("heading", "Runs")
+    wait_for(lambda: head.rect["y"] >= bottom(".wg-header"), "the panel below the header")
     assert narrow.complaints() == []
 
 
@@ -376,5 +376,28 @@ run = wg.train(net, np.eye(2), [[0], [1]], epochs=2, record="own.run")
 wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
 """
     stage = person(code=f"import warnings; warnings.simplefilter('ignore')\n{code}")
-    stage.browser.has("There is no stage of this, but its drawing")
-    assert stage.browser.by_role("button", "Stage").is_displayed()
+    stage.browser.has("Not on the stage: the activation 'my_tanh' is code of your own")
+    drawn = "return document.querySelector('.st-none img')?.naturalWidth > 100"
+    wait_for(lambda: stage.run_script(drawn), "the drawing that Python has made")
+
+
+def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(
+    person, xor_run, tmp_path
+):
+    import shutil
+
+    shutil.copytree(xor_run, tmp_path / "xor.run")
+    stage = person("xor.run")
+    stage.until(lambda now: now["all"], "all states")
+    stage.run_script(
+        "window.wgStudio.shown.store.set({step: 10, edits: {1: -0.5}, hand: 'paint:1', playing: false,"
+        " painted: [[0.5, 0.25, 1], [0.75, 1, 0]]})"
+    )
+    stage.press("Train on from here")
+    stage.until(lambda now: now["run"] == "xor-fork.run", "the fork")
+    wait_for(lambda: open_run(tmp_path / "xor-fork.run").stopped, "its end")
+    fork, parent = open_run(tmp_path / "xor-fork.run"), open_run(xor_run)
+    assert (fork.data.X[:4] == parent.data.X).all() and (fork.data.Y[:4] == parent.data.Y).all()
+    assert fork.data.X[4:].tolist() == [[0.5, 0.25], [0.75, 1.0]]
+    assert fork.data.Y[4:].ravel().tolist() == [1.0, 0.0]
+    assert fork.state(10).theta[1] == -0.5 and fork.start == 10

@@ -1,7 +1,7 @@
 """The studio: a page on this machine, where a network is built, watched while it learns, and asked why.
 
-Python computes, NiceGUI makes the page, and `network.js` draws what it is given. It comes with the extra
-`whygrad[studio]`, and nothing of it is imported before it is opened.
+The stage, `browser/`, computes and draws what it is sent; NiceGUI makes the panels beside it. It comes with
+the extra `whygrad[studio]`, and nothing of it is imported before it is opened.
 """
 
 import sys
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["studio"]
 
-NEEDED = ("nicegui", "anywidget")
+NEEDED = ("nicegui",)
 
 
 def studio(

@@ -32,7 +32,7 @@ const ADDRESSED = {
   example: whole,
   part: (text) => (/^\d{1,6}:\d{1,9}(,(\d{1,9}|bias))?$/.test(text) ? text : undefined),
   view: (text) => (/^[a-z-]{1,30}$/.test(text) ? text : undefined),
-  edges: oneOf("weight", "gradient"),
+  edges: oneOf("weight", "gradient", "update"),
   width: oneOf("layer", "network"),
   counted: (text) => whole(oneOf("0", "1")(text) ?? ""),
   speed: (text) => (Number(text) > 0 && Number(text) <= 100 ? Number(text) : undefined),

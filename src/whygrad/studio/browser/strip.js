@@ -163,8 +163,9 @@ function iconOf(name) {
   return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 }
 
-// The foot of the stage: {node, draw(state, colours), measure(), advance(ms, state), togglePlay(), goTo(index)}.
-export function mountStrip(recording, store) {
+// The foot of the stage: {node, draw(state, colours), measure(), advance(ms, state), togglePlay(), goTo(index)}. Where a
+// training is `steered`, the same row says how it goes on (controls.js).
+export function mountStrip(recording, store, steered = null) {
   const header = recording.header;
   const goTo = (index) => store.set({ step: Math.max(0, Math.min(header.steps.length - 1, index)), playing: false });
   const lastStep = () => header.steps.at(-1) || 1;
@@ -175,23 +176,24 @@ export function mountStrip(recording, store) {
     curves.replaceChildren(...charts.map((one) => one.node));
   };
   build();
-  const togglePlay = () => {
+  const togglePlay = steered?.toggle ?? (() => {
     const { playing, step } = store.get();
     const ended = step >= header.steps.length - 1;
-    store.set({ playing: !playing, ...(!playing && ended && !header.live ? { step: 0 } : {}) });
-  };
+    store.set({ playing: !playing, ...(!playing && ended ? { step: 0 } : {}) });
+  });
   const back = h("button", { type: "button", "aria-label": "one step back", onclick: () => goTo(store.get().step - 1) }, iconOf("back"));
-  const play = h("button", { type: "button", class: "st-play", "aria-label": "play", onclick: togglePlay }, iconOf("play"));
-  const on = h("button", { type: "button", "aria-label": "one step on", onclick: () => goTo(store.get().step + 1) }, iconOf("on"));
+  const play = h("button", { type: "button", class: "st-play", onclick: togglePlay });
+  const on = h("button", { type: "button", "aria-label": "one step on", onclick: steered?.on ?? (() => goTo(store.get().step + 1)) }, iconOf("on"));
   const slider = h("input", { type: "range", min: 0, max: header.steps.length - 1, step: 1, class: "st-slider",
     "aria-label": "step of the training", oninput: () => goTo(Number(slider.value)) });
   const placeStep = h("span"), placeEpoch = h("span", { class: "st-epoch" });
   const place = h("output", { class: "st-place" }, placeStep, placeEpoch);
-  const speed = h("select", { class: "st-speed", "aria-label": "speed",
+  const speed = steered?.speed ?? h("select", { class: "st-speed", "aria-label": "speed",
     onchange: () => store.set({ speed: Number(speed.value) }) },
     ...PACES.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
-  const time = h("div", { class: "st-time", role: "group", "aria-label": "playing back" }, back, play, on, slider, place, speed);
-  const node = h("div", { class: "st-foot" }, curves, time);
+  const time = h("div", { class: "st-time", role: "toolbar", "aria-label": "training" }, back, play, on, ...(steered?.before ?? []),
+    slider, place, speed, ...(steered?.after ?? []));
+  const node = h("div", { class: "st-foot" }, curves, ...(steered ? [steered.told] : []), time);
   let exact = null; // where playing is, between two recorded steps
   let known = header.steps.length;
 
@@ -206,20 +208,25 @@ export function mountStrip(recording, store) {
     write(placeStep, `step ${said(step, 12)}`);
     write(placeEpoch, Number.isFinite(epoch) ? ` · epoch ${said(epoch, 4)}` : "");
     slider.setAttribute("aria-valuetext", place.textContent);
+    if (steered) steered.draw(state, play);
+    else showPlaying(state);
+    for (const one of charts) one.draw(header.curves, step, lastStep(), colours);
+  }
+
+  function showPlaying(state) {
     if (Number(speed.value) !== (state.speed ?? 1)) speed.value = state.speed ?? 1;
     const name = state.playing ? "pause" : "play";
-    if (play.getAttribute("aria-label") !== name) {
-      play.setAttribute("aria-label", name);
-      play.replaceChildren(iconOf(name));
-    }
-    for (const one of charts) one.draw(header.curves, step, lastStep(), colours);
+    if (play.getAttribute("aria-label") === name) return;
+    play.setAttribute("aria-label", name);
+    play.replaceChildren(iconOf(name));
   }
 
   // Play on for so many milliseconds; a step that has not come yet is waited for.
   function advance(ms, state) {
     const last = header.steps.length - 1;
     if (exact === null || Math.floor(exact) !== state.step) exact = state.step;
-    const pace = Math.max(2, Math.min(header.steps.length / WHOLE, wantsStillness() ? 2 : 240)) * (state.speed ?? 1);
+    const usual = Math.max(2, Math.min(header.steps.length / WHOLE, 240)), stillest = wantsStillness() ? 2 : Infinity;
+    const pace = Math.min(steered ? steered.pace(usual) : usual * (state.speed ?? 1), stillest);
     const wanted = Math.min(exact + (pace * ms) / 1000, last);
     let reached = Math.floor(wanted);
     while (reached > state.step && !recording.has(reached)) reached--;

@@ -39,7 +39,8 @@ export function sentencesOf(header, scene, state) {
   const bipolar = saysMinusOne(header.network);
   const chosen = header.examples;
   const truth = state.point ? null : scene.y;
-  const untold = state.point ? "of a point that you chose" : "with every input at 0, in the network’s units";
+  const graded = scene.y ? `, graded by the truth of${placeOf(chosen, state, " ", false)}` : "";
+  const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
     const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
@@ -55,10 +56,11 @@ export function sentencesOf(header, scene, state) {
   return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : untold];
 }
 
-function placeOf(chosen, state) {
+function placeOf(chosen, state, before = " · ", reason = true) {
   if (!chosen) return "";
   const part = chosen.part?.[state.example], why = chosen.why?.[state.example];
-  return ` · ${part ? `${part} ` : ""}example ${chosen.rows?.[state.example] ?? state.example}${why ? `, ${why}` : ""}`;
+  const named = `${part ? `${part} ` : ""}example ${chosen.rows?.[state.example] ?? state.example}`;
+  return `${before}${named}${why && reason ? `, ${why}` : ""}`;
 }
 
 export function openBig(recording) {
@@ -71,8 +73,8 @@ export function openBig(recording) {
 // What the network makes of all examples, computed once for each state.
 function answersOf(recording) {
   const { model, examples } = recording;
-  const inputs = model.sizes[0], X = new Float64Array(examples.count * inputs);
-  for (let i = 0; i < examples.count; i++) X.set(examples.x(i), i * inputs);
+  const inputs = model.sizes[0], X = new Float64Array(examples.carried * inputs);
+  for (let i = 0; i < examples.carried; i++) X.set(examples.x(i), i * inputs);
   let known = null, found = null;
   return (theta) => {
     if (theta !== known) [known, found] = [theta, responses(model, theta, X, found)];
@@ -220,9 +222,9 @@ function matrixOf(recording) {
   let cells = [];
 
   const fill = (theta) => {
-    const values = answers(theta), units = values.length / examples.count;
+    const values = answers(theta), units = values.length / examples.carried;
     cells = Array.from({ length: count * count }, () => []);
-    for (let i = 0; i < examples.count; i++) {
+    for (let i = 0; i < examples.carried; i++) {
       const says = classSaid(values.subarray(i * units, (i + 1) * units), bipolar).one;
       cells[classOfTruth(examples.y(i), bipolar) * count + says].push(i);
     }
@@ -311,11 +313,11 @@ function matrixOf(recording) {
 function scatterOf(recording) {
   const { header, examples } = recording;
   const answers = answersOf(recording);
-  const truths = Float64Array.from({ length: examples.count }, (_, i) => examples.y(i)[0]);
+  const truths = Float64Array.from({ length: examples.carried }, (_, i) => examples.y(i)[0]);
   let places = [];
 
   function draw(ctx, box, { theta }, state, colours) {
-    const values = answers(theta), units = values.length / examples.count;
+    const values = answers(theta), units = values.length / examples.carried;
     let [lo, hi] = truths.length ? [Math.min(...truths), Math.max(...truths)] : [-1, 1];
     [lo, hi] = [lo - 0.08 * (hi - lo || 1), hi + 0.08 * (hi - lo || 1)];
     const at = (value) => Math.max(0.01, Math.min(0.99, (value - lo) / (hi - lo)));

@@ -15,7 +15,7 @@ from nicegui import ui
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Ref
-from whygrad.answers.pictures import CurvePicture, NetworkPicture
+from whygrad.answers.pictures import CurvePicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.studio.page.charting import chart
 from whygrad.studio.page.page import Page
@@ -29,8 +29,9 @@ from whygrad.studio.session.questions import (
     value_of,
     written,
 )
-from whygrad.studio.story.story import MOST
+from whygrad.studio.session.subject import overview
 
+MOST = 46  # characters of a row of an equation
 REACH = 2.0  # how far to either side a weight can be dragged
 USUAL = 0.1  # Δw, before it is dragged
 OPEN = '<details open="">'
@@ -96,7 +97,6 @@ def build(page: Page) -> None:
         "silent": False,
         "by": None,
         "left": None,
-        "picture": None,  # of the answer, in place of the overview
         "diagnosing": Diagnosing(),
         "changes": {},  # that a fork with the cure of the answer has
     }
@@ -104,9 +104,7 @@ def build(page: Page) -> None:
     def update() -> None:
         subject, look = page.now, page.look
         if not page.sees("why"):
-            page.told = None
             return
-        page.told = state["picture"]
         known = questions(look.part, look.chosen)
         name = look.question if look.question in known else next(iter(known))
         title.set_text(title_of(subject, look.part))
@@ -122,7 +120,7 @@ def build(page: Page) -> None:
         drag.set_visibility(name == "ripple")
         if key == state["key"]:
             return
-        state["key"], state["picture"], page.told = key, None, None
+        state["key"] = key
         state["diagnosing"].cancel()
         fork.set_visibility(False)
         if name == "ripple":
@@ -155,13 +153,7 @@ def build(page: Page) -> None:
                 fork.set_visibility(bool(state["changes"]))
                 page.answer = found
                 saves.set_visibility(found is not None)
-                shown.set_content(
-                    "" if found is None else _folded(to_fragment(_without_network(found), MOST))
-                )
-                state["picture"] = _drawn(found)
-                if page.look.tab == "why":
-                    page.told = state["picture"]
-                    page.draw()
+                shown.set_content("" if found is None else _folded(to_fragment(found, MOST)))
 
         page.later(work)
 
@@ -177,7 +169,7 @@ def build(page: Page) -> None:
         slider.update()
         state["silent"] = False
         moved.set_text(written(subject, part, value))
-        told.set_text("Drag: what changes runs forward through the drawing.")
+        told.set_text("Drag: what changes runs forward to the cost.")
         curve.set_visibility(False)
 
     def dragged(value: Any) -> None:
@@ -212,9 +204,7 @@ def build(page: Page) -> None:
                 ask(question if by else replace(question, by=USUAL), state["key"])
 
     def rippled(found: Explanation, by: float) -> None:
-        page.answer, page.told = found, _drawn(found)
-        state["picture"] = page.told
-        page.draw()
+        page.answer = found
         first = sum(term.value for term in found.terms)
         assert found.value is not None
         told.set_text(
@@ -234,22 +224,10 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def _drawn(found: Explanation | None) -> NetworkPicture | None:
-    """Return the picture of an answer that the drawing shows in place of the overview."""
-    if found is None:
-        return None
-    return next((one for one in found.pictures if isinstance(one, NetworkPicture)), None)
-
-
 def _folded(answer: str) -> str:
     """Leave the first of the tables open, and the others to be opened."""
     first, *others = answer.split(OPEN)
     return OPEN.join((first, *others[:1])) + "".join(f"<details>{one}" for one in others[1:])
-
-
-def _without_network(found: Explanation) -> Explanation:
-    rest = tuple(one for one in found.pictures if not isinstance(one, NetworkPicture))
-    return replace(found, pictures=rest)
 
 
 # ── saved ──
@@ -282,10 +260,11 @@ def _save_png(page: Page) -> None:
 
 
 def _pictures(page: Page) -> list[tuple[str, str]]:
-    """Return names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
+    """Return names and SVGs of what an answer shows; of one without pictures the network."""
     if page.answer is None:
         return []
-    kind, pictures = _stem(page, page.answer.kind), page.answer.pictures or (page.overview,)
+    drawn = page.answer.pictures or (overview(page.now, page.look.chosen),)
+    kind, pictures = _stem(page, page.answer.kind), drawn
     names = [kind, *(f"{kind}-{i}" for i in range(2, len(pictures) + 1))]
     return [(name, picture_svg(one)) for name, one in zip(names, pictures, strict=True)]
 

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
@@ -152,19 +152,22 @@ class Worker:
         changes: Mapping[str, Any],
         *,
         edits: Mapping[int, float] | None = None,
+        painted: Sequence[Sequence[float]] = (),
         paused: bool = False,
         speed: float | None = None,
     ) -> "Worker":
         """Go on from a step of the run `path` in another way, as the run `record`.
 
         `changes` are learning_rate, optimizer, schedule, l1, l2, batch_size, epochs (in all) and seed, as
-        `Settings` names them; `edits` are parameters set by hand, by their index in `Parameters.flat`.
+        `Settings` names them; `edits` are parameters set by hand, by their index in `Parameters.flat`;
+        `painted` are more examples, each its inputs as the network takes them and the number of its class.
         """
         order = {
             "run": str(Path(path).resolve()),
             "step": int(step),
             "changes": dict(changes),
             "edits": list((edits or {}).items()),  # JSON has no keys that are numbers
+            "painted": [list(map(float, one)) for one in painted],
         }
         return cls._ordered("fork", record, order, paused, speed)
 

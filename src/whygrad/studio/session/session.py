@@ -5,7 +5,7 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -80,7 +80,10 @@ class Session:
             shown = shown.why.run
         self.network = shown if isinstance(shown, Fitted | Model) else None
         self.now = SessionState()
-        self.speed: float | None = None
+        self._speeds: dict[bool, float | None] = {
+            True: SLOWLY,
+            False: None,
+        }  # of small sets, and of others
         self._settled: Status | None = None  # the end that is read already
         self._changing = threading.RLock()  # held while a change is computed
         self._swapping = threading.Lock()  # never held for long
@@ -94,6 +97,17 @@ class Session:
             self._open(OpenedRun(shown))
         elif shown is None:
             self.load("spirals")
+
+    @property
+    def speed(self) -> float | None:
+        """The steps a second that are taken at most; what is chosen comes back with sets of that kind."""
+        return self._speeds[self._small]
+
+    @property
+    def _small(self) -> bool:
+        """Whether what is shown learns from one of the small sets that are drawn."""
+        config = self.now.config
+        return config is not None and config.given in datasets.DRAWN
 
     @property
     def config(self) -> ModelConfig | None:
@@ -137,7 +151,6 @@ class Session:
         with self._changing:
             source = replace(find(given, target, seed=seed), **more)
             config = checked(ModelConfig(source, settings or fitting(given)))
-            self.speed = SLOWLY if given in datasets.DRAWN else None
             before = self._show(SessionState(config))
         self._end(before)
 
@@ -246,7 +259,7 @@ class Session:
 
     def set_speed(self, steps: float | None) -> None:
         """Take so many steps a second at most; None for all that can be taken."""
-        self.speed = steps
+        self._speeds[self._small] = steps
         worker = self.now.worker
         if worker is not None:
             worker.speed(steps)
@@ -347,8 +360,14 @@ class Session:
             self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
-    def fork(self, step: int, edits: Mapping[int, float] | None = None, **changes: Any) -> None:
-        """Go on from a step with other settings, or parameters set by hand, as a new run beside its origin.
+    def fork(
+        self,
+        step: int,
+        edits: Mapping[int, float] | None = None,
+        painted: Sequence[Sequence[float]] = (),
+        **changes: Any,
+    ) -> None:
+        """Go on from a step with other settings, or with what was done by hand, as a new run.
 
         A training that runs is ended first; its run can be resumed.
         """
@@ -362,20 +381,22 @@ class Session:
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
                 lambda speed: Worker.fork(
-                    parent.path, step, path, changes, edits=edits, speed=speed
+                    parent.path, step, path, changes, edits=edits, painted=painted, speed=speed
                 ),
                 others=(parent,),
             )
 
-    def fork_by_hand(self, step: int, edits: Mapping[int, float]) -> None:
-        """Train on from a step with parameters set by hand; where all epochs are over, as many again."""
+    def fork_by_hand(
+        self, step: int, edits: Mapping[int, float], painted: Sequence[Sequence[float]] = ()
+    ) -> None:
+        """Train on from a step with parameters set and points painted; after all epochs, as many again."""
         parent = self.now.opened_run
         if parent is None:
             raise InputError("nothing is recorded yet to train on from: start the training first")
         plan, more = parent.run.plan, {}
         if plan.by_steps and step >= plan.epochs * plan.steps_per_epoch:
             more["epochs"] = 2 * plan.epochs
-        self.fork(step, edits, **more)
+        self.fork(step, edits, painted, **more)
 
     def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
         """Return the answer of a diagnosis; the end of the studio breaks it off."""
