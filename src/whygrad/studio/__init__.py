@@ -5,6 +5,7 @@ the extra `whygrad[studio]`, and nothing of it is imported before it is opened.
 """
 
 import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -72,9 +73,12 @@ def studio(
 
         shown = explain(run)
     from whygrad.studio.process.worker import Launched
+    from whygrad.studio.server.door import opened
 
-    launched = Launched() if shown is None else None  # it loads while this process does
-    try:
+    with opened(host, port, show=show) as door, ExitStack() as stack:
+        launched = Launched() if shown is None else None  # it loads while this process does
+        if launched is not None:
+            stack.callback(launched.close)
         _load_nicegui()
         from whygrad.studio.page.layout import build
         from whygrad.studio.server.serving import serve
@@ -82,11 +86,8 @@ def studio(
         from whygrad.studio.session.session import Session
 
         session = Session(Path(folder).resolve(), shown, launched)
-        launched = None  # the session's from here on
-    finally:
-        if launched is not None:
-            launched.close()
-    serve(session, build, Feed(session).answer, host=host, port=port, show=show)
+        stack.pop_all()  # the session ends it from here on
+        serve(session, build, Feed(session).answer, door)
 
 
 def _load_nicegui() -> None:
@@ -95,7 +96,8 @@ def _load_nicegui() -> None:
     They are for who connects to such a server from Python, and take a quarter of the time.
     """
     unneeded = [name for name in ("aiohttp", "requests") if name not in sys.modules]
-    sys.modules.update(dict.fromkeys(unneeded))  # None: as if it were not installed
+    for name in unneeded:
+        sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
     try:
         import nicegui  # noqa: F401
     finally:

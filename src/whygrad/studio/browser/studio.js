@@ -1,5 +1,6 @@
 // The stage in the studio: it grows while a training goes on, starts and pauses it, and asks the server what needs the
-// exact engine. `openStudio(element, tell)` mounts it; `tell(what, about)` reaches the page in Python.
+// exact engine. `openStudio()` mounts it, before there is a page around it: `connected(place, tell)` puts it there, and
+// `tell(what, about)` reaches the page in Python.
 
 import { trainingControls } from "./controls.js";
 import { h } from "./dom.js";
@@ -42,22 +43,34 @@ const firstExample = ({ examples }) => examples?.start ?? 0; // of a network wit
 
 // ── the page ──
 
-export function openStudio(element, tell) {
-  const studio = new Studio(element, tell);
+export function openStudio() {
+  const element = h("section", { id: "wg-theatre", "aria-label": "The stage" });
+  document.body.prepend(element);
+  const studio = new Studio(element);
   studio.open(readAddress(location.hash));
   return studio;
 }
 
 class Studio {
-  constructor(element, tell) {
-    Object.assign(this, { element, tell, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
+  constructor(element) {
+    this.untold = []; // what the page in Python is to be told once it is there
+    this.tell = (...words) => (this.reach ? this.reach(...words) : this.untold.push(words));
+    Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.panel && !event.defaultPrevented) this.tell("panel", "");
     });
   }
 
-  // The page is connected anew.
+  // The page is there, or is connected anew.
+  connected(place, reach) {
+    const anew = this.reach;
+    this.reach = reach;
+    place.append(this.element);
+    for (const words of this.untold.splice(0)) reach(...words);
+    if (anew) this.again();
+  }
+
   again() {
     return this.shown ? this.news() : this.open({});
   }

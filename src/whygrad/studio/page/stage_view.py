@@ -9,26 +9,23 @@ from typing import Any
 from nicegui import ui
 
 from whygrad.errors import InputError
+from whygrad.studio.film.bundle import bundle, styles
 from whygrad.studio.film.film import film
 from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.page import TABS, Page
 from whygrad.studio.session.controls import smaller_rate
 from whygrad.studio.session.subject import Chosen
 
-# A page that is connected anew has its stage already.
-MOUNT = """(async () => {
-  if (window.wgStudio) return window.wgStudio.again();
-  const { openStudio } = await import('/stage/browser/studio.js');
-  const tell = (...words) => emitEvent('wg-stage', words);
-  window.wgStudio = openStudio(document.getElementById('wg-theatre'), tell);
-})()"""
+CONNECTED = """window.wgStudio.connected(document.getElementById('wg-place'),
+  (...words) => emitEvent('wg-stage', words))"""
 
 
 def build(page: Page) -> None:
     """Lay out the place of the stage, and hear what it asks for."""
-    for sheet in ("stage", "motion"):
-        ui.add_head_html(f'<link rel="stylesheet" href="/stage/browser/{sheet}.css">')
-    ui.element("section").props('id="wg-theatre" aria-label="The stage"')
+    # All of it is in the page itself, and begins before the page around it is made.
+    script = f"{bundle('studio')}\nwindow.wgStudio = $studio.openStudio();"
+    ui.add_head_html(f'<style>{styles()}</style><script type="module">{script}</script>')
+    ui.element("div").props('id="wg-place"')
     session = page.session
     done: dict[str, Callable[..., None]] = {
         "panel": partial(show_panel, page),
@@ -58,7 +55,7 @@ def build(page: Page) -> None:
                 done[what](*about)
 
     ui.on("wg-stage", hear)
-    page.client.on_connect(lambda: page.client.run_javascript(MOUNT))
+    page.client.on_connect(lambda: page.client.run_javascript(CONNECTED))
 
 
 def build_ways(page: Page) -> None:
