@@ -5,6 +5,7 @@ page can light up both together.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -26,6 +27,8 @@ NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
 INDENT = '<mspace width="1.4em"/>'
 OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+INDICES, QUOTIENT = re.compile(r"(?:\[[^\]]*\])+"), re.compile(r"∂(\S+)/∂(\S+)")
+SMALL = 0.7  # how wide a character of an index is
 EQUALS = '<mo form="infix">=</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
@@ -71,7 +74,7 @@ def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> li
 
 def _broken(side: Expression, most: int | None) -> list[str]:
     """Write a side in pieces, broken before signs and, where need be, before factors."""
-    if most is None or columns(expression_text(side)) <= most:
+    if most is None or _length(side) <= most:
         return [write(side, MATHML)]
     pieces, used = [""], 0
     for written, length in _atoms(side, most):
@@ -81,6 +84,16 @@ def _broken(side: Expression, most: int | None) -> list[str]:
         pieces[-1] += written
         used += length
     return [_row(piece) for piece in pieces]
+
+
+def _length(about: Expression) -> int:
+    """Estimate how wide an expression is in characters; indices are small and stand one above the other."""
+    small = INDICES.sub(lambda found: "_" * _small(found[0]), expression_text(about))
+    return columns(QUOTIENT.sub(lambda found: f"∂{max(found[1], found[2], key=len)}", small))
+
+
+def _small(indices: str) -> int:
+    return math.ceil(SMALL * max(map(len, indices[1:-1].split("]["))))
 
 
 def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
@@ -100,12 +113,12 @@ def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
             return _factor_atoms(first) + inner
         case Product(factors, part="") if len(factors) > 1:
             return _factor_atoms(factors)
-    return [(write(about, MATHML), columns(expression_text(about)))]
+    return [(write(about, MATHML), _length(about))]
 
 
 def _term_atoms(term: Expression, most: int, first: bool) -> list[tuple[str, int]]:
     sign, written = term_of(term, MATHML, first)
-    length = columns(expression_text(term))
+    length = _length(term)
     atoms = [(written, length)]
     if length > most and sign != "-" and not term.part:
         atoms = _atoms(term, most)
@@ -116,12 +129,12 @@ def _term_atoms(term: Expression, most: int, first: bool) -> list[tuple[str, int
 def _factor_atoms(factors: Sequence[Expression]) -> list[tuple[str, int]]:
     if isinstance(factors[0], Number) and factors[0].value == -1:  # written as a minus
         whole = Product(tuple(factors))
-        return [(write(whole, MATHML), columns(expression_text(whole)))]
+        return [(write(whole, MATHML), _length(whole))]
     last = len(factors) - 1
     return [
         (
             ('<mo form="infix">·</mo>' if i else "") + factor_of(factor, MATHML, i == 0, i == last),
-            columns(expression_text(factor)) + 3,
+            _length(factor) + 3,
         )
         for i, factor in enumerate(factors)
     ]

@@ -35,7 +35,7 @@ from whygrad.studio.session.questions import (
 from whygrad.studio.session.subject import overview
 from whygrad.why.symbols import signed
 
-ROW, NARROW_ROW = 46, 26  # characters of a row of an equation
+ROW, NARROW_ROW = 38, 24  # characters of a row of an equation
 REACH = 2.0  # how far to either side a weight can be dragged
 OPEN = '<details open="">'
 MOMENT = 0.25  # seconds between two looks at how far a question has come
