@@ -151,7 +151,9 @@ def _sizes(sizes: Sequence[int]) -> str:
 
 
 def _start(layer: Dense) -> str:
-    kind = layer.init if isinstance(layer.init, str) else repr(layer.init)
+    kind = layer.init
+    if not isinstance(kind, str):
+        kind = f"uniform, {number(kind.low)} to {number(kind.high)}"
     return f"{kind}, dropout {layer.dropout:g}" if layer.dropout else kind
 
 

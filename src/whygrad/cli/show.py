@@ -194,7 +194,9 @@ def worksheet(
     out: Annotated[
         Path | None, option("The page to write. [RUN's name]-worksheet.html", name=["-o", "--out"])
     ] = None,
-    example: Annotated[int, option("Which of the test rows, from 0. [0]")] = 0,
+    example: Annotated[
+        int, option("Which of the test rows, or of the rows of a run on arrays. [0]")
+    ] = 0,
     rate: Annotated[
         float | None, option("The learning rate of the step. [that of the training]")
     ] = None,

@@ -31,13 +31,17 @@ WIDEST_NUMBER = "\N{MINUS SIGN}0.00"  # of those written on all connections
 
 @dataclass(frozen=True)
 class Unit:
-    """A unit: `share` is its number beside the largest of its layer, 0 … 1; `bias` marks its bias."""
+    """A unit: `share` is its number beside the largest of its layer, 0 … 1; `bias` marks its bias.
+
+    `value` is its number, `written` the same in the user's own units.
+    """
 
     part: str
     kind: str
     x: float
     y: float
     value: float
+    written: float
     share: float
     name: str
     title: str
@@ -142,14 +146,17 @@ def units(picture: NetworkPicture, layout: Layout) -> list[Unit]:
     for (l, j), (x, y) in layout.places.items():
         if l == 0 and layout.image:
             continue
-        value = float(picture.units[l][j])
+        value, own = float(picture.units[l][j]), picture.own[l] if picture.own else None
+        written = value if own is None else float(own[j])
         share = abs(value) / largest[l] if math.isfinite(value) else 0.0
         name = clean(picture.names[l][j])
         bias = (l, j) in layout.marks.biases and l not in layout.biases
         marked = bias or (l, j) in layout.marks.units
-        title = f"{name}: {picture.unit_meaning or 'value'} {_said(picture, value)}"
+        title = f"{name}: {picture.unit_meaning or 'value'} {_said(picture, written)}"
         part = f"{l}:{j}"
-        found.append(Unit(part, kind(picture, l), x, y, value, share, name, title, marked, bias))
+        found.append(
+            Unit(part, kind(picture, l), x, y, value, written, share, name, title, marked, bias)
+        )
     return found
 
 

@@ -74,7 +74,7 @@ def _always_one(x: float, y: float, l: int) -> str:
 
 def _numbers(picture: NetworkPicture, unit: Unit) -> list[Label]:
     x, y, full = unit.x, unit.y, number(unit.value)
-    text = within(picture, unit.value)
+    text = within(picture, unit.written)
     labels = []
     if text:
         size = number_size(text)

@@ -183,7 +183,7 @@ def _drawn(found: list[Edge]) -> list[Edge]:
 
 
 def _unit(picture: NetworkPicture, unit: Unit) -> View:
-    text = within(picture, unit.value)
+    text = within(picture, unit.written)
     return _circle_or_square(unit) | {
         "kind": unit.kind,
         "r": RADIUS,

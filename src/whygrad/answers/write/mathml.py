@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from html import escape
 
 from whygrad.answers.expression import Equation, Expression, Number, Product, Sum, Symbol
-from whygrad.answers.formatting import cell, clean, columns, number, typeset
+from whygrad.answers.formatting import Share, cell, clean, columns, number, typeset
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.notation import (
     Notation,
@@ -26,6 +26,7 @@ NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
 INDENT = '<mspace width="1.4em"/>'
 OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+EQUALS = '<mo form="infix">=</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
@@ -63,7 +64,7 @@ def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> li
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
             begun, *more = _broken(other, most)
-            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{begun}</mtd></mtr>")
+            rows.append(f"<mtr>{left}<mtd {LEFT}>{EQUALS}{begun}</mtd></mtr>")
             rows += [f"<mtr><mtd></mtd><mtd {LEFT}>{INDENT}{piece}</mtd></mtr>" for piece in more]
     return rows
 
@@ -144,7 +145,7 @@ def _table(table: Table) -> list[str]:
     for row in table.rows[:MOST_ROWS]:
         cells = [
             f"<mtd {RIGHT}>{_number(float(value))}</mtd>"
-            if i in right and value is not None
+            if i in right and value is not None and not isinstance(value, Share)
             else f"<mtd {LEFT}>{_words(cell(value))}</mtd>"
             for i, value in enumerate(row)
         ]
@@ -237,5 +238,6 @@ MATHML = Notation(
     derivative=lambda of, by: f"<mfrac>{_row('<mo>∂</mo>', of)}{_row('<mo>∂</mo>', by)}</mfrac>",
     call=lambda function, argument: _row(function, _bracket(argument)),
     bracket=_bracket,
+    beside=lambda number, words: _row(number, "<mspace width='.3em'/>", words),
     at=_at,
 )

@@ -111,7 +111,7 @@ def _chart(page: Page) -> ui.echart:
 
     def go(event: events.GenericEventArguments) -> None:
         if isinstance(event.args, int | float):
-            page.show(step=max(0, round(event.args)))
+            page.go_to(max(0, round(event.args)))
 
     chart = ui.echart({}).classes("wg-chart")
     chart.on("mousedown", js_handler=PRESSED)

@@ -230,10 +230,10 @@ def _preview(page: Page, config: Any) -> None:
     counts = {part: len(rows) for part, rows in vars(parts).items()}
     rows = ", ".join(f"{count:,} {part}" for part, count in counts.items() if count)
     ui.label(f"{config.title}: predicts {encoding.target.name}. Rows: {rows}.").classes("wg-strong")
+    for note in encoding.notes:  # first of all: what was taken for what
+        ui.label(f"{note[0].upper()}{note[1:]}.").classes("wg-note")
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
-    for note in encoding.notes:
-        ui.label(note).classes("wg-note")
     if encoding.facts:
         title, changed = f"What its {len(encoding.facts)} columns are", bool(config.settings.types)
         with ui.expansion(title, value=changed).classes("wg-wide"):
