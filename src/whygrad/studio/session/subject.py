@@ -4,18 +4,19 @@ Before a training has begun it is the network as it was drawn up, at step 0; aft
 any of its steps. Both are asked in the same way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
+from whygrad.answers.formatting import as_name, number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
 from whygrad.interop import Model
-from whygrad.nn import Array, Gradients, Network, Parameters, dense
+from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
 from whygrad.record.why import why_of_member, why_of_run
@@ -23,9 +24,6 @@ from whygrad.why.bound import Why, as_given
 from whygrad.why.context import Context, ask
 
 MOST = 2000  # examples of a class, or of all, that are asked about at once
-
-Edges: TypeAlias = Literal["weight", "gradient", "update"]
-EDGES: dict[Edges, str] = {"weight": "weight", "gradient": "gradient", "update": "last update"}
 
 
 @dataclass(frozen=True)
@@ -65,10 +63,6 @@ NOTHING_RECORDED = (
 )
 
 
-def _nothing() -> None:
-    """Nothing came before the start."""
-
-
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A network at one step.
@@ -80,10 +74,8 @@ class Subject:
     last : the last step there is.
     names : what inputs and outputs are called.
     parts : the examples by part; empty where the data are gone.
-    before : gives theta before the last update, which may have to be computed, or None at the start.
     run : the recorded training, or None before it has begun.
     notice : why something cannot be asked, or "".
-    standing : what stands out of its training, or "".
     encoding : how the rows of a table became inputs, or None.
     """
 
@@ -92,10 +84,8 @@ class Subject:
     last: int = 0
     names: Names = Names()
     parts: Mapping[str, Rows] = field(default_factory=dict)
-    before: Callable[[], Array | None] = _nothing
     run: Any = None
     notice: str = ""
-    standing: str = ""
     encoding: Any = None
 
     @property
@@ -159,14 +149,6 @@ class Subject:
             else self.names.layer(self.net, self.net.L)
         )
 
-    @property
-    def own(self) -> Callable[[float], str] | None:
-        """Write an output in the target's own units, where it is a number of a table."""
-        if self.encoding is None or self.labels:
-            return None
-        target = self.encoding.target
-        return lambda value: f"{value * target.scale + target.center:.4g} {target.name}"
-
     def rows(self, part: str) -> Rows | None:
         """Return a part, or the first there is."""
         return self.parts.get(part) or next(iter(self.parts.values()), None)
@@ -205,7 +187,7 @@ class Subject:
         if chosen.which == "one":
             return f"{part} example {indices[0]}: {self.truth(rows, int(indices[0]))}"
         if chosen.which == "class" and self.labels:
-            what = f"the {part} examples of {self.labels[chosen.index]}"
+            what = f"the {part} examples of {as_name(self.labels[chosen.index])}"
             most = int((self.classes_of(rows) == chosen.index).sum())
         else:
             what, most = f"all {part} examples", len(rows)
@@ -214,10 +196,10 @@ class Subject:
     def truth(self, rows: Rows, index: int) -> str:
         """Return what the data say that one example is."""
         if self.labels:
-            return self.labels[int(self.classes_of(rows)[index])]
+            return as_name(self.labels[int(self.classes_of(rows)[index])])
         if self.encoding is not None:
-            return f"{float(self.encoding.decode(rows.Y[index : index + 1])[0]):.6g}"
-        return ", ".join(f"{value:.4g}" for value in rows.Y[index])
+            return number(float(self.encoding.decode(rows.Y[index : index + 1])[0]))
+        return ", ".join(number(float(value)) for value in rows.Y[index])
 
     def asked(self, chosen: Chosen) -> Context | None:
         """Pass the chosen examples forward, and their errors back, in float64."""
@@ -234,38 +216,26 @@ def alone(network: Fitted | Model) -> Subject:
     """Return a network that came without examples: it can be looked at, but not asked."""
     why = network.why
     plan = Plan(net=why.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
-    names = names_of(why.net, why.names)
+    names = replace(names_of(why.net, why.names), in_words=True)
     return Subject(plan, State(why.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED)
 
 
-def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> NetworkPicture:
-    """Draw the network: activations of the chosen examples, and weights, or what moves them."""
+def overview(subject: Subject, chosen: Chosen = Chosen()) -> NetworkPicture:  # noqa: B008 — frozen data
+    """Draw the network as it stands: its weights, and the activations of the chosen examples."""
     net, names = subject.net, subject.names
     asked = subject.asked(chosen)
     units = tuple(np.zeros(size) for size in net.sizes)
     if asked is not None:
         units = tuple(np.asarray(a).mean(axis=0) for a in asked.trace.a)
-    one = chosen.which == "one"
-    layers: list[Any] = [None]
-    if edges == "gradient" and asked is not None:
-        layers += list(asked.gradients.dW[1:])
-    elif edges == "update":
-        before = subject.before()
-        flat = subject.theta.flat
-        moved = np.zeros_like(flat) if before is None else flat - before
-        layers += list(Gradients(net.sizes, moved).dW[1:])
-    else:
-        edges = "weight"
-        layers += list(subject.theta.W[1:])
+    one = "activation" if chosen.which == "one" else "mean activation"
     return NetworkPicture(
         title="",
         units=units,
-        edges=tuple(layers),
+        edges=(None, *subject.theta.W[1:]),
         names=names.layers(net),
-        unit_meaning=""
-        if asked is None
-        else ("activation" if one else "mean activation") + names.counted,
-        edge_meaning=EDGES[edges],
+        unit_meaning="" if asked is None else one,
+        edge_meaning="weight",
         image=names.image,
         kept=net.kept,
+        own=() if asked is None else names.own_means(net, asked.trace.a),
     )
