@@ -250,7 +250,7 @@ ENDS = [
     ("stuck", "did not come within 5 s: the training is over"),
     ("first ends", "the first has its own reason"),
     ("fails", "whygrad: process 1 failed: IndexError: list index out of range"),
-    ("never comes", "the processes of this training did not meet"),
+    ("never comes", "did not come within 8 s: the training is over"),
     ("other version", "process 1 does not have the version of whygrad of process 0"),
     ("full disk", "full.run: cannot be written"),
 ]
