@@ -239,6 +239,9 @@ def test_a_run_on_a_folder_is_forked_trained_on_and_trained_without_some_rows(tr
     assert fork.scores is not None and fork.replay().verdict.holds
     other = opened.without([3, 700], record=tmp_path / "without.run")
     assert other.data.multipliers.sum() == 1198 and other.replay().verdict.holds
+    with pytest.raises(wg.InputError, match="L-BFGS takes all rows at once"):
+        opened.fork(25, optimizer="lbfgs", record=tmp_path / "lbfgs.run")
+    assert not (tmp_path / "lbfgs.run").exists()
     further = opened.fork(opened.step, epochs=7, record=tmp_path / "further.run")
     assert len(further.history.epochs) == 1 and further.scores.accuracy > 0
 

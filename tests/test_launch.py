@@ -42,6 +42,21 @@ if "stuck" in sys.argv[1:]:
     engine.STUCK = 5.0
     if following():
         engine.XlaEngine._take = lambda *_: time.sleep(1000)
+if "never comes" in sys.argv[1:]:
+    processes.PATIENCE = 8
+    if processes.TOLD[processes.INDEX] == "1":
+        time.sleep(1000)
+if "other version" in sys.argv[1:] and following():
+    from whygrad.training import together
+    together.__version__ = "0.0.7"
+if "full disk" in sys.argv[1:]:
+    import resource
+    import signal
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+    net = wg.Network(6, [wg.Dense(100), wg.Dense(3, "softmax")], "cross_entropy")
+    options = {"engine": "xla", "blocks": 4, "record": "full.run", "batch_size": 4}
+    wg.train(net, X, y, epochs=20_000, **options)
 if "fails" in sys.argv[1:] and following():
     engine.XlaEngine._take = lambda *_: [][0]
 cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)  # lies elsewhere in each process
@@ -92,6 +107,7 @@ def test_one_two_and_four_processes_give_the_same_bits(script):
     assert said[0].count("\n") == 4 and said[1:] == [said[0]] * 2
 
 
+LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
 
 
@@ -203,6 +219,7 @@ def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(undisturbed, tmp_path):
     assert wg.open_run(tmp_path / "a.run").history.stopped == "interrupted"
 
 
+@pytest.mark.skipif(not LONG, reason="three processes of JAX more: make test-long")
 def test_row_groups_that_disappear_end_all_in_one_line_and_it_goes_on_once_they_are_back(
     undisturbed, tmp_path
 ):
@@ -233,10 +250,13 @@ ENDS = [
     ("stuck", "did not come within 5 s: the training is over"),
     ("first ends", "the first has its own reason"),
     ("fails", "whygrad: process 1 failed: IndexError: list index out of range"),
+    ("never comes", "did not come within 8 s: the training is over"),
+    ("other version", "process 1 does not have the version of whygrad of process 0"),
+    ("full disk", "full.run: cannot be written"),
 ]
 
 
-@pytest.mark.parametrize("mode, line", ENDS if "WHYGRAD_LAUNCH_KILLS" in os.environ else ENDS[:2])
+@pytest.mark.parametrize("mode, line", ENDS if LONG else ENDS[:2])
 def test_who_is_stuck_or_fails_ends_all_and_is_named(mode, line, script):
     process = launched(script.parent, "-n", "2", script.name, mode)
     out, told = process.communicate(timeout=PATIENCE)

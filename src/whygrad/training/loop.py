@@ -103,7 +103,7 @@ def run(
     ------
     InputError
         Where a rule or a metric needs validation data and there are none, where a rule goes by what is
-        not measured, and where a metric cannot be measured.
+        not measured, where a metric cannot be measured, and for L-BFGS on rows that are read on demand.
     """
 
     def lead() -> tuple[State, History]:
@@ -231,6 +231,8 @@ def measure_of(training: Training) -> Measure | None:
         As `run` does.
     """
     plan, metrics = training.plan, training.metrics
+    if training.data.on_demand and not plan.by_steps:
+        raise InputError("L-BFGS takes all rows at once: of a folder take another optimizer")
     for rule in (plan.stopping, plan.schedule):
         on = getattr(rule, "on", "cost")
         what = "stopping" if rule is plan.stopping else "a schedule"

@@ -181,9 +181,11 @@ class Processes:
             parts = self.gathered(np.frombuffer(content.ljust(room), np.uint8))
         found = []
         for part, size in zip(parts, sizes, strict=True):
-            result, error = pickle.loads(part[:size].tobytes())  # of the processes of this training
-            if error is not None:
-                raise error
+            result, failed = pickle.loads(
+                part[:size].tobytes()
+            )  # of the processes of this training
+            if failed is not None:
+                raise failed
             found.append(result)
         return found
 
@@ -240,17 +242,18 @@ def joined() -> Processes:
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     limits: Any = {
-        "initialization_timeout": PATIENCE,
+        "initialization_timeout": 2 * PATIENCE,  # where JAX's is over, it aborts without a line
         "heartbeat_timeout_seconds": HEARTBEAT,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
     try:
-        if TOLD[COUNT] == CLUSTER:
-            jax.distributed.initialize(**limits)
-        else:
-            count, index = int(TOLD[COUNT]), int(TOLD[INDEX])
-            address = TOLD[COORDINATOR]
-            jax.distributed.initialize(address, count, index, **limits)
+        with waiting(PATIENCE):
+            if TOLD[COUNT] == CLUSTER:
+                jax.distributed.initialize(**limits)
+            else:
+                count, index = int(TOLD[COUNT]), int(TOLD[INDEX])
+                address = TOLD[COORDINATOR]
+                jax.distributed.initialize(address, count, index, **limits)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
     except (RuntimeError, ValueError) as error:
