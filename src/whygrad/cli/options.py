@@ -26,19 +26,8 @@ LARGEST = 1_000_000  # bytes
 TOO_LARGE = 10**15
 
 TEXT = (
-    *(
-        "target",
-        "task",
-        "sheet",
-        "run",
-        "activation",
-        "cost",
-        "optimizer",
-        "schedule",
-        "engine",
-        "products",
-    ),
-    *("class_weight", "aim", "quality"),
+    *("target", "task", "sheet", "run", "activation", "cost", "optimizer", "schedule", "engine"),
+    *("products", "class_weight", "aim", "quality"),
 )
 WHOLE = ("header", "epochs", "batch_size", "seed", "blocks")
 NUMBERS = ("validation", "learning_rate", "dropout", "l1", "l2", "time_limit")

@@ -2,8 +2,8 @@
 
 A bfloat16 has the exponents of a float32 and 8 significant bits instead of 24: products of two are exact in
 float32, and processors take twice as many at a time. All that enters a product is rounded: x, W, a and δ.
-So a bias, the weight of an input that is always 1, learns from the rounded δ as
-well. Sums, z, f′, costs and θ itself keep the dtype of the training.
+So a bias, the weight of an input that is always 1, learns from the rounded δ as well. Sums, z, f′, costs
+and θ itself keep the dtype of the training.
 """
 
 from collections.abc import Callable
