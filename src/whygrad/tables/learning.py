@@ -3,7 +3,7 @@
 Left out, each with a line that says so: free text, identifiers, constants, and what is neither a number nor
 text nor a date. How the cells of each column are read is decided by `decisions`; center and scale, values
 and parts of dates are learned here, those of numbers and categories as scikit-learn's SimpleImputer,
-StandardScaler and OneHotEncoder do.
+StandardScaler and OneHotEncoder do; the target adds values of few rows that it tells apart.
 """
 
 import math
