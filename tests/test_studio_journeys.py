@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -178,7 +179,7 @@ class Visit:
 
     @staticmethod
     def names(run):
-        return names_of_encoding(run.encoding)
+        return replace(names_of_encoding(run.encoding), in_words=True)  # as the stage has them
 
     def trainer(self):
         """The number of the process that trains."""
