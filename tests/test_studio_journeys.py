@@ -21,7 +21,7 @@ from browser import wait_for
 from command import whygrad
 from same_runs import assert_same_run
 from test_studio_stage import A_WEIGHT
-from whygrad.answers.formatting import number, typeset
+from whygrad.answers.formatting import number, typeset, typeset_within
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -30,6 +30,7 @@ from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
+from whygrad.why.symbols import signed
 
 TITLE = "return window.wgStudio?.shown?.recording.header.title"
 PLACE = """
@@ -291,10 +292,12 @@ def learn_and_ask(visit, table, target, name):
         by = float(slider.get_attribute("aria-valuenow")) - value
         found = wg.why.ripple(*given, **weight, by=by, **penalties, names=visit.names(run))
         first = sum(term.value for term in found.terms)
-        return (
-            f"Moved by {by:+.4g}: the cost changes by {found.value:+.5g}. First order predicted "
-            f"{first:+.5g}; {found.value - first:+.2g} is beyond it."
-        ), found
+        beyond = found.value - first
+        said = (
+            f"Moved by {signed(by)}: the cost changes by {signed(found.value)}, of which "
+            f"{signed(first)} is first order and {signed(beyond)} beyond first order."
+        )
+        return typeset_within(said), found
 
     wait_for(lambda: visit.told(".wg-told") == told()[0], "the ripple of where the slider was left")
     visit.browser.screenshot(f"{name}-ripple")
