@@ -357,7 +357,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
 
     first = visit.driver.current_window_handle
     visit.driver.switch_to.new_window("tab")
-    visit.browser.open(visit.studio.still)
+    visit.browser.open(visit.studio.url)
     second = visit.driver.current_window_handle
     wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
     visit.press("Pause")
@@ -440,7 +440,7 @@ def test_bad_files_and_networks_that_are_too_large_are_told_in_one_line(visit, t
     refused("no.csv", "", "the file is empty")
     refused("ragged.csv", "a,b\n1,2\n1\n", "ragged.csv")
     assert "one.csv" in one
-    assert "CSV or Parquet" in refused("words.docx", "PK", "words.docx: not a table")
+    assert "upload CSV" in refused("words.docx", "PK", "words.docx: not a table")
     many = "x,name\n" + "".join(f"{i % 37},n{i % 1000}\n" for i in range(3000))
     (files / "many.csv").write_text(many)
     upload(visit, files / "many.csv")
@@ -493,7 +493,7 @@ def test_a_run_of_a_newer_schema_is_refused_and_one_without_its_data_is_shown_bu
 
     table.unlink()
     studio = served(tmp_path, "gone.run")
-    browser.open(studio.still)
+    browser.open(studio.url)
     visit = Visit(browser, studio, tmp_path)
     browser.has("gone.run")
     browser.has("houses.csv")
