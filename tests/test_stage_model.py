@@ -28,7 +28,7 @@ FAMILY = {name: of_family(name, PARAMETERS.get(name, ())) for name in FAMILIES}
 
 PROGRAM = """
 import {
-  backward, batchOf, costSlope, forward, gradientOf, isCanonical, makeModel, responses, slopesOf,
+  backward, costSlope, forward, gradientOf, isCanonical, makeModel, responses, slopesOf,
 } from "MODEL";
 //
 let text = "";
@@ -37,7 +37,7 @@ const plain = (value) => {
   if (Array.isArray(value)) return value.map(plain);
   return ArrayBuffer.isView(value) ? Array.from(value, (v) => (Number.isFinite(v) ? v : String(v))) : value;
 };
-const found = JSON.parse(text).map(({ network, theta, X, Y, s, penalties }) => {
+const found = JSON.parse(text).map(({ network, theta, X, Y }) => {
   const model = makeModel(network), flat = Float32Array.from(theta);
   const each = X.map((x, i) => {
     const trace = forward(model, flat, x), { delta, cost } = backward(model, flat, trace, Y[i]);
@@ -45,11 +45,10 @@ const found = JSON.parse(text).map(({ network, theta, X, Y, s, penalties }) => {
     return plain([trace.z.slice(1), trace.a.slice(1), delta.slice(1), cost,
       gradientOf(model, trace, delta), slopes, costSlope(model, trace.a[model.L], Y[i])]);
   });
-  const batch = batchOf(model, flat, X, Y, { s, penalties }), points = Float64Array.from(X.flat());
+  const points = Float64Array.from(X.flat());
   const all = responses(model, flat, points);
   const again = responses(model, flat, points, all.map((a) => a.slice().fill(7)));
-  return { each, batch: plain([batch.cost, batch.costs, batch.gradient]), all: plain(all),
-    again: plain(again), canonical: isCanonical(model) };
+  return { each, all: plain(all), again: plain(again), canonical: isCanonical(model) };
 });
 process.stdout.write(JSON.stringify(found));
 """
@@ -82,15 +81,13 @@ def computed(cases, source=None):
             "theta": case["theta"].flat.tolist(),
             "X": case["X"].tolist(),
             "Y": case["Y"].tolist(),
-            "s": None if case["s"] is None else case["s"].tolist(),
-            "penalties": {"l1": case["l1"], "l2": case["l2"]},
         }
         for case in cases
     ]
     return in_node(program, sent)
 
 
-def case(net, seed, *, size=1.0, s=False, l1=0.0, l2=0.0):
+def case(net, seed, *, size=1.0):
     """Draw parameters, kept in float32, and four examples for a network."""
     rng = np.random.default_rng(seed)
     theta = net.init(seed)
@@ -103,9 +100,6 @@ def case(net, seed, *, size=1.0, s=False, l1=0.0, l2=0.0):
         "Y": draw_targets(rng, net.C.targets, 4, net.sizes[-1]).round(6)
         if net.C.targets != "distribution"
         else np.eye(net.sizes[-1])[rng.integers(net.sizes[-1], size=4)],
-        "s": rng.uniform(0.2, 2, 4) if s else None,
-        "l1": l1,
-        "l2": l2,
     }
 
 
@@ -128,9 +122,9 @@ def _cases():
         found.append(case(wg.Network(3, layers), 100 + i, size=small))
         found.append(case(wg.Network(3, layers, cost="huber"), 200 + i, size=large))
     masked = [wg.Dense(4, "relu", mask=mask, dropout=0.5), wg.Dense(3, "softmax")]
-    found.append(case(wg.Network(3, masked, cost="cross_entropy"), 7, s=True, l1=0.01, l2=0.1))
+    found.append(case(wg.Network(3, masked, cost="cross_entropy"), 7))
     wide = wg.Network((28, 28), [wg.Dense(10, "gelu"), wg.Dense(1, "sigmoid")], cost="huber")
-    return [*found, case(wide, 8, size=0.1, s=True, l2=0.5)]
+    return [*found, case(wide, 8, size=0.1)]
 
 
 CASES = _cases()
@@ -170,13 +164,8 @@ def disagreements(case, seen):
         compare(
             "cost slope", cost_slope, net.C.derivative(trace.a[net.L][i : i + 1], Y[i : i + 1])[0]
         )
-    about = {"sample_weight": case["s"], "l1": case["l1"], "l2": case["l2"]}
-    cost, each, gradient = seen["batch"]
     canonical = canonical_link(net.f[net.L], net.C) is not None
     compare("canonical", [seen["canonical"]], [canonical])
-    compare("cost of the batch", [cost], [wg.cost(net, theta, trace, Y, **about)])
-    compare("costs of the batch", each, costs)
-    compare("gradient of the batch", gradient, wg.gradients(net, theta, trace, **about).flat)
     for name in ("all", "again"):
         for l in range(net.L + 1):
             compare(f"responses {name} [{l}]", seen[name][l], trace.a[l].ravel())
@@ -187,7 +176,7 @@ def _name(case):
     return f"{'-'.join(f.name for f in case['net'].f[1:])}, {case['net'].C.name}"
 
 
-def test_every_activation_cost_mask_weight_and_penalty_gives_the_reference_engines_numbers(
+def test_every_activation_cost_and_mask_gives_the_reference_engines_numbers(
     from_the_browser,
 ):
     found = [
@@ -215,9 +204,7 @@ def test_the_cases_cover_all_that_whygrad_has():
         ("sum + theta[b + j]", "sum"),
         ("error[j] += theta[w++] * above[i]", "error[j] += theta[w++]"),
         ("v * total - y[j]", "v - y[j]"),
-        ("for (const place of model.masked) into[place] = 0;", ""),
-        ("l1 * Math.sign(theta[w]) + l2 * theta[w]", "l2 * theta[w]"),
-        ("(s ? sumOver(s, (v) => v) : X.length)", "X.length"),
+        ("for (const place of model.masked) gradient[place] = 0;", ""),
         ("let sum = biases[j];", "let sum = 0;"),
         ("for (let k = 40; k > 0; k--)", "for (let k = 2; k > 0; k--)"),
     ],

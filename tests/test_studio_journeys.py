@@ -10,6 +10,7 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +21,7 @@ from browser import wait_for
 from command import whygrad
 from same_runs import assert_same_run
 from test_studio_stage import A_WEIGHT
-from whygrad.answers.formatting import number, typeset
+from whygrad.answers.formatting import number, typeset, typeset_within
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -29,6 +30,7 @@ from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
+from whygrad.why.symbols import signed
 
 TITLE = "return window.wgStudio?.shown?.recording.header.title"
 PLACE = """
@@ -178,7 +180,7 @@ class Visit:
 
     @staticmethod
     def names(run):
-        return names_of_encoding(run.encoding)
+        return replace(names_of_encoding(run.encoding), in_words=True)  # as the stage has them
 
     def trainer(self):
         """The number of the process that trains."""
@@ -290,10 +292,12 @@ def learn_and_ask(visit, table, target, name):
         by = float(slider.get_attribute("aria-valuenow")) - value
         found = wg.why.ripple(*given, **weight, by=by, **penalties, names=visit.names(run))
         first = sum(term.value for term in found.terms)
-        return (
-            f"Moved by {by:+.4g}: the cost changes by {found.value:+.5g}. First order predicted "
-            f"{first:+.5g}; {found.value - first:+.2g} is beyond it."
-        ), found
+        beyond = found.value - first
+        said = (
+            f"Moved by {signed(by)}: the cost changes by {signed(found.value)}, of which "
+            f"{signed(first)} is first order and {signed(beyond)} beyond first order."
+        )
+        return typeset_within(said), found
 
     wait_for(lambda: visit.told(".wg-told") == told()[0], "the ripple of where the slider was left")
     visit.browser.screenshot(f"{name}-ripple")
@@ -353,7 +357,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
 
     first = visit.driver.current_window_handle
     visit.driver.switch_to.new_window("tab")
-    visit.browser.open(visit.studio.still)
+    visit.browser.open(visit.studio.url)
     second = visit.driver.current_window_handle
     wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
     visit.press("Pause")
@@ -436,7 +440,7 @@ def test_bad_files_and_networks_that_are_too_large_are_told_in_one_line(visit, t
     refused("no.csv", "", "the file is empty")
     refused("ragged.csv", "a,b\n1,2\n1\n", "ragged.csv")
     assert "one.csv" in one
-    assert "CSV or Parquet" in refused("words.docx", "PK", "words.docx: not a table")
+    assert "upload CSV" in refused("words.docx", "PK", "words.docx: not a table")
     many = "x,name\n" + "".join(f"{i % 37},n{i % 1000}\n" for i in range(3000))
     (files / "many.csv").write_text(many)
     upload(visit, files / "many.csv")
@@ -489,7 +493,7 @@ def test_a_run_of_a_newer_schema_is_refused_and_one_without_its_data_is_shown_bu
 
     table.unlink()
     studio = served(tmp_path, "gone.run")
-    browser.open(studio.still)
+    browser.open(studio.url)
     visit = Visit(browser, studio, tmp_path)
     browser.has("gone.run")
     browser.has("houses.csv")

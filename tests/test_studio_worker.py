@@ -313,7 +313,7 @@ def test_a_killed_a_terminated_and_a_closed_process_leave_a_run_that_goes_on_to_
         os.kill(worker.pid, signal.SIGKILL)
         status = worker.wait(lambda status: False)
     assert (status.kind, status.step) == ("killed", 1)
-    assert status.message == "the training process was killed (SIGKILL) at step 1: resume it"
+    assert status.message == "the training process was killed (SIGKILL) at step 1: Go on resumes it"
     assert open_run(path).step == 1 and open_run(path).stopped == ""
     with Worker.resume(path, paused=True) as worker:
         assert worker.wait(paused_at(1)).kind == "paused"

@@ -25,7 +25,8 @@ export function chooseExample(stage, recording, store) {
       .filter((i) => only.value === "" || classOfTruth(examples.y(i), saysMinusOne(header.network)) === Number(only.value))
       .map((i) => {
         const go = h("button", { type: "button", onclick: () => open(i) }, `${about.part[i]} ${said(about.rows[i], 12)}`);
-        return h("tr", { "aria-current": i === state.example }, h("td", {}, go), h("td", {}, truthSaid(header, examples.y(i))),
+        const row = about.columns.map((column, k) => `${column} ${about.cells[i][k]}`).join(", "); // as the table has it
+        return h("tr", { "aria-current": i === state.example, title: row }, h("td", {}, go), h("td", {}, truthSaid(header, examples.y(i))),
           h("td", {}, answerSaid(header, answer(i))), h("td", {}, about.why[i]));
       }));
   }

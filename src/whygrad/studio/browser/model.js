@@ -278,49 +278,19 @@ export function backward(model, theta, trace, y) {
   return { delta, cost: costOf(model, trace, y) };
 }
 
-/** ∂C/∂θ of the example of a trace, times `share`, added to `into`; 0 where a layer's mask leaves a weight out. */
-export function gradientOf(model, trace, delta, into = new Float64Array(model.count), share = 1) {
+/** ∂C/∂θ of the example of a trace; 0 where a layer's mask leaves a weight out. */
+export function gradientOf(model, trace, delta) {
+  const gradient = new Float64Array(model.count);
   for (let l = 1; l <= model.L; l++) {
     const below = trace.a[l - 1], error = delta[l], b = model.b(l);
     let w = model.W(l);
     for (let j = 0; j < error.length; j++) {
-      const scaled = share * error[j];
-      for (let k = 0; k < below.length; k++) into[w++] += scaled * below[k];
-      into[b + j] += scaled;
+      for (let k = 0; k < below.length; k++) gradient[w++] = error[j] * below[k];
+      gradient[b + j] = error[j];
     }
   }
-  for (const place of model.masked) into[place] = 0;
-  return into;
-}
-
-/** What the penalties add to the cost: λ₁ Σ|W| + ½ λ₂ Σ W². */
-export function penaltyOf(model, theta, { l1 = 0, l2 = 0 } = {}) {
-  let sum = 0;
-  if (!l1 && !l2) return sum;
-  for (let l = 1; l <= model.L; l++) {
-    for (let w = model.W(l); w < model.b(l); w++) sum += l1 * Math.abs(theta[w]) + (l2 / 2) * theta[w] ** 2;
-  }
-  return sum;
-}
-
-/** Cost and gradient of examples together: their mean, weighted by s, and the penalties' part. */
-export function batchOf(model, theta, X, Y, { s = null, penalties = {} } = {}) {
-  const gradient = new Float64Array(model.count), trace = emptyTrace(model), { l1 = 0, l2 = 0 } = penalties;
-  const total = (s ? sumOver(s, (v) => v) : X.length) || 1, costs = new Float64Array(X.length);
-  let cost = penaltyOf(model, theta, penalties);
-  X.forEach((x, i) => {
-    const share = (s ? s[i] : 1) / total, found = backward(model, theta, forward(model, theta, x, trace), Y[i]);
-    gradientOf(model, trace, found.delta, gradient, share);
-    costs[i] = found.cost;
-    cost += share * found.cost;
-  });
-  if (l1 || l2) {
-    for (let l = 1; l <= model.L; l++) {
-      for (let w = model.W(l); w < model.b(l); w++) gradient[w] += l1 * Math.sign(theta[w]) + l2 * theta[w];
-    }
-    for (const place of model.masked) gradient[place] = 0;
-  }
-  return { cost, costs, gradient };
+  for (const place of model.masked) gradient[place] = 0;
+  return gradient;
 }
 
 /** The activations of many inputs: `points` holds them one after the other. One array for each layer, point by point.

@@ -782,8 +782,15 @@ class Stage {
     return document.activeElement?.closest?.(".st-proxy")?.dataset.part ?? "";
   }
 
+  // Of a large layer not all units have a place.
+  isDrawn(part) {
+    const { l, j, k, kind } = partOf(part) ?? {}, { shape } = this.header;
+    if (l === undefined || !unitPlace(this.layout, l, j, shape)) return false;
+    return kind === "unit" || Boolean(edgePlace(this.layout, l, j, kind === "bias" ? "bias" : k, shape));
+  }
+
   comeTo(part) {
-    if (!partOf(part)) return null;
+    if (!this.isDrawn(part)) return null;
     this.proxy.get(this.current)?.setAttribute("tabindex", -1);
     const before = partOf(this.current);
     if (before && before.kind !== "unit" && part !== this.current) {

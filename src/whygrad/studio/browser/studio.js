@@ -16,7 +16,7 @@ import { partOf } from "./words.js";
 
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
-const SETTLE = 200; // ms without a change, after which an open panel is told what is looked at
+const SETTLE = 250; // ms from a change until an open panel is told what is looked at
 const KEPT = ["view", "edges", "width", "counted", "speed"]; // whatever run is shown
 
 // ── the address: run, step, example, part, view, and the panel with its question ──
@@ -127,6 +127,7 @@ class Studio {
     if (!this.shown) return;
     cancelAnimationFrame(this.walking);
     clearTimeout(this.telling);
+    this.telling = 0;
     for (const part of this.shown.parts) part.dispose?.();
     this.shown.stage.dispose();
     this.shown = null;
@@ -153,8 +154,9 @@ class Studio {
   // What is looked at, for a panel that asks about it.
   where() {
     if (!this.shown) return null;
-    const { recording, store } = this.shown, { step, example, part } = store.get();
-    return { part, latest: step === recording.steps.length - 1, ...this.asked(recording, step, example) };
+    const { recording, store } = this.shown, { step, example, part, playing } = store.get();
+    const latest = step === recording.steps.length - 1 || (playing && recording.header.running); // it follows the training
+    return { part, latest, ...this.asked(recording, step, example) };
   }
 
   // Try the weight or bias that is looked at with another value, as the slider of a panel has it; null ends that.
@@ -262,10 +264,10 @@ class Studio {
     this.tell(state.playing ? "go" : "pause");
   }
 
-  // A panel that is open speaks of what the stage shows, once that stays for a moment.
+  // A panel that is open speaks of what the stage shows, a moment later.
   lookSoon() {
-    clearTimeout(this.telling);
-    this.telling = setTimeout(() => {
+    this.telling ||= setTimeout(() => {
+      this.telling = 0;
       const at = this.where();
       if (at && this.panel) this.tell("looked", at);
     }, SETTLE);

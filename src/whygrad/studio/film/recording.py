@@ -297,8 +297,7 @@ def _examples(
         for name, i, _, _ in picked
     ]
     columns = list(cells[0])
-    weights = [one.sample_weight for one in data]
-    about = {
+    return {
         "count": len(order),
         "rows": [i for _, i, _, _ in picked],
         "part": [name for name, *_ in picked],
@@ -310,9 +309,6 @@ def _examples(
         "X": to_base64(np.concatenate([one.X for one in data])),
         "Y": to_base64(np.concatenate([one.Y for one in data])),
     }
-    if any(weight is not None for weight in weights):
-        about["weights"] = [1.0 if one is None else float(one[0]) for one in weights]
-    return about
 
 
 def _ranked(net: Network, theta: Parameters, part: Part) -> Iterator[tuple[int, float, Array]]:

@@ -285,7 +285,7 @@ class Worker:
         if last.over:
             return last
         begun = (self.path / MANIFEST).exists()
-        then = "resume it" if begun else "nothing was written yet, start it again"
+        then = "Go on resumes it" if begun else "nothing was written yet, start it again"
         stream = self._process.stdin
         if code == 0 or (self._silent and stream is not None and stream.closed):
             return replace(last, kind="ended", message="closed before it began")
