@@ -65,7 +65,7 @@ def weight() -> Explanation:
         answer="It is pushed up a little: hidden 0 is active, and setosa is said too rarely.",
         value=-2.33422e-06,
         terms=(Term("row 17", -2.33422e-06, factors, "2:1,0"),),
-        residuals={"rounding": 1e-22},
+        residuals={"beyond first order": 1e-22},
         equations=(equation,),
         tables=(
             Table(

@@ -167,3 +167,12 @@ def test_an_image_of_equations_has_room_for_them_and_is_dark_where_its_page_is(a
     scheme = "return getComputedStyle(document.querySelector('img')).colorScheme"
     assert alone.driver.execute_script(scheme) == "dark"
     assert alone.complaints() == []
+
+
+def test_the_card_of_a_network_writes_its_start_in_few_digits():
+    bound = 0.6**0.5
+    net = wg.Network(2, [wg.Dense(3, "tanh", init=wg.Uniform(-bound, bound)), wg.Dense(1)])
+    page = net._repr_html_()
+    assert "uniform, -0.7746 to 0.7746" in page
+    assert "auto" in page
+    assert "Uniform(" not in page

@@ -149,7 +149,7 @@ def test_the_text_gives_question_answer_equation_terms_residuals_tables_and_note
         *about.notes,
     ):
         assert part in text
-    assert re.search(r"rounding +1e-22\n +value +-2.334e-06", text)
+    assert re.search(r"beyond first order +1e-22\n +value +-2.334e-06", text)
 
 
 def test_many_terms_are_counted_not_listed():
@@ -281,7 +281,7 @@ def test_plain_data_hold_everything_and_survive_json():
     assert plain["value"] == about.value
     assert [one["value"] for one in plain["terms"][0]["factors"]] == [0.622459, -0.25, 1.5e-05]
     assert plain["terms"][0]["factors"][1]["text"] == "f′(z[2][1])"
-    assert plain["residuals"] == {"rounding": 1e-22}
+    assert plain["residuals"] == {"beyond first order": 1e-22}
     assert plain["equations"][0]["sides"][0]["by"] == {
         "node": "symbol",
         "name": "W",

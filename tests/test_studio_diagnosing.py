@@ -1,6 +1,7 @@
-"""The studio says what stands out of a run, and asks what is wrong with it: stages, stopping, a fork."""
+"""What stands out of a run in the studio, and questions that take long: stages, cancelling, a cure."""
 
 from dataclasses import replace
+from functools import partial
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,9 +12,11 @@ from browser import wait_for
 from whygrad.diagnosis.answer import UNDECIDED, Diagnosis
 from whygrad.errors import InputError
 from whygrad.record import open_run
-from whygrad.studio.session.diagnosing import BROKEN_OFF, Diagnosing, fork_changes
+from whygrad.studio.session.asking import CANCELLED, Asking, fork_changes
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.questions import Question, answer, left_out
 from whygrad.studio.session.session import Session
+from whygrad.studio.session.subject import Chosen
 
 DRAWS = np.random.default_rng(3)
 X = DRAWS.normal(size=(80, 4))
@@ -35,7 +38,7 @@ def opened(folder, name):
     return OpenedRun(open_run(folder / f"{name}.run"))
 
 
-class StopsAt(Diagnosing):
+class StopsAt(Asking):
     """Breaks itself off when so many stages were told."""
 
     def __init__(self, most):
@@ -49,7 +52,12 @@ class StopsAt(Diagnosing):
             self.cancel()
 
 
-OVER = (UNDECIDED, BROKEN_OFF)  # as a training meanwhile is over or not, which the machine decides
+LEARNING = Question("", "learning", Chosen())
+OVER = (UNDECIDED, CANCELLED)  # as a training meanwhile is over or not, which the machine decides
+
+
+def ask(asking, subject, question=LEARNING):
+    return asking.answer(partial(answer, subject, question))
 
 
 def told(ask):
@@ -79,17 +87,17 @@ def test_the_line_of_a_run_is_of_the_fault_that_its_terminal_named(folder, tmp_p
 
 def test_a_diagnosis_tells_its_stages_and_stopped_it_answers_with_what_it_has(folder):
     diagnosing = StopsAt(2)
-    answer = diagnosing.answer(opened(folder, "slow").subject())
+    found = ask(diagnosing, opened(folder, "slow").subject())
     first, second = diagnosing.stages
     assert first == "it is trained as it stands"
     assert second.startswith("train for 200 epochs; ")
-    untried = {finding.kind for finding in answer.findings if finding.gain is None}
+    untried = {finding.kind for finding in found.findings if finding.gain is None}
     assert untried >= {"optimizer", "units_few"}
 
 
 def test_a_diagnosis_that_is_stopped_before_a_cure_is_tried_has_proven_nothing(folder):
     subject = opened(folder, "slow").subject()
-    assert told(lambda: StopsAt(1).answer(subject)) in OVER
+    assert told(lambda: ask(StopsAt(1), subject)) in OVER
 
 
 def test_a_diagnosis_that_is_broken_off_in_its_first_training_has_no_answer():
@@ -98,26 +106,71 @@ def test_a_diagnosis_that_is_broken_off_in_its_first_training_has_no_answer():
 
     subject = SimpleNamespace(run=1, notice="", why=SimpleNamespace(learning=broken_off))
     with pytest.raises(InputError) as stopped:
-        Diagnosing().answer(subject)
-    assert str(stopped.value) == BROKEN_OFF
+        ask(Asking(), subject)
+    assert str(stopped.value) == CANCELLED
 
 
 def test_nothing_is_diagnosed_before_a_training(tmp_path):
     session = Session(tmp_path)
     with pytest.raises(InputError, match="there is no training yet to be diagnosed"):
-        session.diagnose(Diagnosing(), session.subject())
+        session.ask(Asking(), session.subject(), LEARNING)
 
 
 def test_the_end_of_the_studio_breaks_a_diagnosis_off(folder):
     session = Session(folder)
     subject = opened(folder, "slow").subject()
 
-    class Closes(Diagnosing):
+    class Closes(Asking):
         def take_note(self, stage):
             session.close()
 
-    assert told(lambda: session.diagnose(Closes(), subject)) in OVER
-    assert told(lambda: session.diagnose(Diagnosing(), subject)) in OVER  # nor does one begin then
+    assert told(lambda: session.ask(Closes(), subject, LEARNING)) in OVER
+    assert told(lambda: session.ask(Asking(), subject, LEARNING)) in OVER  # nor does one begin then
+
+
+LONG = {
+    "influence": Question("", "influence", Chosen()),
+    "who taught it": Question("", "tracin", Chosen()),
+    "without": Question("", "without", Chosen(), left_out=(3, 4)),
+    "ledger": Question("1:0,1", "ledger", Chosen()),
+}
+
+
+@pytest.mark.parametrize("name", LONG)
+def test_what_takes_long_says_how_much_is_done_and_ends_when_it_is_cancelled(folder, name):
+    subject = opened(folder, "well").subject()
+
+    class Follows(StopsAt):
+        def take_note(self, stage):
+            super().take_note(stage)
+            parts.append(self.part)
+
+    parts = []
+    whole = Follows(10**9)
+    assert ask(whole, subject, LONG[name]).kind in name or name == "who taught it"
+    known = [part for part in parts if part is not None]
+    assert known
+    assert all(0 <= part <= 1 for part in known)
+    cancelled = StopsAt(1)
+    with pytest.raises(InputError, match=CANCELLED):
+        ask(cancelled, subject, LONG[name])
+    assert len(cancelled.stages) <= 2  # of which the last was told that it is the end
+
+
+def test_examples_to_leave_out_are_read_as_a_person_writes_them(folder):
+    subject = opened(folder, "well").subject()
+    assert left_out(subject, " 3, 17 3") == (3, 17)
+    for text in ("", "3 and 4", "-1", "1.5"):
+        with pytest.raises(InputError, match="give numbers of training examples, 0 to 79"):
+            left_out(subject, text)
+    with pytest.raises(InputError, match="example 80: the training examples are 0 to 79"):
+        left_out(subject, "80")
+    found = answer(subject, Question("", "without", Chosen(), left_out=(3, 4)))
+    expected = subject.run.without([3, 4])
+    x = subject.examples(Chosen())[0]
+    after = wg.forward(NET, expected.theta, x).a[-1][0, 0]
+    before = wg.forward(NET, subject.theta, x).a[-1][0, 0]
+    assert abs(found.value) == pytest.approx(abs(after - before), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +208,7 @@ def test_what_is_wrong_is_asked_and_stopped_on_the_page(served, browser, tmp_pat
     browser.has("the cost stands still at ")
     browser.by_role("button", "What is wrong?").click()
     wait_for(lambda: " compared" in browser.text(), "a first cure that was compared")
-    browser.by_role("button", "Stop").click()
+    browser.by_role("button", "Cancel").click()
     browser.has("Why isn't it learning?")
     browser.screenshot("what-is-wrong")
     assert browser.foreign(studio) == []

@@ -30,6 +30,7 @@ from whygrad.record.rows import record_table
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
 
+TITLE = "return window.wgStudio?.shown?.recording.header.title"
 PLACE = """
 const {recording, store} = window.wgStudio?.shown ?? {};
 return recording ? [recording.steps[store.get().step], recording.steps.at(-1)] : [0, 0];
@@ -60,6 +61,10 @@ class Visit:
         if not self.browser.all_by_role("heading", name):
             self.press(name)
             self.browser.by_role("heading", name)
+
+    def staged(self, title):
+        """Wait until the stage shows this: what stands on it before has other controls."""
+        wait_for(lambda: self.driver.execute_script(TITLE) == title, f"a stage of {title}")
 
     def speed(self, text):
         """Choose how fast the training goes."""
@@ -245,6 +250,7 @@ def learn_and_ask(visit, table, target, name):
     visit.choose("Which column is to be predicted?", target)
     visit.press("Use this table")
     visit.browser.has(f"predicts {target}")
+    visit.staged(table.name)
     visit.browser.screenshot(f"{name}-data")
     visit.speed("100 steps/s")
     visit.panel("Curves")
@@ -316,15 +322,12 @@ def test_the_same_with_the_houses_of_california(visit, tmp_path):
 # ── what is not lost ─────────────────────────────────────────────────────────────────────────────────
 
 
-TITLE = "return window.wgStudio.shown?.recording.header.title"
-
-
 def start_slowly(visit, name="iris", speed="100 steps/s"):
     """Slow the training on a data set down, so that one can look on."""
     visit.panel("Data")
     visit.press(name)
     visit.browser.has(f"{name}, not trained yet")
-    wait_for(lambda: visit.driver.execute_script(TITLE) == name, "the stage of the new data")
+    visit.staged(name)
     visit.speed(speed)
     visit.press("Start")
     wait_for(lambda: visit.place()[1] > 0, "the first steps")
@@ -389,7 +392,7 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
     visit = visit()
     visit.panel("Data")
     visit.press("iris")
-    visit.browser.has("iris, not trained yet")
+    visit.staged("iris")
     visit.speed("2 steps/s")
     visit.press("one step on")
     assert visit.paused() == 1
@@ -405,7 +408,7 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
     for step in (1, 2, 4):
         assert same_state(run.state(step), whole.state(step))
     visit.press("Reset")
-    visit.browser.has("iris, not trained yet")
+    visit.staged("iris")
     wait_for(lambda: visit.place() == (0, 0), "the start on the page")
     wait_for(lambda: visit.trainer() is None, "the end of the process")
     visit.press("one step on")

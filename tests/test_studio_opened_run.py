@@ -269,8 +269,8 @@ def test_a_prediction_is_explained_for_one_example(iris):
 def test_parts_are_named_and_have_their_questions(iris):
     found = iris.subject()
     names = found.names.inputs
-    assert title_of(found, "1:0,2") == f"Weight from {names[2]} to hidden 1:0"
-    assert title_of(found, "1:0,bias") == "Bias of hidden 1:0"
+    assert title_of(found, "1:0,2") == f"Weight from {names[2]} to unit 0 of layer 1"
+    assert title_of(found, "1:0,bias") == "Bias of unit 0 of layer 1"
     assert title_of(found, "3:1") == "Versicolor"
     assert title_of(found, "") == "The whole network"
     assert value_of(found, "1:0,2") == found.theta.W[1][0, 2]
@@ -281,7 +281,8 @@ def test_parts_are_named_and_have_their_questions(iris):
     assert list(questions("1:0,2", one)) == list(questions("1:0,bias", every)) == of_a_weight
     assert list(questions("1:0", one)) == ["neuron", "blame", "ledger"]
     assert list(questions("0:0", one)) == ["ripple"]
-    assert list(questions("", one)) == [*("prediction", "influence", "blame", "check", "learning")]
+    whole = ["prediction", "influence", "tracin", "without", "blame", "check", "learning"]
+    assert list(questions("", one)) == whole
     assert list(questions("", every)) == ["blame", "check", "learning"]
     assert Ref.read("nonsense") is None
 

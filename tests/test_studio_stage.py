@@ -1,8 +1,11 @@
 """The stage in the studio, in a real browser: it moves by itself, grows, asks, forks and shares."""
 
 import json
+import shutil
 import socket
+from base64 import b64encode
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -384,8 +387,6 @@ wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
 def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(
     person, xor_run, tmp_path
 ):
-    import shutil
-
     shutil.copytree(xor_run, tmp_path / "xor.run")
     stage = person("xor.run")
     stage.until(lambda now: now["all"], "all states")
@@ -401,3 +402,76 @@ def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(
     assert fork.data.X[4:].tolist() == [[0.5, 0.25], [0.75, 1.0]]
     assert fork.data.Y[4:].ravel().tolist() == [1.0, 0.0]
     assert fork.state(10).theta[1] == -0.5 and fork.start == 10
+
+
+DROP = """
+const [name, text] = arguments, bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const files = new DataTransfer();
+files.items.add(new File([bytes], name));
+const about = {dataTransfer: files, bubbles: true, cancelable: true};
+const over = new DragEvent("dragover", about), drop = new DragEvent("drop", about);
+const onto = document.querySelector(".st-picture");
+onto.dispatchEvent(over);
+onto.dispatchEvent(drop);
+return [over.defaultPrevented, drop.defaultPrevented];
+"""
+
+
+def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(person, xor_run):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+
+    def drop(name, content):
+        assert stage.run_script(DROP, name, b64encode(content).decode()) == [True, True]
+
+    packed = shutil.make_archive(
+        str(stage.folder.parent / "sent"), "zip", xor_run.parent, "xor.run"
+    )
+    drop("sent.zip", Path(packed).read_bytes())
+    stage.until(
+        lambda now: now["run"] == "xor.run" and now["last"] == 60, "the run that was dropped"
+    )
+    drop("net.pt", b"PK")
+    stage.browser.has("net.pt: a pickle, which runs code when it is opened")
+    net = wg.Network(2, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")])
+    wg.Fitted(net, net.init(0)).save(stage.folder.parent / "net.safetensors")
+    drop("../net.safetensors", (stage.folder.parent / "net.safetensors").read_bytes())
+    stage.browser.has("a network alone")
+    assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
+    assert not list(stage.folder.glob("*.pt"))
+    assert stage.browser.complaints() == []
+
+
+TAKEN_AS = """
+const [column, pressed] = arguments;
+const group = document.querySelector(`[role=group][aria-label="take ${column} as"]`);
+if (!group) {
+  const fold = [...document.querySelectorAll(".q-expansion-item")]
+    .find((one) => one.innerText.startsWith("What its 5 columns are"));
+  if (fold && !fold.classList.contains("q-expansion-item--expanded")) fold.querySelector(".q-item").click();
+  return null;
+}
+const buttons = [...group.querySelectorAll("button")];
+buttons.find((one) => one.innerText.trim() === pressed)?.click();
+return buttons.find((one) => one.getAttribute("aria-pressed") === "true").innerText.trim();
+"""
+
+
+def test_one_click_in_the_table_of_columns_takes_a_column_as_something_else(person):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+    stage.press("Data")
+    stage.press("iris")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network for iris")
+
+    def taken_as(pressed=""):
+        return stage.run_script(TAKEN_AS, "sepal width (cm)", pressed)
+
+    assert wait_for(taken_as, "the table of columns") == "as found"
+    taken_as("leave out")
+    stage.until(lambda now: now["sizes"][0] == 3, "the network without that column")
+    wait_for(lambda: taken_as() == "leave out", "that it is left out")
+    taken_as("as found")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network with that column again")
+    assert stage.run_script(TAKEN_AS, "species", "leave out") is None
+    assert stage.browser.complaints() == []

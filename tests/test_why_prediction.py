@@ -340,7 +340,7 @@ def test_encoded_columns_are_gathered_back():
     parts = dict(zip(("age", "pet", "size"), found["columns"], strict=True))
     np.testing.assert_allclose(parts["pet"], found["inputs"][2:5].sum())
     ends = {row[0]: row[1:3] for row in found.tables[0].rows}
-    assert ends["pet"] == ("cat", "dog (67 %)")
+    assert ends["pet"] == ("cat", "dog (66.7%)")
     assert ends["size"] == (-1, pytest.approx(0))
 
 
@@ -607,7 +607,7 @@ def test_a_number_in_pieces_is_told_with_few_digits():
     theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
     found = prediction(net, theta, X[0], names=names, training=X)
     to = found["changes"][0][1][0]
-    assert f"found: size as {to:.3g} makes it" in found.answer and f"{to:.3g}" != str(to)
+    assert f"found: size as {to:.4g} makes it" in found.answer and f"{to:.4g}" != str(to)
 
 
 def test_a_number_that_is_missing_is_said_to_be():

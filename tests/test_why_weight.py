@@ -153,7 +153,7 @@ def test_what_is_not_listed_is_gathered_so_that_the_terms_still_sum():
     one = wg.why.weight(
         case.net, case.theta, layer=1, to=3, from_=2, top=4, depth=3, **alone(case, 7)
     )
-    assert [term.name for term in one.terms[-2:]] == ["26 smaller ones", "L2 penalty"]
+    assert [term.name for term in one.terms[-2:]] == ["26 others", "L2 penalty"]
     assert_sums(one)
 
 
@@ -359,4 +359,4 @@ def test_a_missing_value_is_named_with_its_place():
 def test_words_of_equations_are_words():
     case = make_case((3, 30, 2), ("tanh", "softmax"), "cross_entropy", n=1)
     found = ask(case, 2, 0, 1, depth=None)
-    assert any(isinstance(w, Words) and w.text == "20 smaller ones" for w in walk(found.equations))
+    assert any(isinstance(w, Words) and w.text == "26 others" for w in walk(found.equations))

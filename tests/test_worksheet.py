@@ -4,6 +4,7 @@ import html
 import math
 import re
 
+import numpy as np
 import pytest
 
 import whygrad as wg
@@ -132,3 +133,22 @@ def test_the_command_writes_the_sheet_of_a_test_row(tmp_path, monkeypatch):
     assert "hidden 1" in drawing and "hidden 5" in drawing and "virginica" in drawing
     assert whygrad("worksheet", "a.run").code != 0  # it is there already
     assert whygrad("worksheet", "a.run", "-o", "b.txt").code != 0
+
+
+def test_the_sheet_of_a_run_on_arrays_is_of_the_rows_that_it_learned_from(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    X, Y = np.array([[0.25, -1.5], [2.0, 1.0]]), np.array([[1.0], [0.0]])
+    net = wg.Network(2, [wg.Dense(2, "sigmoid"), wg.Dense(1, "sigmoid")], "squared_error")
+    wg.train(net, X, Y, epochs=1, batch_size=1, record="a.run", copy_data=True)
+    wg.train(net, X, Y, epochs=1, batch_size=1, record="bare.run", copy_data=False)
+    assert whygrad("worksheet", "a.run", "--filled").code == 0
+    theta = wg.open_run("a.run").theta
+    z = theta.W[1] @ X[0] + theta.b[1]
+    said = text(tmp_path / "a-worksheet.html")
+    for value in (*z, *X[0]):
+        assert written(value) in said
+    done = whygrad("worksheet", "bare.run")
+    assert done.code != 0
+    assert len(done.err.splitlines()) == 1
+    assert "a worksheet needs an example: " in done.err
+    assert "give X" not in done.err

@@ -138,6 +138,7 @@ def _sketch(net: Network) -> NetworkPicture:
         shown=tuple(shown),
         partial=True,
         kept=net.kept,
+        biases=(None, *blank[1:]),
     )
 
 
@@ -150,7 +151,9 @@ def _sizes(sizes: Sequence[int]) -> str:
 
 
 def _start(layer: Dense) -> str:
-    kind = layer.init if isinstance(layer.init, str) else repr(layer.init)
+    kind = layer.init
+    if not isinstance(kind, str):
+        kind = f"uniform, {number(kind.low)} to {number(kind.high)}"
     return f"{kind}, dropout {layer.dropout:g}" if layer.dropout else kind
 
 

@@ -37,10 +37,11 @@ class Symbol:
 
 @dataclass(frozen=True)
 class Number:
-    """A number of the user's own network."""
+    """A number of the user's own network, and what it sums up where it stands for many: "6 others"."""
 
     value: float
     part: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ characters, and takes as many columns of a terminal as `columns` says.
 """
 
 import math
+import re
 import unicodedata
 from typing import Any
 
@@ -19,6 +20,14 @@ class Ordinal(float):
 
     >>> cell(Ordinal(1990)), cell(1990.0)
     ('1990', '1,990')
+    """
+
+
+class Share(float):
+    """A part of a whole, which texts give in per cent.
+
+    >>> cell(Share(0.125)), cell(Share(1.0))
+    ('12.5%', '100.0%')
     """
 
 
@@ -57,6 +66,19 @@ def share(value: float) -> str:
     return "less than 0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
 
 
+def as_name(text: str) -> str:
+    """Return a name as sentences and tables have it: in quotes where it could be read as a number.
+
+    >>> as_name("setosa"), as_name("9"), as_name("-1.5e3"), as_name("1,000"), as_name("9 to 5")
+    ('setosa', '"9"', '"-1.5e3"', '"1,000"', '9 to 5')
+    """
+    try:
+        float(text.replace(",", ""))
+    except ValueError:
+        return text
+    return f'"{text}"'
+
+
 def short(value: float) -> str:
     """Write a number with two digits, in at most six characters.
 
@@ -75,6 +97,22 @@ def short(value: float) -> str:
 def _trimmed(digits: str) -> str:
     digits = digits.rstrip("0").rstrip(".") if "." in digits else digits
     return "0" if digits == "-0" else digits
+
+
+NEGATIVE = re.compile(r"(?<![^\s(])-(?=[\d.])")
+SCIENTIFIC = re.compile(r"(?<![\w.,])([+\N{MINUS SIGN}]?\d(?:\.\d+)?)e([+-]?\d+)(?!\w)")
+
+
+def typeset_within(text: str) -> str:
+    """Write the numbers of a sentence as books do.
+
+    >>> typeset_within("from -0.25 (-2e-05) to row-3, of 1990-05-01")
+    'from −0.25 (−2×10⁻⁵) to row-3, of 1990-05-01'
+    """
+    text = NEGATIVE.sub("\N{MINUS SIGN}", text)
+    return SCIENTIFIC.sub(
+        lambda found: f"{found[1]}×10{str(int(found[2])).translate(RAISED)}", text
+    )
 
 
 def typeset(text: str) -> str:
@@ -99,6 +137,8 @@ def cell(value: Any) -> str:
         return f"{int(value):,}"
     if isinstance(value, Ordinal):
         return f"{value:.6g}"
+    if isinstance(value, Share):
+        return share(value)
     if isinstance(value, float | np.floating):
         return number(float(value))
     return clean(value)

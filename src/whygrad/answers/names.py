@@ -5,12 +5,15 @@ Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and co
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from whygrad.answers.formatting import as_name
 from whygrad.errors import InputError, nearest
+from whygrad.nn.arrays import dense
 from whygrad.nn.network import Network
 
 PART = re.compile(r"([0-9]{1,6}):([0-9]{1,9})(?:,([0-9]{1,9}|bias))?")
@@ -107,6 +110,8 @@ class Names:
         (0, 1) of the others; or ().
     target : (float, float)
         (center, scale) of the outputs: value = a · scale + center.
+    in_words : bool
+        Whether hidden units are called "unit 3 of layer 2" where there are several layers of them.
 
     Examples
     --------
@@ -125,9 +130,13 @@ class Names:
     classes: tuple[str, ...] = ()
     scales: tuple[Scale, ...] = ()
     target: Scale = AS_IT_IS
+    in_words: bool = False
 
     def of(self, net: Network, layer: int, unit: int) -> str:
-        """Return the name of a unit, such as "petal width", "pixel 12,7", "hidden 3" or "setosa"."""
+        """Return the name of a unit as texts have it: "petal width", "pixel 12,7", "hidden 3", '"9"'."""
+        return as_name(self._of(net, layer, unit))
+
+    def _of(self, net: Network, layer: int, unit: int) -> str:
         if layer == 0:
             if self.inputs:
                 return self.inputs[unit]
@@ -136,7 +145,9 @@ class Names:
             return f"input {unit}"
         if layer == net.L:
             return self.outputs[unit] if self.outputs else f"output {unit}"
-        return f"hidden {unit}" if net.L == 2 else f"hidden {layer}:{unit}"
+        if net.L == 2:
+            return f"hidden {unit}"
+        return f"unit {unit} of layer {layer}" if self.in_words else f"hidden {layer}:{unit}"
 
     def scale(self, net: Network, layer: int, unit: int) -> Scale:
         """Return (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""
@@ -168,15 +179,26 @@ class Names:
         """
         return unscaled(value, self.scale(net, layer, unit))
 
-    @property
-    def counted(self) -> str:
-        """A remark for numbers of all units, where some are not in the table's units; else ""."""
-        scaled = self.target != AS_IT_IS or any(scale != AS_IT_IS for scale in self.scales)
-        return ", columns standardised" if scaled else ""
+    def own_means(self, net: Network, a: Sequence[Any]) -> tuple[Any, ...]:
+        """Return the means of activations, a[l] of shape (n, n_l), in the user's own units.
+
+        By layer, (n_l,); None of a layer whose numbers are in no other units, () where all are.
+        """
+        layers = [0] * any(scale != AS_IT_IS for scale in self.scales)
+        layers += [net.L] * (self.target != AS_IT_IS)
+        found: list[Any] = [None] * (net.L + 1)
+        for l in layers:
+            columns = dense(a[l]).T
+            found[l] = np.array([self.own(net, l, j, x).mean() for j, x in enumerate(columns)])
+        return tuple(found) if layers else ()
 
     def layer(self, net: Network, layer: int) -> tuple[str, ...]:
-        """Return the names of all units of a layer."""
-        return tuple(self.of(net, layer, unit) for unit in range(net.sizes[layer]))
+        """Return the names of all units of a layer, as `find` takes them and drawings show them."""
+        return tuple(self._of(net, layer, unit) for unit in range(net.sizes[layer]))
+
+    def said(self, net: Network, layer: int) -> tuple[str, ...]:
+        """Return the names of all units of a layer as texts have them; see `of`."""
+        return tuple(map(as_name, self.layer(net, layer)))
 
     def layers(self, net: Network) -> tuple[tuple[str, ...], ...]:
         """Return the names of all units, by layer 0 … L."""

@@ -40,6 +40,13 @@ class NetworkPicture:
     kept : tuple of arrays or None
         By layer, (n_l, n_{l-1}), False where the layer's mask leaves a connection out, which is never
         drawn; None of a layer that has all of them, () where all have.
+    own : tuple of arrays or None
+        By layer, (n_l,), the numbers that are written on units, in the user's own units; None of a layer,
+        and () where all are, as in `units`, which decide the colours.
+    biases : tuple of arrays or None
+        By layer as `edges`, (n_l,): drawn as the weights of a unit that is always 1, as textbooks do.
+    targets : array or None
+        What the outputs should be, (n_L,), beside them; None where there is no single one.
     """
 
     title: str
@@ -54,6 +61,9 @@ class NetworkPicture:
     shown: tuple[tuple[int, ...], ...] = ()
     partial: bool = False
     kept: tuple[Array | None, ...] = ()
+    own: tuple[Array | None, ...] = ()
+    biases: tuple[Array | None, ...] = ()
+    targets: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

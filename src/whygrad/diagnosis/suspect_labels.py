@@ -19,7 +19,7 @@ from whygrad.diagnosis.trials import SEEDS, compare, train_all
 from whygrad.errors import InputError
 from whygrad.nn import Array
 from whygrad.record.why import table_rows
-from whygrad.why.choosing import class_names
+from whygrad.why.choosing import classes_said
 from whygrad.why.training_history.waiting import rounds_of, say_beforehand
 
 SHOWN_IMAGES = 10
@@ -149,7 +149,7 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
         numbers = range(K) if task.values is None else task.values
         called = tuple(f"class {number:g}" for number in numbers)
         if (names.outputs or names.classes) and max(2, net.sizes[-1]) == K:
-            called = class_names(net, names)
+            called = classes_said(net, names)
         return [called[k] for k in replace(task, Y=Y).classes]
     if task.kind == "labels":
         every = names.layer(net, net.L)

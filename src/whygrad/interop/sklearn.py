@@ -16,6 +16,7 @@ from sklearn.compose import TransformedTargetRegressor
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import check_is_fitted
 
+from whygrad.answers.formatting import number
 from whygrad.errors import InputError
 from whygrad.estimators.why import rows_of, why_of_estimator
 from whygrad.interop.columns import named, plain
@@ -143,7 +144,8 @@ def _of_transformed_target(model: Any) -> Why:
             y = by.transform(np.asarray(y, np.float64).reshape(-1, 1))
         return last.encode(X, y, sample_weight)
 
-    said = f"The network gives the target standardised: 1 of it is {target[1]:.6g}, 0 is {target[0]:.6g}."
+    one, zero = number(target[1]), number(target[0])
+    said = f"The network gives the target standardised: 1 of it is {one}, 0 is {zero}."
     names = replace(last.names, target=target)
     return replace(last, names=names, encode=encode, notes=(*last.notes, said))
 

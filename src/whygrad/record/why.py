@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble
@@ -63,8 +64,8 @@ def why_of_member(run: Recorded) -> Why:
     notes: tuple[str, ...] = ()
     if target.task == "regression":
         notes = (
-            f"The network gives {target.name!r} standardised: 1 of it is {target.scale:.6g}, "
-            f"0 is {target.center:.6g}. So it stands in costs, derivatives and what adds up to them.",
+            f"The network gives {target.name!r} standardised: 1 of it is {number(target.scale)}, "
+            f"0 is {number(target.center)}. So it stands in costs, derivatives and what adds up to them.",
         )
     names = names_of_encoding(run.encoding)
     return Why(

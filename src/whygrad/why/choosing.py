@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import as_name
 from whygrad.answers.names import Names
 from whygrad.errors import InputError
 from whygrad.nn import Array, Network, as_inputs
@@ -33,6 +34,11 @@ def class_names(net: Network, names: Names) -> tuple[str, ...]:
     if len(names.classes) == 2:
         return names.classes
     return (f"not {outputs[0]}", outputs[0]) if names.outputs else ("class 0", "class 1")
+
+
+def classes_said(net: Network, names: Names) -> tuple[str, ...]:
+    """Return what texts call the classes: in quotes where a name could be read as a number."""
+    return tuple(map(as_name, class_names(net, names)))
 
 
 def find_class(net: Network, names: Names, given: Any) -> int:

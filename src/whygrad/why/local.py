@@ -20,7 +20,7 @@ from whygrad.nn.pairings import together
 from whygrad.why import symbols
 from whygrad.why.context import Context
 from whygrad.why.passing import mask_of
-from whygrad.why.symbols import in_units, shown, smaller
+from whygrad.why.symbols import in_units, others, shown
 
 
 def sender(context: Context, ref: Ref, rows: Any = slice(None)) -> Array:
@@ -90,7 +90,8 @@ def sender_factor(context: Context, i: int, ref: Ref) -> Factor:
     what = "the value" if l == 1 else "the activity"
     meaning = f"{what} of {context.names.of(net, l - 1, k)}, the sender"
     if l == 1 and context.names.scale(net, 0, k) != AS_IT_IS:
-        meaning += f", standardised: {in_units(net, context.names, 0, k, value)} in the table"
+        own = in_units(net, context.names, 0, k, value)
+        meaning += f": {own} in the table, here standardised"
     mask = masking(context, l - 1)
     if mask is not None:
         meaning += f", dropout's factor {shown(float(mask[i, k]))} included"
@@ -233,7 +234,7 @@ def _others(given: tuple[Factor, ...], values: Array, listed: Array) -> tuple[Te
     n = len(values) - len(listed)
     if not n:
         return ()
-    name = smaller(n)
+    name = others(n)
     rest = Factor(
         Words(name), float(np.delete(values, listed).sum()), "what they pass back together"
     )

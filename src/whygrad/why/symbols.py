@@ -3,7 +3,10 @@
 Wˡⱼₖ, bˡⱼ, zˡⱼ, aˡⱼ, δˡⱼ, f′(zˡⱼ)
 """
 
-from whygrad.answers.expression import Call, Expression, Fraction, Symbol
+import math
+from collections.abc import Sequence
+
+from whygrad.answers.expression import Call, Expression, Fraction, Number, Symbol
 from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Names, Ref
 from whygrad.nn.network import Network
@@ -41,21 +44,28 @@ def share(i: str) -> Expression:
 
 
 def shown(value: float) -> str:
-    """Format a number with three digits.
+    """Write a number in a sentence, as equations and tables do.
 
-    >>> shown(0.123456), shown(-2.0)
-    ('0.123', '-2')
+    >>> shown(0.123456), shown(-2.0), signed(0.5)
+    ('0.1235', '-2', '+0.5')
     """
-    return f"{value:.3g}"
+    return number(value)
+
+
+def signed(value: float) -> str:
+    """Write a number that is added, with its sign."""
+    return number(value, sign=True)
 
 
 def shown_apart(before: float, after: float) -> tuple[str, str]:
     """Format two numbers that are compared, with as many digits as tell them apart.
 
-    >>> shown_apart(0.23781, 0.23822), shown_apart(0.5, 0.25), shown_apart(1.0, 1.0)
-    (('0.2378', '0.2382'), ('0.5', '0.25'), ('1', '1'))
+    >>> shown_apart(0.237811, 0.237822), shown_apart(0.5, 0.25), shown_apart(1.0, 1.0)
+    (('0.23781', '0.23782'), ('0.5', '0.25'), ('1', '1'))
     """
-    pairs = ((f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in range(3, 18))
+    if (one := (shown(before), shown(after)))[0] != one[1]:
+        return one
+    pairs = ((f"{before:.{digits}g}", f"{after:.{digits}g}") for digits in range(5, 18))
     return next((one for one in pairs if one[0] != one[1]), (shown(before), shown(after)))
 
 
@@ -65,7 +75,7 @@ def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
     >>> in_units(net, Names(), 1, 0, 0.51234), in_units(net, Names(target=(200.0, 80.0)), 1, 0, 0.5)
-    ('0.512', '240')
+    ('0.5123', '240')
     """
     if names.scale(net, l, j) == AS_IT_IS:
         return shown(value)
@@ -75,7 +85,7 @@ def in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
 def change_in_units(net: Network, names: Names, l: int, j: int, value: float) -> str:
     """Format the change of a unit's number, in the same units, with its sign."""
     scale = names.scale(net, l, j)
-    return f"{value:+.3g}" if scale == AS_IT_IS else number(value * scale[1], sign=True)
+    return signed(value if scale == AS_IT_IS else value * scale[1])
 
 
 def over(n: int) -> str:
@@ -87,13 +97,32 @@ def over(n: int) -> str:
     return "in this example" if n == 1 else f"on average over {n:,} examples"
 
 
-def smaller(n: int) -> str:
-    """Return a name for what is not listed one by one.
+LISTED = 4  # terms of a sum that an equation writes out
 
-    >>> smaller(1), smaller(1200)
-    ('1 smaller one', '1,200 smaller ones')
+
+def others(n: int) -> str:
+    """Return a name for the terms that an equation does not write out.
+
+    >>> others(1), others(1200)
+    ('1 other', '1,200 others')
     """
-    return f"{n:,} smaller {'one' if n == 1 else 'ones'}"
+    return f"{n:,} other{'s' * (n != 1)}"
+
+
+def summed_up(terms: Sequence[tuple[float, str]], count: int, left: float) -> list[Expression]:
+    """Write a sum in numbers: its first terms, each with its part, and all else as one number.
+
+    Of `count` terms `terms` are known, those of the largest size first; `left` is the sum of those that are
+    not.
+
+    >>> [one.value for one in summed_up([(5.0, ""), (4.0, ""), (3.0, ""), (2.0, ""), (1.0, "")], 7, 0.5)]
+    [5.0, 4.0, 3.0, 2.0, 1.5]
+    """
+    written: list[Expression] = [Number(value, part) for value, part in terms[:LISTED]]
+    if count > len(written):
+        rest = math.fsum([*(value for value, _ in terms[LISTED:]), left])
+        written.append(Number(rest, of=others(count - len(written))))
+    return written
 
 
 def path(net: Network, names: Names, l: int, *units: int) -> str:

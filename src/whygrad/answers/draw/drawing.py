@@ -6,7 +6,7 @@ that would overlap are found by their boxes.
 
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from typing import Literal, TypeAlias
 
@@ -178,6 +178,22 @@ def legend(
         labels.append(Label(left + 28, y + 4, text, SMALL, look="wg-soft"))
         left += wide
     return shapes, labels, y + 18
+
+
+def captioned(drawing: Drawing, question: str, answer: str) -> Drawing:
+    """Return a drawing below the question and the answer that it belongs to."""
+    room = drawing.width - 24
+    asked = _lines_of(question, room, TITLE * BOLD, 3)
+    said = [one for text in answer.splitlines() for one in _lines_of(text, room, TEXT, 6)]
+    labels = [
+        Label(12, 22 + 20 * i, text, TITLE, look="wg-ink wg-bold") for i, text in enumerate(asked)
+    ]
+    top = 22 + 20 * len(asked)
+    labels += [Label(12, top + 18 * i, text) for i, text in enumerate(said)]
+    down = top + 18 * len(said) + 6.0
+    moved = tag("g", {"transform": f"translate({point(0.0, down)})"}, *drawing.shapes)
+    labels += [replace(label, y=label.y + down) for label in drawing.labels]
+    return replace(drawing, height=drawing.height + down, shapes=(moved,), labels=tuple(labels))
 
 
 def to_svg(drawing: Drawing, alone: bool = True) -> str:

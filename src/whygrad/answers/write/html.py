@@ -13,11 +13,11 @@ from typing import Any
 from whygrad.answers.draw.palette import COLOURS, FONT, MATH_FONT, colour, style
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.expression import Expression
-from whygrad.answers.formatting import cell, clean, is_number, number, typeset
+from whygrad.answers.formatting import cell, clean, is_number, number, typeset, typeset_within
 from whygrad.answers.parts import Answer, Table, Term
 from whygrad.answers.pictures import Picture
 from whygrad.answers.write.mathml import expression_mathml, to_mathml
-from whygrad.answers.write.outline import numeric_columns
+from whygrad.answers.write.outline import numeric_columns, residuals_shown
 from whygrad.answers.write.still import equations_still, expression_html, picture_still
 
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
@@ -107,11 +107,10 @@ def _answer(about: Answer, most: int = MOST, level: int = 1, form: Form = LIVE) 
 
 
 def _parts(about: Answer, most: int, level: int, form: Form) -> Iterator[str]:
-    question = _words(about.question)
+    question = _prose(about.question)
     strong = f'<p class="wg-question"><strong>{question}</strong></p>'
     yield f"<h{level}>{question}</h{level}>" if form.headed else strong
-    if about.answer:
-        yield f"<p>{_words(about.answer)}</p>"
+    yield from (f"<p>{_prose(said)}</p>" for said in about.answer.splitlines())
     pictures = [f"<figure>{form.picture(one)}</figure>" for one in about.pictures]
     yield from pictures[:1]
     if about.equations:
@@ -121,7 +120,7 @@ def _parts(about: Answer, most: int, level: int, form: Form) -> Iterator[str]:
     yield from pictures[1:]
     for table in about.tables:
         yield _table(table)
-    yield from (f'<p class="wg-note">{_words(note)}</p>' for note in about.notes)
+    yield from (f'<p class="wg-note">{_prose(note)}</p>' for note in about.notes)
 
 
 def _factors(terms: Sequence[Term], form: Form) -> Iterator[str]:
@@ -129,7 +128,7 @@ def _factors(terms: Sequence[Term], form: Form) -> Iterator[str]:
     if len(terms) == 1 and terms[0].factors:
         rows = [
             _row(
-                (form.symbol(one.symbol), _cell(one.value), _words(one.meaning)),
+                (form.symbol(one.symbol), _cell(one.value), _prose(one.meaning)),
                 (1,),
                 part=one.part,
             )
@@ -140,7 +139,7 @@ def _factors(terms: Sequence[Term], form: Form) -> Iterator[str]:
 
 def _sum(about: Answer) -> Iterator[str]:
     """Set the terms and what they leave above the value that they add up to."""
-    if about.value is None:
+    if about.value is None or not about.terms:  # the answer says it
         return
     products = len(about.terms) > 1 and any(term.factors for term in about.terms)
     rows = [
@@ -157,7 +156,7 @@ def _sum(about: Answer) -> Iterator[str]:
         rows.append(_row((more, *blank, "…"), (1 + products,), "wg-left"))
     left = [
         _row((_words(name), *blank, _cell(value)), (1 + products,), "wg-left")
-        for name, value in about.residuals.items()
+        for name, value in residuals_shown(about).items()
     ]
     total = _row(("value", *blank, _cell(about.value)), (1 + products,), "wg-total")
     heads = ("adds up to the value", *(("factors",) * products), "")
@@ -212,6 +211,10 @@ def _number_class(yes: bool) -> str:
 
 def _cell(value: Any) -> str:
     return typeset(cell(value)) if is_number(value) else _words(cell(value))
+
+
+def _prose(text: str) -> str:
+    return _words(typeset_within(clean(text)))
 
 
 def _words(text: str) -> str:

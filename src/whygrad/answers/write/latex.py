@@ -12,7 +12,7 @@ import math
 from collections.abc import Sequence
 
 from whygrad.answers.expression import Expression, Symbol
-from whygrad.answers.formatting import cell, clean, number
+from whygrad.answers.formatting import Share, cell, clean, number
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.notation import Notation, is_mathematics, letter, sides, write
 from whygrad.answers.write.outline import main_equations, main_table, numeric_columns
@@ -70,7 +70,9 @@ def _array(table: Table) -> str:
     heads = " & ".join(map(_words, table.columns))
     rows = [
         " & ".join(
-            _number(float(value)) if i in right and value is not None else _words(cell(value))
+            _number(float(value))
+            if i in right and value is not None and not isinstance(value, Share)
+            else _words(cell(value))
             for i, value in enumerate(row)
         )
         for row in table.rows[:MOST_ROWS]
@@ -139,5 +141,6 @@ LATEX = Notation(
     derivative=lambda of, by: f"\\frac{{\\partial {of}}}{{\\partial {by}}}",
     call=lambda function, argument: f"{function}\\left({argument}\\right)",
     bracket=lambda inner: f"\\left({inner}\\right)",
+    beside=lambda number, words: f"{number}\\ {words}",
     at=lambda inner, part: inner,
 )

@@ -5,11 +5,12 @@ page can light up both together.
 """
 
 import math
+import re
 from collections.abc import Sequence
 from html import escape
 
 from whygrad.answers.expression import Equation, Expression, Number, Product, Sum, Symbol
-from whygrad.answers.formatting import cell, clean, columns, number, typeset
+from whygrad.answers.formatting import Share, cell, clean, columns, number, typeset
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.write.notation import (
     Notation,
@@ -26,6 +27,9 @@ NAMESPACE = 'xmlns="http://www.w3.org/1998/Math/MathML"'
 MOST_ROWS = 30  # of a table
 INDENT = '<mspace width="1.4em"/>'
 OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretchy="false">)</mo>'
+INDICES, QUOTIENT = re.compile(r"(?:\[[^\]]*\])+"), re.compile(r"∂(\S+)/∂(\S+)")
+SMALL = 0.7  # how wide a character of an index is
+EQUALS = '<mo form="infix">=</mo>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
@@ -63,14 +67,14 @@ def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> li
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
             begun, *more = _broken(other, most)
-            rows.append(f"<mtr>{left}<mtd {LEFT}><mo>=</mo>{begun}</mtd></mtr>")
+            rows.append(f"<mtr>{left}<mtd {LEFT}>{EQUALS}{begun}</mtd></mtr>")
             rows += [f"<mtr><mtd></mtd><mtd {LEFT}>{INDENT}{piece}</mtd></mtr>" for piece in more]
     return rows
 
 
 def _broken(side: Expression, most: int | None) -> list[str]:
     """Write a side in pieces, broken before signs and, where need be, before factors."""
-    if most is None or columns(expression_text(side)) <= most:
+    if most is None or _length(side) <= most:
         return [write(side, MATHML)]
     pieces, used = [""], 0
     for written, length in _atoms(side, most):
@@ -80,6 +84,16 @@ def _broken(side: Expression, most: int | None) -> list[str]:
         pieces[-1] += written
         used += length
     return [_row(piece) for piece in pieces]
+
+
+def _length(about: Expression) -> int:
+    """Estimate how wide an expression is in characters; indices are small and stand one above the other."""
+    small = INDICES.sub(lambda found: "_" * _small(found[0]), expression_text(about))
+    return columns(QUOTIENT.sub(lambda found: f"∂{max(found[1], found[2], key=len)}", small))
+
+
+def _small(indices: str) -> int:
+    return math.ceil(SMALL * max(map(len, indices[1:-1].split("]["))))
 
 
 def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
@@ -99,12 +113,12 @@ def _atoms(about: Expression, most: int) -> list[tuple[str, int]]:
             return _factor_atoms(first) + inner
         case Product(factors, part="") if len(factors) > 1:
             return _factor_atoms(factors)
-    return [(write(about, MATHML), columns(expression_text(about)))]
+    return [(write(about, MATHML), _length(about))]
 
 
 def _term_atoms(term: Expression, most: int, first: bool) -> list[tuple[str, int]]:
     sign, written = term_of(term, MATHML, first)
-    length = columns(expression_text(term))
+    length = _length(term)
     atoms = [(written, length)]
     if length > most and sign != "-" and not term.part:
         atoms = _atoms(term, most)
@@ -115,12 +129,12 @@ def _term_atoms(term: Expression, most: int, first: bool) -> list[tuple[str, int
 def _factor_atoms(factors: Sequence[Expression]) -> list[tuple[str, int]]:
     if isinstance(factors[0], Number) and factors[0].value == -1:  # written as a minus
         whole = Product(tuple(factors))
-        return [(write(whole, MATHML), columns(expression_text(whole)))]
+        return [(write(whole, MATHML), _length(whole))]
     last = len(factors) - 1
     return [
         (
             ('<mo form="infix">·</mo>' if i else "") + factor_of(factor, MATHML, i == 0, i == last),
-            columns(expression_text(factor)) + 3,
+            _length(factor) + 3,
         )
         for i, factor in enumerate(factors)
     ]
@@ -144,7 +158,7 @@ def _table(table: Table) -> list[str]:
     for row in table.rows[:MOST_ROWS]:
         cells = [
             f"<mtd {RIGHT}>{_number(float(value))}</mtd>"
-            if i in right and value is not None
+            if i in right and value is not None and not isinstance(value, Share)
             else f"<mtd {LEFT}>{_words(cell(value))}</mtd>"
             for i, value in enumerate(row)
         ]
@@ -237,5 +251,6 @@ MATHML = Notation(
     derivative=lambda of, by: f"<mfrac>{_row('<mo>∂</mo>', of)}{_row('<mo>∂</mo>', by)}</mfrac>",
     call=lambda function, argument: _row(function, _bracket(argument)),
     bracket=_bracket,
+    beside=lambda number, words: _row(number, "<mspace width='.3em'/>", words),
     at=_at,
 )

@@ -38,6 +38,7 @@ class Notation:
     minus : what a minus stands before.
     fraction, power, derivative, call : two parts.
     bracket : something in round brackets.
+    beside : a number, and words that say what it is.
     at : something that points at a part of the network.
     flat : a fraction is written on one line, so that what is above and below needs brackets.
     """
@@ -54,6 +55,7 @@ class Notation:
     derivative: Callable[[str, str], str]
     call: Callable[[str, str], str]
     bracket: Callable[[str], str]
+    beside: Callable[[str, str], str]
     at: Callable[[str, str], str]
     flat: bool = False
 
@@ -74,7 +76,8 @@ def _written(about: Expression, how: Notation) -> str:
         case Symbol():
             return how.symbol(about)
         case Number(value):
-            return how.number(float(value))
+            number = how.number(float(value))
+            return how.beside(number, how.words(f"from {about.of}")) if about.of else number
         case Words(text):
             return how.words(text)
         case Product((Number(-1.0, ""), *others)) if not all(isinstance(o, Number) for o in others):

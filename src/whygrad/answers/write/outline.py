@@ -8,6 +8,8 @@ from whygrad.answers.formatting import is_number
 from whygrad.answers.parts import Answer, Table
 
 MOST_TERMS = 12  # that are written out as a sum
+NOISE = ("rounding", "integration")  # residuals that say nothing where they are small
+INVISIBLE = 1e-6  # of the largest term: what is less cannot be seen in numbers of four digits
 
 
 def main_equations(about: Answer) -> tuple[Equation, ...]:
@@ -20,9 +22,25 @@ def main_equations(about: Answer) -> tuple[Equation, ...]:
         return (Equation((left, value)),)
     named = tuple(Words(term.name, term.part) for term in terms)
     numbers = tuple(Number(term.value, term.part) for term in terms)
-    rest = tuple((Words(name), Number(left)) for name, left in about.residuals.items() if left)
+    rest = tuple((Words(name), Number(left)) for name, left in residuals_shown(about).items())
     names = Sum((*named, *(name for name, _ in rest)))
     return (Equation((left, names, Sum((*numbers, *(number for _, number in rest))), value)),)
+
+
+def residuals_shown(about: Answer) -> dict[str, float]:
+    """Return the residuals that are more than noise: rounding that no digit of the terms shows is none.
+
+    >>> from whygrad.answers.parts import Term
+    >>> terms = (Term("age", 2.0),)
+    >>> residuals_shown(Answer("", "", "", 2.5, terms, {"rounding": 4e-16, "beyond first order": 0.5}))
+    {'beyond first order': 0.5}
+    """
+    size = max((abs(term.value) for term in about.terms), default=0.0)
+    return {
+        name: left
+        for name, left in about.residuals.items()
+        if name not in NOISE or not abs(left) <= INVISIBLE * size
+    }
 
 
 def main_table(about: Answer) -> Table | None:

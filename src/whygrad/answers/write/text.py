@@ -16,7 +16,7 @@ from whygrad.answers.formatting import RAISED, cell, clean, columns, cut, number
 from whygrad.answers.parts import Answer, Term
 from whygrad.answers.pictures import BarPicture
 from whygrad.answers.write.notation import Notation, sides, write
-from whygrad.answers.write.outline import numeric_columns
+from whygrad.answers.write.outline import numeric_columns, residuals_shown
 
 NARROWEST, WIDEST = 40, 110
 MOST_TERMS = 24  # that get a line each
@@ -50,7 +50,8 @@ def text_lines(about: Answer, width: int | None = None) -> Iterator[Line]:
     wide = max(NARROWEST, min(WIDEST, wide))
     yield from (Line(text, "question") for text in _wrapped(clean(about.question), wide))
     if about.answer:
-        yield from (Line(text, "answer") for text in _wrapped(clean(about.answer), wide))
+        for said in about.answer.splitlines():
+            yield from (Line(text, "answer") for text in _wrapped(clean(said), wide))
     for equation in about.equations:
         yield Line("")
         yield from (Line(text, "equation") for text in _equation_lines(equation, wide))
@@ -149,11 +150,12 @@ def _terms(about: Answer, width: int) -> list[Line]:
 def _sum(about: Answer, width: int) -> list[Line]:
     if about.value is None:
         return []
-    terms = about.terms if len(about.terms) > 1 or about.residuals else ()
+    left = residuals_shown(about)
+    terms = about.terms if len(about.terms) > 1 or left else ()
     rows = [(clean(term.name), _product(term), number(term.value)) for term in terms[:MOST_TERMS]]
     if len(terms) > MOST_TERMS:
         rows.append((f"… and {len(terms) - MOST_TERMS:,} more", "", "…"))
-    rows += [(clean(name), "", number(value)) for name, value in about.residuals.items()]
+    rows += [(clean(name), "", number(value)) for name, value in left.items()]
     if not rows:
         return [Line(f"value {number(about.value)}", "heading")]
     rows.append(("value", "", number(about.value)))
@@ -304,6 +306,7 @@ TEXT = Notation(
     derivative=lambda of, by: f"∂{of}/∂{by}",
     call=lambda function, argument: f"{function}({argument})",
     bracket=lambda inner: f"({inner})",
+    beside=lambda number, words: f"{number} {words}".replace(" ", "\u00a0"),
     at=lambda inner, part: inner,
     flat=True,
 )

@@ -5,13 +5,14 @@ import { backward, forward, gradientOf } from "./model.js";
 
 const scenes = new WeakMap(); // of a recording the last scene
 
-/** Return the scene of a state, which is that of before where nothing of it has changed. */
+/** Return the scene of a state, which is that of before where nothing of it has changed; `ripple` are the edits of a
+ *  slider that is being tried, in place of those made by hand. */
 export function sceneOf(recording, state) {
-  const before = scenes.get(recording), { step, example, edits, point } = state;
+  const before = scenes.get(recording), { step, example, point } = state, edits = state.ripple ?? state.edits;
   const theta = recording.theta(step);
   if (before && before.source === theta && before.example === example && before.edits === edits && before.point === point
     && before.step === step) return before;
-  const now = new Scene(recording, state, theta, before);
+  const now = new Scene(recording, { ...state, edits }, theta, before);
   scenes.set(recording, now);
   return now;
 }

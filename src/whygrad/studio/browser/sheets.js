@@ -46,7 +46,7 @@ function lineChart(label, points, now, marked, go) {
 // ── sheets ──
 
 // What a change of a weight or bias does: a slider, the cost exactly and to first order, the units that move most.
-function rippleSheet(recording, pass, part, from, moved) {
+function rippleSheet(recording, store, pass, part, from, moved) {
   const { header } = recording, now = pass.theta[indexOf(pass.model, part)], reach = Math.max(0.5, 2 * Math.abs(now));
   const slider = h("input", { type: "range", min: -100, max: 100, value: moved ?? 0, step: 1, "aria-label": "Change of it" });
   const told = h("p", { class: "wgm-ripple-told", "aria-live": "polite" }), table = h("table", { class: "wgm-table" });
@@ -71,15 +71,20 @@ function rippleSheet(recording, pass, part, from, moved) {
       ...most.map((unit) => h("tr", { "data-part": unit.part }, ...cells("td", nameOfUnit(header, unit.l, unit.j, from), said(unit.before),
         signed(unit.change), signed(unit.firstOrder), signed(unit.change - unit.firstOrder)))));
   }
-  slider.addEventListener("input", show);
-  show();
+  function move() { // and all of the picture with it
+    const by = (reach * slider.value) / 100, place = indexOf(pass.model, part);
+    store.set({ ripple: by ? { ...store.get().edits, [place]: now + by } : null });
+    show();
+  }
+  slider.addEventListener("input", move);
+  move();
   return h("div", { class: "wgm-ripple" }, h("h3", {}, "What a change of it does"), slider, told, chart, table);
 }
 
 // The content of the sheet of a part; `moved` is where the slider of its ripple stands.
 export function sheetOf(recording, store, name, moved = 0) {
   const state = store.get(), { header } = recording, part = partOf(name), from = state.counted ?? 0;
-  const pass = passAt(recording, state), node = h("div", { class: "wgm-sheet" });
+  const pass = passAt(recording, { ...state, ripple: null }), node = h("div", { class: "wgm-sheet" });
   if (!pass) return h("p", {}, "Nobody knows the truth of this example: it has no gradient.");
   const { model } = pass;
   const narrow = window.innerWidth < 560, equations = equationsOf(pass, part, { from });
@@ -98,7 +103,7 @@ export function sheetOf(recording, store, name, moved = 0) {
       node.append(h("h3", {}, `How it came there, over ${said(header.steps.at(-1))} steps`),
         lineChart("Its value over the training", course, state.step, recording.theta(state.step)[indexOf(model, part)],
           (step) => store.set({ step })));
-    node.append(rippleSheet(recording, pass, part, from, moved));
+    node.append(rippleSheet(recording, store, pass, part, from, moved));
   } else if (part.l === 0) node.append(h("p", {}, `An input: ${said(pass.x[part.j])} in this example.`));
   else {
     node.append(h("div", { class: "wgm-ways" }, h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")));
@@ -120,10 +125,11 @@ export function mountSheets(stage, recording, store) {
   };
   const closed = () => {
     shown = "";
-    if (store.get().part) store.set({ part: "" });
+    store.set({ part: "", ripple: null });
   };
   function show({ part, counted }) {
     shown = partOf(part) ? part : "";
+    store.set({ ripple: null });
     if (!shown) return stage.closeSheet();
     const title = nameOfPart(recording.header, shown, counted ?? 0);
     fill();
@@ -133,6 +139,7 @@ export function mountSheets(stage, recording, store) {
     const has = (key) => changed.includes(key);
     if (has("view") && state.view === "motion" && shown) {
       shown = "";
+      store.set({ ripple: null });
       stage.closeSheet();
     } else if (state.view !== "motion" && !state.hand) {
       if (has("part")) show(state);

@@ -20,7 +20,7 @@ const NEAR_LINE = 6; // px
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
-const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, painted: [], hand: "" };
+const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, ripple: null, painted: [], hand: "" };
 
 // `plays`: whether it begins to play, where the store does not say; `steered`: the controls of a training (controls.js).
 export function mount(element, recording, store, { plays = !wantsStillness(), steered = null } = {}) {
@@ -105,7 +105,8 @@ class Stage {
     const ctx = this.canvas.getContext("2d");
     ctx.font = `13px ${FACE}`;
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
-    const room = narrow ? { left: Math.min(widest(0) + 10, 62), right: Math.min(widest(L) + 10, 62) }
+    const beside = L < 4 ? 96 : 62; // a deep network needs the width itself
+    const room = narrow ? { left: Math.min(widest(0) + 10, beside), right: Math.min(widest(L) + 10, beside) }
       : { left: Math.min(widest(0) + 16, 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
     this.layout = layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
     this.room = room;

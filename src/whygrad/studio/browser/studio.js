@@ -5,12 +5,14 @@
 import { trainingControls } from "./controls.js";
 import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
+import { indexOf } from "./model.js";
 import { mountMotion } from "./motion.js";
 import { openRecording, served } from "./recording.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
 import { createStore, FIRST, fromAddress, hasPart, toAddress } from "./store.js";
 import { nearestStep } from "./strip.js";
+import { partOf } from "./words.js";
 
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
@@ -152,7 +154,16 @@ class Studio {
   where() {
     if (!this.shown) return null;
     const { recording, store } = this.shown, { step, example, part } = store.get();
-    return { part, ...this.asked(recording, step, example) };
+    return { part, latest: step === recording.steps.length - 1, ...this.asked(recording, step, example) };
+  }
+
+  // Try the weight or bias that is looked at with another value, as the slider of a panel has it; null ends that.
+  ripple(value) {
+    if (!this.shown) return;
+    const { recording, store } = this.shown, { part, step, edits } = store.get(), of = partOf(part);
+    const place = value === null || !of || of.kind === "unit" ? null : indexOf(recording.model, of);
+    const now = edits?.[place] ?? recording.theta(step)?.[place];
+    store.set({ ripple: place === null || value === now ? null : { ...edits, [place]: value } });
   }
 
   // Light up what an answer points at; "" for nothing.
@@ -196,7 +207,8 @@ class Studio {
         if (states) recording.append(news, states);
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
-        if (states && (step === before || (playing && ran))) this.walk(step, header.steps.length - 1);
+        if (step === before || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
+        if (!header.running) this.pausing = false;
         this.follow(header);
       }
     } catch (error) {
@@ -214,10 +226,11 @@ class Studio {
   walk(from, to) {
     cancelAnimationFrame(this.walking);
     const began = performance.now(), { store } = this.shown;
+    if (from === to) return;
     const go = (now) => {
       const at = Math.round(from + (to - from) * Math.min(1, (now - began) / LOOK));
-      if (store !== this.shown?.store || store.get().step > at) return;
-      this.set({ step: at });
+      if (store !== this.shown?.store) return;
+      if (store.get().step < at) this.set({ step: at });
       if (at < to) this.walking = requestAnimationFrame(go);
     };
     this.walking = requestAnimationFrame(go);
@@ -238,11 +251,15 @@ class Studio {
     this.writeSoon(changed.includes("part") || changed.includes("view"));
     if (this.panel && ["step", "example", "part"].some((key) => changed.includes(key))) this.lookSoon();
     if (this.own) return;
-    if (changed.includes("step")) cancelAnimationFrame(this.walking); // somebody goes elsewhere
+    if (changed.includes("step")) { // somebody goes elsewhere
+      cancelAnimationFrame(this.walking);
+      this.pausing = false;
+    }
     const { header } = this.shown.recording;
     if (!changed.includes("playing") || changed.includes("step")) return;
-    if (state.playing !== header.running && (!state.playing || state.step === header.steps.length - 1))
-      this.tell(state.playing ? "go" : "pause");
+    if (state.playing === header.running || (state.playing && state.step < header.steps.length - 1)) return;
+    this.pausing = header.running; // the picture comes to where the training waits
+    this.tell(state.playing ? "go" : "pause");
   }
 
   // A panel that is open speaks of what the stage shows, once that stays for a moment.
@@ -250,7 +267,7 @@ class Studio {
     clearTimeout(this.telling);
     this.telling = setTimeout(() => {
       const at = this.where();
-      if (at && this.panel) this.tell("looked", { ...at, latest: this.shown.store.get().step === this.shown.recording.steps.length - 1 });
+      if (at && this.panel) this.tell("looked", at);
     }, SETTLE);
   }
 
@@ -259,6 +276,7 @@ class Studio {
   opened(panel, question) {
     const pushed = panel !== this.panel;
     Object.assign(this, { panel, question });
+    if (question !== "ripple") this.ripple(null);
     this.write(pushed);
   }
 

@@ -43,7 +43,7 @@ from whygrad.files import refuse_taken, write_atomically
 from whygrad.nn import Array, Parameters, example_costs, forward
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import canonical_link
-from whygrad.studio.film.recording import opened
+from whygrad.studio.film.recording import opened, parts_of
 from whygrad.why.context import Context, ask
 
 DIGITS = 9  # of a number: as many as one compares with a calculator
@@ -129,13 +129,19 @@ def worksheet(
 
     path = Path(path)
     refuse_taken(path, overwrite, ".html")
-    why = explain(opened(x)).why
+    given = opened(x)
+    why = explain(given).why
+    if X is None and getattr(given, "on_table", True) is False:
+        parts, gone = parts_of(given)  # of a training on arrays the rows that it learned from
+        if gone:
+            raise InputError(f"a worksheet needs an example: {gone}")
+        X, y = parts["training"].data.X, parts["training"].data.Y
     if first not in (0, 1):
         raise InputError(f"first={first}: units are counted from 0 or from 1")
-    given = why.examples(X, y)
-    if given.Y is None:
+    rows = why.examples(X, y)
+    if rows.Y is None:
         raise InputError("a worksheet needs targets beside its examples: give y")
-    n = given.X.shape[0]
+    n = rows.X.shape[0]
     if not 0 <= example < n:
         raise InputError(f"example {example}: there are the examples 0 to {n - 1}")
     here = slice(example, example + 1)
@@ -143,7 +149,7 @@ def worksheet(
         plan = getattr(why.run, "plan", None)
         rate = float(getattr(getattr(plan, "rule", None), "learning_rate", RATE))
     with np.errstate(all="ignore"):  # what overflows is found out, and said
-        context = ask(why.net, why.theta, dense(given.X[here]), given.Y[here], names=why.names)
+        context = ask(why.net, why.theta, dense(rows.X[here]), rows.Y[here], names=why.names)
         sheet = Sheet(context, rate, filled, first)
         if not all(np.isfinite(one).all() for one in (*sheet.a, *sheet.delta[1:], sheet.cost)):
             raise InputError(f"example {example}: the network's numbers overflow on it")
@@ -311,7 +317,7 @@ class Sheet:
         return NetworkPicture(
             "", known, self.context.theta.W, names, "activation" if self.filled else "input",
             image=self.context.names.image, shown=() if self.context.names.image else self.chosen,
-            partial=True, kept=net.kept,
+            partial=True, kept=net.kept, biases=self.context.theta.b, targets=self.context.y[0],
         )  # fmt: skip
 
     def kinds(self) -> list[str]:

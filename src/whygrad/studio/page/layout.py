@@ -20,8 +20,9 @@ STYLE = Path(__file__).with_name("page.css")
 # Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
 # slider from what has the focus: Quasar gives its name and number to what lies around that.
 WINDOW = """(() => { const dark = matchMedia('(prefers-color-scheme: dark)');
-const tell = () => emitEvent('wg-window', [dark.matches]);
-dark.onchange = tell; tell();
+const narrow = matchMedia('(max-width: 500px)');
+const tell = () => emitEvent('wg-window', [dark.matches, narrow.matches]);
+dark.onchange = tell; narrow.onchange = tell; tell();
 if (window.wgSliders) return;
 window.wgSliders = true;
 const said = ['aria-label', 'aria-valuemin', 'aria-valuemax', 'aria-valuenow', 'aria-disabled'];
@@ -44,7 +45,7 @@ def build(session: Session) -> None:
     ui.add_css(STYLE.read_text(encoding="utf-8"))
     ui.page_title("whygrad studio")
     page.dark_mode = ui.dark_mode(None)
-    ui.on("wg-window", lambda e: page.windowed(bool(e.args[0])))
+    ui.on("wg-window", lambda e: page.windowed(*map(bool, e.args)))
     page.client.on_connect(lambda: page.client.run_javascript(WINDOW))
     with ui.header().classes("wg-header"):
         ui.label("whygrad studio").classes("wg-brand").props('role="heading" aria-level="1"')

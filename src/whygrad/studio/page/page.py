@@ -70,7 +70,7 @@ class Page:
         self._working = False
         self._version = -1
         self._seen: Any = None
-        self._preferred = False
+        self._preferred = self._narrow = False
         self._about = ""  # what the message speaks of
         self.shown_example = Chosen()  # on the stage
 
@@ -121,10 +121,15 @@ class Page:
         self.dark_mode.set_value(not self.dark)
         self.refresh()
 
-    def windowed(self, dark: bool) -> None:
-        """Take note that the browser prefers dark pages."""
-        if dark != self._preferred:
-            self._preferred = dark
+    @property
+    def narrow(self) -> bool:
+        """Whether the browser's window is as wide as a phone."""
+        return self._narrow
+
+    def windowed(self, dark: bool, narrow: bool) -> None:
+        """Take note that the browser prefers dark pages, and how wide its window is."""
+        if (dark, narrow) != (self._preferred, self._narrow):
+            self._preferred, self._narrow = dark, narrow
             self.refresh()
 
     def refresh(self) -> None:

@@ -12,31 +12,35 @@ from typing import Any
 
 from nicegui import ui
 
-from whygrad.answers.draw.svg import picture_svg
+from whygrad.answers.draw.svg import told_svg
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import typeset_within
 from whygrad.answers.names import Ref
 from whygrad.answers.pictures import CurvePicture
 from whygrad.answers.write.html import to_fragment
+from whygrad.errors import WhygradError
 from whygrad.studio.page.charting import chart
 from whygrad.studio.page.page import Page
-from whygrad.studio.session.diagnosing import Diagnosing, fork_changes
+from whygrad.studio.session.asking import Asking, fork_changes
 from whygrad.studio.session.questions import (
     SLOW,
     Question,
     answer,
+    left_out,
     questions,
     title_of,
     value_of,
     written,
 )
 from whygrad.studio.session.subject import overview
+from whygrad.why.symbols import signed
 
-MOST = 46  # characters of a row of an equation
+ROW, NARROW_ROW = 38, 24  # characters of a row of an equation
 REACH = 2.0  # how far to either side a weight can be dragged
-USUAL = 0.1  # Δw, before it is dragged
 OPEN = '<details open="">'
-MOMENT = 0.25  # seconds between two looks at how far a diagnosis has come
+MOMENT = 0.25  # seconds between two looks at how far a question has come
 SETTLED = 0.3  # seconds without a move, after which a slider was left where it is
+STAGE_FOLLOWS = "(value) => window.wgStudio?.ripple(value)"
 POINTING = (
     "(e) => { const part = e.target.closest('[data-part]'); emit(part ? part.dataset.part : ''); }"
 )
@@ -61,6 +65,7 @@ def build(page: Page) -> None:
                 min=-1, max=1, step=REACH / 100, value=0, on_change=lambda e: dragged(e.value)
             )
             slider.props('aria-label="Move the weight"')
+            slider.on("update:model-value", js_handler=STAGE_FOLLOWS)
             moved = ui.label().classes("wg-number")
         told = ui.label().classes("wg-told").props('aria-live="polite"')
         curve = ui.echart({}).classes("wg-chart")
@@ -72,12 +77,20 @@ def build(page: Page) -> None:
             ("JSON", _save_json),
         ):
             ui.button(label, on_click=lambda save=save: save(page)).props("no-caps dense flat")
-    spinner = ui.spinner(size="lg")
-    with ui.row().classes("wg-line") as waiting:
-        stage = ui.label().classes("wg-told").props('role="status"')
-        ui.button("Stop", on_click=lambda: state["diagnosing"].cancel()).props("no-caps dense flat")
-    tick = ui.timer(MOMENT, lambda: stage.set_text(state["diagnosing"].stage), active=False)
+    with ui.row().classes("wg-line") as leaving:
+        who = ui.input("Training examples to leave out, such as 3, 17").classes("wg-left-out")
+        who.on("keydown.enter", lambda: ask_without())
+        ui.button("Train again without them", on_click=lambda: ask_without()).props("no-caps dense")
+    with ui.column().classes("wg-waiting") as waiting:
+        with ui.row().classes("wg-line"):
+            stage = ui.label().classes("wg-told").props('role="status"')
+            ui.button("Cancel", on_click=lambda: state["asking"].cancel()).props(
+                "no-caps dense flat"
+            )
+        bar = ui.linear_progress(show_value=False).props('aria-label="How much is done"')
+    tick = ui.timer(MOMENT, lambda: come(), active=False)
     waiting.set_visibility(False)
+    leaving.set_visibility(False)
     fork = ui.button(
         "Fork with this cure",
         icon="call_split",
@@ -89,7 +102,6 @@ def build(page: Page) -> None:
     shown = ui.html("", sanitize=False).classes("wg-answer-box")
     shown.on("mouseover", lambda e: page.light(e.args or ""), js_handler=POINTING)
     shown.on("focusin", lambda e: page.light(e.args or ""), js_handler=POINTING)
-    spinner.set_visibility(False)
     state: dict[str, Any] = {
         "key": None,
         "part": None,
@@ -97,7 +109,7 @@ def build(page: Page) -> None:
         "silent": False,
         "by": None,
         "left": None,
-        "diagnosing": Diagnosing(),
+        "asking": Asking(),
         "changes": {},  # that a fork with the cure of the answer has
     }
 
@@ -107,7 +119,7 @@ def build(page: Page) -> None:
             return
         known = questions(look.part, look.chosen)
         name = look.question if look.question in known else next(iter(known))
-        title.set_text(title_of(subject, look.part))
+        title.set_text(title_of(subject, look.part, look.chosen))
         asked.set_options(known, value=name)
         whole.set_visibility(bool(look.part))
         ref = Ref.read(look.part)
@@ -118,42 +130,73 @@ def build(page: Page) -> None:
         if name == "learning":  # of all the training, whatever step and examples are looked at
             key = (name, id(page.session.opened_run))
         drag.set_visibility(name == "ripple")
+        leaving.set_visibility(name == "without")
         if key == state["key"]:
             return
         state["key"] = key
-        state["diagnosing"].cancel()
+        state["asking"].cancel()
         fork.set_visibility(False)
+        waits(False)
+        page.stage_told("ripple", None)
         if name == "ripple":
             start_drag(subject, look.part)
-        ask(Question(look.part, name, look.chosen), key)
+        elif name == "without":
+            rest()
+            here = look.chosen.index if look.chosen.part == "training" else 0
+            who.set_value(str(here))
+        else:
+            ask(Question(look.part, name, look.chosen), key)
+
+    def rest() -> None:
+        """Show no answer, where one is not asked for yet."""
+        page.answer = None
+        saves.set_visibility(False)
+        shown.set_content("")
+
+    def waits(yes: bool) -> None:
+        waiting.set_visibility(yes)
+        tick.active = yes
+        if yes:
+            come()
+
+    def come() -> None:
+        """Show how far the question has come."""
+        asking = state["asking"]
+        stage.set_text(asking.stage)
+        bar.set_value(asking.part or 0.0)
+        bar.props(f"indeterminate={str(asking.part is None).lower()}")
+
+    def ask_without() -> None:
+        try:
+            chosen = left_out(page.now, who.value or "")
+        except WhygradError as error:
+            page.tell(str(error), "why")
+            return
+        state["asking"].cancel()
+        ask(Question("", "without", page.look.chosen, left_out=chosen), state["key"])
 
     def ask(question: Question, key: Any) -> None:
-        subject = page.now
-        spinner.set_visibility(question.name in SLOW)
+        subject, asking = page.now, Asking()
+        state["asking"] = asking
         if question.name in SLOW:
-            shown.set_content("")
-
-        diagnosing = question.name == "learning"
-        waiting.set_visibility(diagnosing)
-        tick.active = diagnosing
-        asked_for = partial(answer, subject, question)
-        if diagnosing:
-            state["diagnosing"] = Diagnosing()
-            asked_for = partial(page.session.diagnose, state["diagnosing"], subject)
+            rest()
+        waits(question.name in SLOW)
+        asked_for = partial(page.session.ask, asking, subject, question)
 
         async def work() -> None:
             found = await page.in_thread(asked_for, "why")
-            if state["key"] != key:
+            if state["key"] != key or state["asking"] is not asking:
                 return
             with page.client:
-                spinner.set_visibility(False)
-                waiting.set_visibility(False)
-                tick.active = False
+                waits(False)
                 state["changes"] = fork_changes(subject.plan, found)
                 fork.set_visibility(bool(state["changes"]))
                 page.answer = found
                 saves.set_visibility(found is not None)
-                shown.set_content("" if found is None else _folded(to_fragment(found, MOST)))
+                most = NARROW_ROW if page.narrow else ROW
+                shown.set_content(
+                    "" if found is None else _folded(to_fragment(_rest_of(found), most))
+                )
 
         page.later(work)
 
@@ -171,6 +214,7 @@ def build(page: Page) -> None:
         moved.set_text(written(subject, part, value))
         told.set_text("Drag: what changes runs forward to the cost.")
         curve.set_visibility(False)
+        rest()
 
     def dragged(value: Any) -> None:
         if state["silent"] or value is None or page.subject is None:
@@ -183,7 +227,7 @@ def build(page: Page) -> None:
 
     async def ripple() -> None:
         """Draw where the slider is now; what was passed over meanwhile is not."""
-        by, question = USUAL, Question("", "", page.look.chosen)
+        by, question = 0.0, Question("", "", page.look.chosen)
         while state["by"] is not None:
             by = state["by"]
             question = Question(state["part"], "ripple", page.look.chosen, by)
@@ -200,16 +244,21 @@ def build(page: Page) -> None:
         state["left"] = left = object()
         await asyncio.sleep(SETTLED)
         if state["left"] is left and state["by"] is None:
-            with page.client:  # the slider was left: the answer in full
-                ask(question if by else replace(question, by=USUAL), state["key"])
+            with page.client:  # the slider was left: the answer in full, or at rest none
+                if by:
+                    ask(question, state["key"])
+                else:
+                    start_drag(page.now, state["part"])
 
     def rippled(found: Explanation, by: float) -> None:
         page.answer = found
         first = sum(term.value for term in found.terms)
         assert found.value is not None
         told.set_text(
-            f"Moved by {by:+.4g}: the cost changes by {found.value:+.5g}. First order predicted "
-            f"{first:+.5g}; {found.value - first:+.2g} is beyond it."
+            typeset_within(
+                f"Moved by {signed(by)}: the cost changes by {signed(found.value)}, of which "
+                f"{signed(first)} is first order and {signed(found.value - first)} beyond first order."
+            )
         )
 
     def curved(found: Explanation) -> None:
@@ -228,6 +277,14 @@ def _folded(answer: str) -> str:
     """Leave the first of the tables open, and the others to be opened."""
     first, *others = answer.split(OPEN)
     return OPEN.join((first, *others[:1])) + "".join(f"<details>{one}" for one in others[1:])
+
+
+def _rest_of(found: Explanation) -> Explanation:
+    """Leave out of a ripple the curve that its slider draws."""
+    if found.kind != "ripple":
+        return found
+    rest = tuple(one for one in found.pictures if not isinstance(one, CurvePicture))
+    return replace(found, pictures=rest)
 
 
 # ── saved ──
@@ -266,7 +323,7 @@ def _pictures(page: Page) -> list[tuple[str, str]]:
     drawn = page.answer.pictures or (overview(page.now, page.look.chosen),)
     kind, pictures = _stem(page, page.answer.kind), drawn
     names = [kind, *(f"{kind}-{i}" for i in range(2, len(pictures) + 1))]
-    return [(name, picture_svg(one)) for name, one in zip(names, pictures, strict=True)]
+    return [(name, told_svg(one, page.answer)) for name, one in zip(names, pictures, strict=True)]
 
 
 def _stem(page: Page, kind: str) -> str:

@@ -98,7 +98,7 @@ def subject_of(config: ModelConfig) -> Subject:
     return Subject(
         plan=now.training.plan,
         state=now.training.state,
-        names=names_of_encoding(now.encoding),
+        names=replace(names_of_encoding(now.encoding), in_words=True),
         parts=rows_of(config.tabulated),
         encoding=now.encoding,
     )

@@ -153,8 +153,8 @@ class OpenedRun:
 
     @property
     def names(self) -> Names:
-        """What inputs and outputs are called."""
-        return _names(self.run)
+        """What inputs and outputs are called, and units in words."""
+        return replace(_names(self.run), in_words=True)
 
     def subject(self, step: int | None = None) -> Subject:
         """Return the network at a step; without one at the freshest state that needs no computing.

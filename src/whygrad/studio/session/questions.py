@@ -3,16 +3,23 @@
 A part is named as everywhere: "2:1" is a unit, "2:1,0" a weight, "2:1,bias" a bias, "" the whole network.
 """
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import number, share
 from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.why.bound import Why
+from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.symbols import in_units
 from whygrad.why.training_history.ledger import ALL
+
+Progress: TypeAlias = bool | Callable[[object], None]
 
 # Question → what it is called on the page, for a weight or bias, a unit, and the whole network.
 OF_WEIGHT = {"weight": "Chain rule", "paths": "Paths", "ripple": "Ripple", "ledger": "Ledger"}
@@ -21,24 +28,28 @@ OF_INPUT = {"ripple": "Ripple"}
 OF_NETWORK = {
     "prediction": "Prediction",
     "influence": "Influence",
+    "tracin": "Who taught it",
+    "without": "Without examples",
     "blame": "Blame",
     "check": "Gradient check",
     "learning": "What is wrong?",
 }
-OF_ONE = ("prediction", "influence")
+OF_ONE = ("prediction", "influence", "tracin", "without")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-# Are computed when asked for, and say that they work.
-SLOW = ("ledger", "influence", "check", "learning")
+# Are computed when asked for, say how far they are, and can be stopped.
+SLOW = ("ledger", "influence", "tracin", "without", "check", "learning")
+NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
 
 
 @dataclass(frozen=True)
 class Question:
-    """One question: what of, its name, the examples it is asked with, and Δw of a ripple."""
+    """One question: what of, its name, the examples asked with, Δw of a ripple, who is left out."""
 
     part: str
     name: str
     chosen: Chosen
     by: float = 0.1
+    left_out: tuple[int, ...] = ()
 
 
 def questions(part: str, chosen: Chosen) -> dict[str, str]:
@@ -53,11 +64,14 @@ def questions(part: str, chosen: Chosen) -> dict[str, str]:
     return OF_UNIT if ref.from_ is None else OF_WEIGHT
 
 
-def title_of(subject: Subject, part: str) -> str:
-    """Return what a part is called: "weight from petal width to hidden 3"."""
+def title_of(subject: Subject, part: str, chosen: Chosen | None = None) -> str:
+    """Return what a part is called, "Weight from petal width to hidden 3"; of the network what it says.
+
+    With one example chosen that is its answer beside the truth, in the user's units.
+    """
     ref = Ref.read(part)
     if ref is None:
-        return "The whole network"
+        return _said(subject, chosen) or "The whole network"
     net, names = subject.net, subject.names
     to = names.of(net, ref.layer, ref.to)
     if ref.from_ is None:
@@ -66,6 +80,26 @@ def title_of(subject: Subject, part: str) -> str:
         return f"Bias of {to}"
     assert isinstance(ref.from_, int)
     return f"Weight from {names.of(net, ref.layer - 1, ref.from_)} to {to}"
+
+
+def _said(subject: Subject, chosen: Chosen | None) -> str:
+    """Return what the network says of the example that is chosen, with the truth; "" of several."""
+    asked = None if chosen is None or chosen.which != "one" else subject.asked(chosen)
+    if asked is None or chosen is None:
+        return ""
+    net, names, a = subject.net, subject.names, asked.trace.a[-1]
+    rows = subject.rows(chosen.part)
+    assert rows is not None
+    true = subject.truth(rows, int(subject.indices(chosen)[0]))
+    if classifies(net):
+        c, p = (
+            int(classes(a)[0]),
+            float(a[0].max() if a.shape[1] > 1 else max(a[0, 0], 1 - a[0, 0])),
+        )
+        said = f"{classes_said(net, names)[c]} ({share(p)})"
+    else:
+        said = ", ".join(in_units(net, names, net.L, m, float(x)) for m, x in enumerate(a[0]))
+    return f"Says {said}, true {true}. Why?"
 
 
 def value_of(subject: Subject, part: str) -> float | None:
@@ -86,16 +120,34 @@ def written(subject: Subject, part: str, value: float) -> str:
     return f"{number(names.own(subject.net, 0, ref.to, value))} ({value:.3g} standardised)"
 
 
-def answer(subject: Subject, asked: Question) -> Explanation:
-    """Answer a question; raises `InputError` where it cannot be answered, and says why."""
+def left_out(subject: Subject, text: str) -> tuple[int, ...]:
+    """Read which training examples are left out, "3, 17"; raises `InputError` where they are none."""
+    rows = subject.parts.get("training")
+    last = -1 if rows is None else len(rows) - 1
+    words = text.replace(",", " ").split()
+    if not words or not all(re.fullmatch("[0-9]{1,9}", word) for word in words):
+        raise InputError(f"{text!r}: give numbers of training examples, 0 to {last}, such as 3, 17")
+    found = tuple(dict.fromkeys(map(int, words)))
+    if max(found) > last:
+        raise InputError(f"example {max(found)}: the training examples are 0 to {last}")
+    return found
+
+
+def answer(subject: Subject, asked: Question, progress: Progress = False) -> Explanation:
+    """Answer a question; raises `InputError` where it cannot be answered, and says why.
+
+    `progress` is told the stages of what takes long.
+    """
     ref = Ref.read(asked.part)
+    if asked.name == "learning":
+        return _learning(subject, progress)
     if asked.name == "ledger":
-        return _ledger(subject, ref)
+        return _ledger(subject, ref, progress)
     found = subject.examples(asked.chosen)
     if found is None:
         raise InputError(subject.notice or "there are no examples to ask with")
     if ref is None:
-        return _of_network(subject, asked, *found)
+        return _of_network(subject, asked, *found, progress)
     if ref.from_ is None:
         return _of_unit(subject, asked, ref, *found)
     question = getattr(subject.why, asked.name)  # weight, paths or ripple: the names in OF_WEIGHT
@@ -103,14 +155,20 @@ def answer(subject: Subject, asked: Question) -> Explanation:
     return question(*found, **ref.ends, **by)
 
 
-def _of_network(subject: Subject, asked: Question, X: Array, Y: Array) -> Explanation:
+def _of_network(
+    subject: Subject, asked: Question, X: Array, Y: Array, progress: Progress
+) -> Explanation:
     why = subject.why
     if asked.name in OF_ONE and len(X) > 1:
         raise InputError("a prediction is explained for one example: choose one")
     if asked.name == "prediction":
         return why.prediction(X)
     if asked.name == "influence":
-        return _up_to(subject).influence(X, Y)
+        return _up_to(subject).influence(X, Y, progress=progress)
+    if asked.name == "tracin":
+        return _up_to(subject).influence(X, method="tracin", progress=progress)
+    if asked.name == "without":
+        return _up_to(subject).without(list(asked.left_out), X, Y, progress=progress)
     return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
 
 
@@ -125,11 +183,19 @@ def _of_unit(subject: Subject, asked: Question, ref: Ref, X: Array, Y: Array) ->
     return why.neuron(*every, layer=ref.layer, unit=ref.to)
 
 
-def _ledger(subject: Subject, ref: Ref | None) -> Explanation:
+def _learning(subject: Subject, progress: Progress) -> Explanation:
+    if subject.run is None:
+        raise InputError(NO_TRAINING)
+    if subject.notice:
+        raise InputError(subject.notice)
+    return subject.why.learning(progress=progress)
+
+
+def _ledger(subject: Subject, ref: Ref | None, progress: Progress) -> Explanation:
     if ref is None:
         raise InputError("choose a weight, a bias or a neuron")
     from_ = ALL if ref.from_ is None else ref.from_
-    return _up_to(subject).ledger(ref.layer, ref.to, from_)
+    return _up_to(subject).ledger(ref.layer, ref.to, from_, progress=progress)
 
 
 def _up_to(subject: Subject) -> Why:

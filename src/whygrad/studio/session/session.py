@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.members import unfinished
 from whygrad.studio.process.worker import Launched, Status, Worker
 from whygrad.studio.server.guard import confined
-from whygrad.studio.session.diagnosing import Diagnosing
+from whygrad.studio.session.asking import Asking
 from whygrad.studio.session.model_config import (
     ModelConfig,
     changed,
@@ -33,6 +34,7 @@ from whygrad.studio.session.model_config import (
     subject_of,
 )
 from whygrad.studio.session.opened_run import OpenedRun, hashed
+from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.subject import Subject, alone
 
 NO_CONFIG = "This run was opened as it is: choose data first to build another network."
@@ -89,7 +91,7 @@ class Session:
         self._swapping = threading.Lock()  # never held for long
         self._opening = threading.Lock()
         self._leaving: list[Worker] = []  # that are being ended
-        self._diagnosing: set[Diagnosing] = set()
+        self._asked: set[Asking] = set()
         self._closed = False
         self._launched = launched
         self._untouched = shown is None
@@ -267,8 +269,8 @@ class Session:
     def close(self) -> None:
         """End what was started, when the studio ends."""
         self._closed = True
-        for diagnosing in tuple(self._diagnosing):
-            diagnosing.cancel()
+        for asking in tuple(self._asked):
+            asking.cancel()
         self.stop()
         for one in list(self._leaving):
             self._end(one)
@@ -398,15 +400,15 @@ class Session:
             more["epochs"] = 2 * plan.epochs
         self.fork(step, edits, painted, **more)
 
-    def diagnose(self, diagnosing: Diagnosing, subject: Subject) -> Explanation:
-        """Return the answer of a diagnosis; the end of the studio breaks it off."""
-        self._diagnosing.add(diagnosing)
+    def ask(self, asking: Asking, subject: Subject, question: Question) -> Explanation:
+        """Return the answer to a question; the end of the studio breaks it off."""
+        self._asked.add(asking)
         try:
             if self._closed:
-                diagnosing.cancel()
-            return diagnosing.answer(subject)
+                asking.cancel()
+            return asking.answer(partial(answer, subject, question))
         finally:
-            self._diagnosing.discard(diagnosing)
+            self._asked.discard(asking)
 
     # ── what is shown ──
 

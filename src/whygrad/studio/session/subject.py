@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from whygrad.answers.formatting import as_name, number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
@@ -178,7 +179,7 @@ class Subject:
         if chosen.which == "one":
             return f"{part} example {indices[0]}: {self.truth(rows, int(indices[0]))}"
         if chosen.which == "class" and self.labels:
-            what = f"the {part} examples of {self.labels[chosen.index]}"
+            what = f"the {part} examples of {as_name(self.labels[chosen.index])}"
             most = int((self.classes_of(rows) == chosen.index).sum())
         else:
             what, most = f"all {part} examples", len(rows)
@@ -187,10 +188,10 @@ class Subject:
     def truth(self, rows: Rows, index: int) -> str:
         """Return what the data say that one example is."""
         if self.labels:
-            return self.labels[int(self.classes_of(rows)[index])]
+            return as_name(self.labels[int(self.classes_of(rows)[index])])
         if self.encoding is not None:
-            return f"{float(self.encoding.decode(rows.Y[index : index + 1])[0]):.6g}"
-        return ", ".join(f"{value:.4g}" for value in rows.Y[index])
+            return number(float(self.encoding.decode(rows.Y[index : index + 1])[0]))
+        return ", ".join(number(float(value)) for value in rows.Y[index])
 
     def asked(self, chosen: Chosen) -> Context | None:
         """Pass the chosen examples forward, and their errors back, in float64."""
@@ -207,7 +208,7 @@ def alone(network: Fitted | Model) -> Subject:
     """Return a network that came without examples: it can be looked at, but not asked."""
     why = network.why
     plan = Plan(net=why.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)
-    names = names_of(why.net, why.names)
+    names = replace(names_of(why.net, why.names), in_words=True)
     return Subject(plan, State(why.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED)
 
 
@@ -224,8 +225,9 @@ def overview(subject: Subject, chosen: Chosen = Chosen()) -> NetworkPicture:  # 
         units=units,
         edges=(None, *subject.theta.W[1:]),
         names=names.layers(net),
-        unit_meaning="" if asked is None else one + names.counted,
+        unit_meaning="" if asked is None else one,
         edge_meaning="weight",
         image=names.image,
         kept=net.kept,
+        own=() if asked is None else names.own_means(net, asked.trace.a),
     )

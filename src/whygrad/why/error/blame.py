@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import Share
 from whygrad.answers.names import Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters
 from whygrad.why import rounding, symbols
-from whygrad.why.choosing import class_names, find_class, of_class
+from whygrad.why.choosing import classes_said, find_class, of_class
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.error.flow import Flow
 from whygrad.why.error.shares import (
@@ -123,7 +124,7 @@ def blame(
     context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
     where = over(context.n)
     if of is not None:
-        where += f" of {class_names(net, names)[find_class(net, names, of)]}"
+        where += f" of {classes_said(net, names)[find_class(net, names, of)]}"
     flow = Flow(context)
     if l is None or k is None:
         return _of_all(context, flow, l, top, where)
@@ -139,7 +140,8 @@ def _of_one(context: Context, flow: Flow, l: int, k: int, top: int, where: str) 
     size = float((context.s / context.S) @ rounding.error_sizes(context, l, k))
     most_left = rounding.bound(size, rounding.error_roundings(context, l), context.theta.flat.dtype)
     below = flow.to_unit(l, k) if l > 0 else np.zeros(0)
-    most = sorted(terms, key=lambda term: -abs(term.value))[:top]
+    by_size = sorted(terms, key=lambda term: -abs(term.value))
+    most = by_size[:top]
     pushed = np.argsort(-abs(below), kind="stable")[:top]
     way, lesser = ("lower", "lower") if value > 0 else ("raise", "higher")
     wish = (
@@ -171,7 +173,7 @@ def _of_one(context: Context, flow: Flow, l: int, k: int, top: int, where: str) 
         value=value,
         terms=tuple(terms),
         residuals=rounding.remainder(left, most_left),
-        equations=(in_symbols(context, l, k), in_numbers(l, k, most, len(terms), value)),
+        equations=(in_symbols(context, l, k), in_numbers(l, k, by_size, value)),
         tables=tuple(tables),
         pictures=(_picture(context, flow, (ref.part,), where),),
         arrays=arrays,
@@ -200,7 +202,7 @@ def _of_all(context: Context, flow: Flow, layer: int | None, top: int, where: st
             f"{shown(flow.share_sizes[l][j, k])})."
         )
     quiet = _quiet(context, flow, layers)
-    mute = sum(row[1] == 1 for row in quiet)
+    mute = sum(float(row[1]) == 1 for row in quiet)
     if mute:
         answer += (
             f" {mute} {'neuron is' if mute == 1 else 'neurons are'} silent, active in no example."
@@ -312,7 +314,7 @@ def _correlation(flow: Flow, l: int) -> float | None:
     return float(np.corrcoef(active.astype(float), changed.astype(float))[0, 1])
 
 
-def _quiet(context: Context, flow: Flow, layers: list[int]) -> list[tuple[str, float, float, str]]:
+def _quiet(context: Context, flow: Flow, layers: list[int]) -> list[tuple[str, Share, Share, str]]:
     """List neurons that are never active, or saturated nearly always."""
     net, names, rows = context.net, context.names, []
     for l in layers:
@@ -321,7 +323,7 @@ def _quiet(context: Context, flow: Flow, layers: list[int]) -> list[tuple[str, f
         silent, flat = flow.silent[l], flow.saturated[l]
         for j in np.flatnonzero((silent == 1) | (flat >= MANY)):
             where = Ref(l, int(j)).part
-            rows.append((names.of(net, l, int(j)), float(silent[j]), float(flat[j]), where))
+            rows.append((names.of(net, l, int(j)), Share(silent[j]), Share(flat[j]), where))
     return sorted(rows, key=lambda row: (-row[1], -row[2]))
 
 
@@ -338,6 +340,7 @@ def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) 
         marked=marked,
         image=names.image,
         kept=net.kept,
+        targets=context.y[0] if context.n == 1 else None,
     )
 
 

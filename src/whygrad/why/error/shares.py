@@ -29,7 +29,7 @@ def terms_below(context: Context, flow: Flow, l: int, k: int) -> list[Term]:
     net, names, W = context.net, context.names, context.theta.W[l + 1]
     name, shares = names.of(net, l, k), flow.of_unit(l, k).tolist()
     terms = []
-    for j, above in enumerate(names.layer(net, l + 1)):
+    for j, above in enumerate(names.said(net, l + 1)):
         part = Ref(l + 1, j, k).part
         factors: tuple[Factor, ...] = ()
         if context.n == 1:
@@ -103,12 +103,10 @@ def in_symbols(context: Context, l: int, k: int) -> Equation:
     return Equation((left, right))
 
 
-def in_numbers(l: int, k: int, most: list[Term], count: int, value: float) -> Equation:
-    """Return δ of a unit as the sum of its largest terms."""
+def in_numbers(l: int, k: int, terms: list[Term], value: float) -> Equation:
+    """Return δ of a unit as the sum of its terms, the largest of which come first."""
     left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Ref(0, k).part))
-    numbers: list[Expression] = [Number(term.value, term.part) for term in most]
-    if count > len(most):
-        numbers.append(Words(symbols.smaller(count - len(most))))
+    numbers = symbols.summed_up([(term.value, term.part) for term in terms], len(terms), 0.0)
     return Equation((left, Sum(tuple(numbers)), Number(value)))
 
 
@@ -126,4 +124,4 @@ def general() -> Equation:
 def tweak() -> Equation:
     """Return the equation of a tweak, the change that an example asks for at a weight."""
     right = Product((Symbol("a", "l-1", ("k",)), Symbol("δ", "l", ("j",))))
-    return Equation((Words("tweak of W[l][j,k]"), right))
+    return Equation((Words("tweak of a weight"), right))

@@ -26,6 +26,7 @@ from whygrad.answers.expression import (
     SumOver,
     Symbol,
 )
+from whygrad.answers.formatting import Share
 from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import Names, Ref, by_the_mask, left_out, names_of
 from whygrad.answers.parts import Factor, Table, Term
@@ -201,7 +202,9 @@ def explain_paths(
         value=value,
         terms=(*terms, *extra),
         residuals=residuals | rounding.remainder(math.fsum(rest), most),
-        equations=(_equation(context, ref, value, terms, extra, residuals, output),),
+        equations=(
+            _equation(context, ref, value, terms, extra, graph.count * graph.n, residuals, output),
+        ),
         tables=(_listed(terms, total, size), _units(context, ref, through, total)),
         pictures=(picture,),
         arrays=arrays,
@@ -315,6 +318,7 @@ def _equation(
     value: float,
     terms: list[Term],
     extra: tuple[Term, ...],
+    count: int,
     residuals: dict[str, float],
     output: tuple[int, str] | None,
 ) -> Equation:
@@ -337,9 +341,8 @@ def _equation(
     if context.n > 1:
         summed = SumOver("i", Product((symbols.share("i"), summed)))
     penalty = [product([factor.symbol for factor in term.factors]) for term in extra]
-    arrays = [Number(term.value, term.part) for term in terms]
-    if "not listed" in residuals:
-        arrays.append(Number(residuals["not listed"]))
+    listed = [(term.value, term.part) for term in terms]
+    arrays = symbols.summed_up(listed, count, residuals.get("not listed", 0.0))
     arrays += [Number(term.value, term.part) for term in extra]
     sides = (
         Sum((summed, *penalty)) if penalty else summed,
@@ -361,7 +364,7 @@ def _listed(terms: list[Term], total: float, size: float) -> Table:
     for term in terms:
         carried += abs(term.value)
         share, together = (abs(term.value) / size, carried / size) if size else (0.0, 0.0)
-        rows.append((term.name, term.value, share, together))
+        rows.append((term.name, term.value, Share(share), Share(together)))
     columns = ("path", "carries", "share of Σ|path|", "together")
     return Table("The heaviest paths", columns, tuple(rows), tuple(term.part for term in terms))
 
@@ -374,7 +377,11 @@ def _units(context: Context, ref: Ref, through: tuple[Any, ...], total: float) -
             part = float(through[m][j])
             if part:
                 rows.append(
-                    (context.names.of(context.net, m, j), part, part / total if total else None)
+                    (
+                        context.names.of(context.net, m, j),
+                        part,
+                        Share(part / total) if total else None,
+                    )
                 )
                 parts.append(Ref(m, j).part)
     columns = ("unit", "leads through it", "of the sum")

@@ -31,6 +31,7 @@ from whygrad.answers.pictures import NetworkPicture
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.why import local, symbols
 from whygrad.why.context import Context
+from whygrad.why.symbols import LISTED
 
 Written = Callable[[Factor], Expression]
 
@@ -47,7 +48,7 @@ def equations(
 ) -> tuple[Equation, ...]:
     """Write the derivative of one example out, and `units` in turn; for a batch, the mean that it is."""
     if context.n > 1:
-        return (_mean(ref, terms, value),)
+        return (_mean(ref, terms, value, context.n),)
     net, l, j = context.net, ref.layer, ref.to
     weight, C = symbols.parameter(ref), Symbol("C")
     z, a = symbols.unit("z", l, j), symbols.unit("a", l, j)
@@ -57,16 +58,17 @@ def equations(
     sides = [_plus(Product(chain), terms, _symbol)]
     if l < net.L:
         sides.append(_summed(ref, terms))
-    sides.append(_sides(terms, _symbol))
+    count = net.sizes[min(l + 1, net.L)]
+    sides.append(_sides(terms, _symbol, count))
     if l == net.L and local.cancels(context):
-        sides.append(_sides(terms, _against_target(context, j)))
-    sides.append(_sides(terms, _number))
+        sides.append(_sides(terms, _against_target(context, j), count))
+    sides.append(_sides(terms, _number, count))
     if len(own(terms)) > 1:
         sides.append(_multiplied(terms))
     main = Equation((Derivative(C, weight), *sides, Number(value, ref.part)), ref.part)
     written = [(m, i) for m, chosen in units.items() for i in chosen.tolist()]
     errors = [_error(context, m, i, top) for m, i in written if m > l]
-    forward = [line for m, i in written for line in _forward(context, m, i, top)]
+    forward = [line for m, i in written for line in _forward(context, m, i)]
     return (main, *errors, *forward, *(_cost(context) if net.L in units else ()))
 
 
@@ -115,7 +117,9 @@ def picture(context: Context, ref: Ref, units: dict[int, Array], title: str) -> 
         above, below = units[m].tolist(), units[m - 1].tolist()
         marked += [Ref(m, i).part for i in above]
         marked += [Ref(m, i, k).part for i in above for k in below]
-    return activities(net, context.theta, context.trace.a, context.names, title, tuple(marked))
+    target = context.y[0] if context.n == 1 else None
+    a, names = context.trace.a, context.names
+    return activities(net, context.theta, a, names, title, tuple(marked), target)
 
 
 def _symbol(factor: Factor) -> Expression:
@@ -152,16 +156,28 @@ def own(terms: tuple[Term, ...]) -> tuple[Term, ...]:
 
 def passed_back(terms: tuple[Term, ...]) -> float:
     """Return the sum of what is left of the terms without the factors that all of them begin with."""
-    count = shared(terms)
-    return math.fsum(math.prod(factor.value for factor in t.factors[count:]) for t in terms)
+    return passed_back_by(terms, shared(terms))
 
 
-def _sides(terms: tuple[Term, ...], write: Written) -> Expression:
-    """Write terms with what all of them begin with taken out: a · f′ · (W δ + W δ + …) + penalties."""
+def passed_back_by(terms: Sequence[Term], start: int) -> float:
+    """Return the sum of what is left of some terms without their first factors."""
+    return math.fsum(math.prod(factor.value for factor in t.factors[start:]) for t in terms)
+
+
+def _sides(terms: tuple[Term, ...], write: Written, count: int) -> Expression:
+    """Write terms with what all of them begin with taken out: a · f′ · (W δ + W δ + …) + penalties.
+
+    Of `count` terms the largest are written out, and the others are one number.
+    """
     summed = own(terms)
-    count = shared(summed)
-    first = [write(factor) for factor in summed[0].factors[:count]]
-    inner = [product([write(factor) for factor in term.factors[count:]]) for term in summed]
+    start = shared(summed)
+    first = [write(factor) for factor in summed[0].factors[:start]]
+    listed = [term for term in summed if not isinstance(term.factors[-1].symbol, Words)][:LISTED]
+    inner = [product([write(factor) for factor in term.factors[start:]]) for term in listed]
+    if len(listed) < len(summed):
+        rest = passed_back(summed) - passed_back_by(listed, start)
+        name = symbols.others(count - len(listed))
+        inner.append(Words(name) if write is _symbol else Number(rest, of=name))
     return _plus(
         product([*first, inner[0] if len(inner) == 1 else Sum(tuple(inner))]), terms, write
     )
@@ -203,16 +219,17 @@ def _error(context: Context, l: int, j: int, top: int) -> Equation:
     symbol, value = symbols.unit("δ", l, j), float(context.delta[l][0, j])
     at_output = l == context.net.L and local.cancels(context)
     numbers = _against_target(context, j) if at_output else _number
-    written = (_sides(terms, _symbol), _sides(terms, numbers))
+    count = context.net.sizes[min(l + 1, context.net.L)]
+    written = (_sides(terms, _symbol, count), _sides(terms, numbers, count))
     return Equation((symbol, *written, Number(value, symbol.part)), symbol.part)
 
 
-def _forward(context: Context, l: int, j: int, top: int) -> Iterator[Equation]:
+def _forward(context: Context, l: int, j: int) -> Iterator[Equation]:
     """Write zˡⱼ = Σ W a + b and aˡⱼ = f(zˡⱼ), in symbols and in numbers."""
     W, b, below = context.theta.W[l][j], float(context.theta.b[l][j]), context.trace.a[l - 1][[0]]
     a = dense(below)[0]
     values = W.astype(np.float64) * a
-    listed = np.sort(local.largest(values, top))
+    listed = np.sort(local.largest(values, LISTED))
     z, active = symbols.unit("z", l, j), symbols.unit("a", l, j)
     letters: list[Expression] = []
     numbers: list[Expression] = []
@@ -222,8 +239,9 @@ def _forward(context: Context, l: int, j: int, top: int) -> Iterator[Equation]:
         part = Ref(l - 1, k).part
         numbers.append(Product((Number(float(W[k]), w.part), Number(float(a[k]), part))))
     if len(listed) < len(values):
-        letters.append(Words(symbols.smaller(len(values) - len(listed))))
-        numbers.append(Number(float(np.delete(values, listed).sum())))
+        name = symbols.others(len(values) - len(listed))
+        letters.append(Words(name))
+        numbers.append(Number(float(np.delete(values, listed).sum()), of=name))
     bias = Ref(l, j, "bias").part
     letters.append(Symbol("b", l, (j,), part=bias))
     numbers.append(Number(b, bias))
@@ -249,17 +267,29 @@ def _cost(context: Context) -> list[Equation]:
     return [Equation((Symbol("C"), Words(name), Number(float(context.costs[0]))))]
 
 
-def _mean(ref: Ref, terms: tuple[Term, ...], value: float) -> Equation:
+def _mean(ref: Ref, terms: tuple[Term, ...], value: float, n: int) -> Equation:
     """Write the weighted mean over the examples, then its terms as numbers."""
     l, j, k = ref.layer, ref.to, ref.from_
     factors: list[Expression] = [symbols.share("i")]
     if k != "bias":
         factors.append(Symbol("a", l - 1, ("i", k)))  # type: ignore[arg-type]
     body = Product((*factors, Symbol("δ", l, ("i", j))))
+    summed, extra = own(terms), terms[len(own(terms)) :]
+    single = sorted((t for t in summed if t.factors), key=lambda term: -abs(term.value))
+    listed = single[:LISTED]
+    left = math.fsum(term.value for term in summed if not term.factors)
+    numbers = symbols.summed_up([(term.value, term.part) for term in single], n, left)
+    words = [Words(symbols.others(n - len(listed)))] if n > len(listed) else []
     sides = (
         _plus(SumOver("i", body), terms, _symbol),
-        Sum(tuple(Words(term.name, term.part) for term in terms)),
-        Sum(tuple(Number(term.value, term.part) for term in terms)),
+        Sum(
+            (
+                *(Words(term.name, term.part) for term in listed),
+                *words,
+                *(Words(t.name) for t in extra),
+            )
+        ),
+        Sum((*numbers, *(Number(term.value, term.part) for term in extra))),
         Number(value, ref.part),
     )
     return Equation((Derivative(Symbol("C"), symbols.parameter(ref)), *sides), ref.part)
@@ -272,8 +302,9 @@ def activities(
     names: Names,
     title: str,
     marked: tuple[str, ...] = (),
+    targets: Any = None,
 ) -> NetworkPicture:
-    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight.
+    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight and bias.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
@@ -286,9 +317,12 @@ def activities(
         units=tuple(np.asarray(one.mean(axis=0)).reshape(-1) for one in a),
         edges=theta.W,
         names=names.layers(net),
-        unit_meaning=("activity" if a[0].shape[0] == 1 else "mean activity") + names.counted,
+        unit_meaning="activity" if a[0].shape[0] == 1 else "mean activity",
         edge_meaning="weight",
         marked=marked,
         image=names.image,
         kept=net.kept,
+        own=names.own_means(net, a),
+        biases=theta.b,
+        targets=targets,
     )

@@ -31,7 +31,7 @@ from whygrad.why.gradient.unrolled import (
     picture,
     shared,
 )
-from whygrad.why.symbols import shown
+from whygrad.why.symbols import in_units, shown
 
 
 def weight(
@@ -305,7 +305,10 @@ def _answer(context: Context, ref: Ref, value: float, terms: tuple[Term, ...]) -
         sent = float(local.sender(context, ref)[0])
         to = context.names.of(context.net, ref.layer, ref.to)
         more = f" Penalties add {shown(math.fsum(extra))}." if extra else ""
-        sent_said = shown(sent) + (" (standardised)" if _standardised(context, ref) else "")
+        sent_said = shown(sent)
+        if _standardised(context, ref):
+            own = in_units(context.net, context.names, 0, int(ref.from_), sent)  # type: ignore[arg-type]
+            sent_said = f"{own}, standardised {sent_said}"
         return (
             f"{step} The sender gives {sent_said}, and the error of {to} is {shown(error)}.{more}"
         )

@@ -27,7 +27,7 @@ from whygrad.answers.expression import (
 )
 from whygrad.answers.names import Names, Ref
 from whygrad.answers.parts import Table
-from whygrad.answers.pictures import NetworkPicture
+from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
 from whygrad.nn import Array, Gradients, Network, Parameters, backward, cost, forward
 from whygrad.nn.arrays import is_sparse
@@ -44,6 +44,7 @@ from whygrad.why.gradient_check.finite_differences import CheckedParameters, rou
 # A thousandth is the smallest error that is to be caught; float32 carries seven digits.
 SLACK = {"float64": (1e-7, 1e-11), "float32": (2e-4, 1e-5)}
 LISTED = 10
+DRAWN = 400  # derivatives in a picture of both ways
 REPEATS = 5
 
 
@@ -162,7 +163,7 @@ def check(
             *_blamed(context, blamed),
             _cost_of_it(context, timing, found, checked),
         ),
-        pictures=_pictures(context, checked, outside, wrong),
+        pictures=(*_pictures(context, checked, outside, wrong), _scatter(said, found)),
         arrays=arrays | timing,
         notes=_notes(context, checked, found),
         part=checked.ref(worst).part,
@@ -402,6 +403,22 @@ def _pictures(
         image=context.names.image,
     )
     return (picture,)
+
+
+def _scatter(said: Array, found: Slopes) -> CurvePicture:
+    """Draw derivatives by backpropagation beside their central differences, the largest of many."""
+    largest = np.argsort(-np.abs(said), kind="stable")[:DRAWN]
+    marks = tuple((float(said[i]), float(found.value[i]), "") for i in largest)
+    ends = np.array([min(said.min(), 0.0), max(said.max(), 0.0)])
+    of = "" if len(said) <= DRAWN else f", the {DRAWN} largest of {len(said):,}"
+    return CurvePicture(
+        f"Derivatives in both ways{of}",
+        "by backpropagation",
+        "by central differences",
+        ends,
+        (Line("equal", ends, dashed=True),),
+        marks=marks,
+    )
 
 
 def _notes(context: Context, checked: CheckedParameters, found: Slopes) -> tuple[str, ...]:

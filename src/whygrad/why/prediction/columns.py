@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from whygrad.answers.formatting import Ordinal
+from whygrad.answers.formatting import Ordinal, as_name
 from whygrad.answers.names import Names
 from whygrad.nn import Array, Network
 
@@ -77,7 +77,7 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     """
     inputs = names.layer(net, 0)
     if not names.origins:
-        return tuple(InputColumn(name, np.array([k])) for k, name in enumerate(inputs))
+        return tuple(InputColumn(as_name(name), np.array([k])) for k, name in enumerate(inputs))
     members: dict[str, list[int]] = {}
     for k, origin in enumerate(names.origins):
         members.setdefault(origin, []).append(k)
@@ -88,13 +88,15 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
         missing = (at[own.index(gone)],) if gone in own else ()
         if day in own or f"{origin} hour sin" in own:
             place = at[own.index(day)] if day in own else -1
-            found.append(InputColumn(origin, np.array(at), (), True, place, missing=missing))
+            found.append(
+                InputColumn(as_name(origin), np.array(at), (), True, place, missing=missing)
+            )
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
         labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
         pieced = not encoded and bool(set(own) - {origin, gone})
         column = InputColumn(
-            origin, np.array(at), labels if encoded else (), pieced=pieced, missing=missing
+            as_name(origin), np.array(at), labels if encoded else (), pieced=pieced, missing=missing
         )
         found.append(column)
     return tuple(found)

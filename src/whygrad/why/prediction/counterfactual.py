@@ -15,7 +15,7 @@ from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.why.choosing import class_names, classifies
+from whygrad.why.choosing import classes_said, classifies
 from whygrad.why.prediction.columns import InputColumn
 from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest
@@ -290,7 +290,7 @@ def _goal(answer: Answer, names: Names) -> str:
     if answer.wanted is None:
         return "changes the answer"
     if classifies(answer.net):
-        return f"makes it {class_names(answer.net, names)[answer.wanted]}"
+        return f"makes it {classes_said(answer.net, names)[answer.wanted]}"
     return f"makes it {in_units(answer.net, names, answer.net.L, answer.m, answer.wanted)}"
 
 
@@ -301,5 +301,5 @@ def _any_scaled(names: Names) -> bool:
 
 def _said(answer: Answer, names: Names, change: Change) -> str:
     if classifies(answer.net):
-        return class_names(answer.net, names)[change.answer]
+        return classes_said(answer.net, names)[change.answer]
     return in_units(answer.net, names, answer.net.L, answer.m, change.answer)

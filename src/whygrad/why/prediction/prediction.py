@@ -26,6 +26,7 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.formatting import share
 from whygrad.answers.names import AS_IT_IS, Names, Ref, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
@@ -34,7 +35,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Activation, Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.why import rounding, symbols
-from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.choosing import class_names, classes, classes_said, classifies, find_class
 from whygrad.why.context import at_least_one
 from whygrad.why.prediction.attribution import IDENTITY, Parts, integrated_gradients
 from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_many, rows_of
@@ -43,7 +44,7 @@ from whygrad.why.prediction.counterfactual import changes, room_of, table, words
 from whygrad.why.prediction.members import Member, Members, members_of
 from whygrad.why.prediction.seen import seen_in
 from whygrad.why.prediction.sensitivity import Answer
-from whygrad.why.symbols import change_in_units, in_units, shown
+from whygrad.why.symbols import change_in_units, in_units, shown, signed
 
 MANY = 50  # columns: of more, those that add nothing have no term
 EXACT = 1e-12  # of Σ|terms|: what quadrature leaves at most, unless rounding alone is more
@@ -296,7 +297,7 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
         "gradients": about.parts.gradients,
     }
     tables = [_contributions(about)]
-    told, unseen = _said(about) + _parts_said(about), 0
+    told, unseen = f"{_said(about)}\n{_parts_said(about)}", 0
     if answer is not None:
         seen = None if training is None else seen_in(training, about.columns, net, names)
         room = room_of(about.x, names, limits, seen)
@@ -305,7 +306,7 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
         tables.append(table(answer, names, found))
         bounded = limits is not None or seen is not None
         numbers = any(column.numeric for column in about.columns)
-        told += " " + words(answer, names, found, together, bounded, numbers)
+        told += "\n" + words(answer, names, found, together, bounded, numbers)
         arrays["changes"] = tuple(
             (one.column.name if one.column else "", one.x, one.size, one.verified) for one in found
         )
@@ -351,18 +352,18 @@ def _parts_said(about: _Attribution) -> str:
     ref = (about.net, about.names, about.net.L, about.m)
 
     def add(value: float) -> str:
-        return change_in_units(*ref, value / scale) if own else f"{value:+.3g}"
+        return change_in_units(*ref, value / scale) if own else signed(value)
 
     mean = float(about.there.mean())
     base = in_units(*ref, mean) if own else shown(mean)
-    what = "That" if own else about.at
+    what = "That" if own else f"{about.at} = {shown(about.here)}"
     way = "below" if about.value < 0 else "above"
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
     said += [f"{len(terms) - 3:,} more {add(others)}"] if len(terms) > 3 else []
     listed = f": {', '.join(said)}." if said else "."
     far = add(abs(about.value)).lstrip("+")
-    return f" {what} is {far} {way} {about.baselines.said} {base}{listed}"
+    return f"{what} is {far} {way} {about.baselines.said} {base}{listed}"
 
 
 def _left(about: _Attribution, left: float) -> dict[str, float]:
@@ -392,10 +393,14 @@ def _said(about: _Attribution) -> str:
     net, names, name, m, a = about.net, about.names, about.name, about.m, about.a
     if not classifies(net):
         return f"The network says {name} is {in_units(net, names, net.L, m, float(a[m]))}."
-    said = class_names(net, names)[int(classes(a[None])[0])]
-    of = "its output" if said == name else name
-    z = f", z = {shown(about.here)}" if about.at == "z" else ""
-    return f"The network says {said}; {of} is {shown(a[m])}{z}."
+    called, parts = classes_said(net, names), a if len(a) > 1 else np.array([1 - a[0], a[0]])
+    order = np.argsort(-parts, kind="stable").tolist()
+    asked = m if len(a) > 1 else order[0]
+    beside = asked if asked != order[0] else order[1]
+    return (
+        f"The network says {called[order[0]]}: {share(float(parts[order[0]]))}, "
+        f"against {share(float(parts[beside]))} for {called[beside]}."
+    )
 
 
 def _contributions(about: _Attribution) -> Table:
@@ -427,18 +432,16 @@ def _ends(about: _Attribution, column: InputColumn) -> tuple[Any, Any]:
         return here, column.category(rows[0])
     found = rows[:, column.inputs].sum(axis=0)
     most = int(found.argmax())
-    return here, f"{column.categories[most]} ({100 * found[most] / len(rows):.0f} %)"
+    return here, f"{column.categories[most]} ({share(float(found[most]) / len(rows))})"
 
 
 def _equations(about: _Attribution) -> tuple[Equation, ...]:
-    terms, top = about.terms, about.top
+    terms = about.terms
     left: Expression = symbols.unit(about.at, about.net.L, about.m)
     slope = Derivative(left, Symbol("x", None, ("k",)))
     step = Symbol("Δx", None, ("k",))
     part = SumOver("k", Call(Words("mean"), Product((step, slope))))
-    arrays: list[Expression] = [Number(term.value, term.part) for term in terms[:top]]
-    if len(terms) > top:
-        arrays.append(Number(float(np.sum([term.value for term in terms[top:]]))))
+    arrays = symbols.summed_up([(term.value, term.part) for term in terms], len(terms), 0.0)
     here, base = map(Number, about.ends)
     more = Sum((base, Number(about.value)))
     own = left if about.scale == AS_IT_IS else Words(about.name)
@@ -483,7 +486,7 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
                 "their sizes."
             )
     if about.at == "z" and net.f[net.L].name != "identity":
-        notes.append(f"Of z, before {net.f[net.L].name}; at='a' explains what comes out of it.")
+        notes.append(f"The parts are of z, what {net.f[net.L].name} makes a probability of.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
         notes.append("z above 0 speaks for the class, below 0 against it.")
     return notes
@@ -506,7 +509,6 @@ def _notes_on_changes(unseen: int, limited: bool, trained: bool) -> list[str]:
         )
     elif not limited:
         notes.append(
-            "How far the training rows reached is not known here: a change may lie outside. `limits` says "
-            "how far it may go."
+            "How far the training rows reached is not known here: a change may lie outside."
         )
     return notes

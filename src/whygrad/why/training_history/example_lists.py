@@ -9,7 +9,7 @@ from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
 from whygrad.nn import Array, dense
-from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.choosing import classes, classes_said, classifies
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import Trajectory
 
@@ -20,9 +20,9 @@ def name_of_example(trajectory: Trajectory, names: Names, example: int) -> str:
     """Return what an example is called: its class, or its target where that is a number."""
     net, y = trajectory.plan.net, trajectory.data.Y[example : example + 1]
     if classifies(net) and net.C.targets != "real":
-        return class_names(net, names)[int(classes(y)[0])]
-    scaled = [names.own(net, net.L, m, number) for m, number in enumerate(y[0].tolist())]
-    return ", ".join(f"{number:.4g}" for number in scaled)
+        return classes_said(net, names)[int(classes(y)[0])]
+    scaled = [names.own(net, net.L, m, value) for m, value in enumerate(y[0].tolist())]
+    return ", ".join(map(number, scaled))
 
 
 def _images_of(

@@ -18,7 +18,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.arrays import as_targets
 from whygrad.nn.pairings import output_costs, output_error
-from whygrad.why.choosing import class_names, classes, classifies, find_class
+from whygrad.why.choosing import classes, classes_said, classifies, find_class
 from whygrad.why.symbols import in_units, shown
 
 Meant = Literal["z", "a", "cost"]
@@ -46,9 +46,14 @@ class Functional:
         of = names.of(self.net, self.net.L, self.output)
         if classifies(self.net):
             single = self.net.sizes[-1] == 1
-            known = class_names(self.net, names)
+            known = classes_said(self.net, names)
             of = known[(1 if self.sign > 0 else 0) if single else self.output]
         return f"{mean}{'weighted input z' if self.by == 'z' else 'output'} for {of}"
+
+    @property
+    def bounded(self) -> bool:
+        """Whether f is a probability."""
+        return self.by == "a" and classifies(self.net)
 
     def scale(self, names: Names) -> float:
         """Return the size of one unit of f in the target's own units."""

@@ -55,6 +55,7 @@ from whygrad.why.training_history.waiting import Progress, watched
 
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
+INSTEAD = "Train again without the examples in question instead."
 HELD = (
     "This is the derivative of the recorded training by what each example counts. The order of the batches "
     "and what early stopping and adaptive rates decided are held as recorded; a removal that is trained "
@@ -386,7 +387,7 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
             why = "a small change at its start grows beyond what a number can hold"
         return (
             f"Do not trust this: the run is at the edge of stability ({why}), where no derivative tells "
-            "what a removal brings; ask `without`, or exact=50."
+            f"what a removal brings. {INSTEAD}"
         )
     last = judged.tried[-1]
     size = "single examples" if last.size == 1 else f"groups of {last.size}"
@@ -400,10 +401,7 @@ def verdict(what: str, judged: Judged, n: int, unit: float) -> str:
             came = "came out nearly as computed, but not surely enough to go by"
         else:
             came = "came out otherwise than computed"
-        return (
-            f"Do not trust this: even {size}, left out at random, {came} ({going}); ask `without`, or "
-            "exact=50."
-        )
+        return f"Do not trust this: even {size}, left out at random, {came} ({going}). {INSTEAD}"
     more = "" if last.size == 1 else f", {last.size / n:.0%} of all, or more"
     change = unit * rms(last.true)
     # In the right order, and yet so far off that the size says little.

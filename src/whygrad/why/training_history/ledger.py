@@ -37,7 +37,7 @@ ALL = "all"
 TAKES = (1.0, 3.0, 80.0)  # trainings that a weight, a neuron and a layer take at most, measured
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
-    "all others. What an example changes, `influence` says."
+    "all others. What would be without an example, influence says."
 )
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 

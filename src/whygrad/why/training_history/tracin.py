@@ -34,9 +34,13 @@ from whygrad.why.training_history.trajectory import (
 
 TRACIN = 90.0  # trainings that it takes at most, measured on MNIST
 CANCELLED = 5  # times the change: where pushes add up to more, the answer begins with it
+BEYOND = (
+    "The account leaves 0 to 1, where every probability lies: it adds up first-order steps, and what they "
+    "miss is beyond first order."
+)
 FIRST_ORDER = (
     "Each step is taken to first order, and momentum is carried exactly. This is accounting: for what "
-    "training would have given without an example, ask `influence` by its own method."
+    "training would have given without an example, influence says."
 )
 
 
@@ -82,6 +86,7 @@ def _answer(
     tables, pictures, more_notes = listed(trajectory, names, found.by_example, most, "push")
     own = f.scale(names)
     change = value - first
+    added = f.own(first + np.concatenate([[0.0], np.cumsum(by_step)]), names)
     total = float(np.abs(found.by_example).sum())
     cancelled = cancellation(own * found.by_example, own * change)
     answer = (
@@ -91,13 +96,15 @@ def _answer(
             else "The"
         )
         + f" {what} went from {f.written(first, names)} to {f.written(value, names)} in "
-        f"{len(by_step):,} steps, to first order."
+        f"{len(by_step):,} steps; to first order the steps add up to {f.written(first + went, names)}."
     )
     ends = [f"{way} is that of example {of[0]}, {shown(own * found.by_example[of[0]])}"
             for way, of in (("up", up), ("down", down)) if of]  # fmt: skip
     if ends:
         answer += f" The largest push {'; the largest '.join(ends)}."
     notes = [FIRST_ORDER]
+    if f.bounded and not (added.min() >= 0 and added.max() <= 1):
+        notes.append(BEYOND)
     rule = trajectory.plan.optimizer
     if isinstance(rule, ADAPTIVE):
         notes.append(HELD.format(rule=type(rule).__name__))
@@ -111,14 +118,15 @@ def _answer(
         | rounding.remainder(went - found.total, found.bound)
         | ({AGAIN: again} if again else {}),
         tables=tables,
-        pictures=(*pictures, _curve(what, f.own(along, names), trajectory.start.step)),
+        pictures=(_curve(what, f.own(along, names), added, trajectory.start.step), *pictures),
         arrays={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
                  "along": along},
         notes=(*notes, *more_notes),
     )  # fmt: skip
 
 
-def _curve(what: str, along: Array, start: int) -> CurvePicture:
-    """Draw f itself, at every step; at most 500 points."""
+def _curve(what: str, along: Array, added: Array, start: int) -> CurvePicture:
+    """Draw f itself at every step, and beside it what the steps add up to; at most 500 points."""
     at = np.unique(np.linspace(0, len(along) - 1, 500).astype(np.int64))
-    return CurvePicture(f"The {what}", "step", what, start + at, (Line(what, along[at]),))
+    lines = (Line(what, along[at]), Line("first-order steps, added up", added[at], dashed=True))
+    return CurvePicture(f"The {what}, and the account of it", "step", what, start + at, lines)

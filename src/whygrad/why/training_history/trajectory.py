@@ -20,7 +20,7 @@ from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training import final, take_steps
 from whygrad.training.again import Change, Tell, nobody, trained_again
 from whygrad.training.loop import Training
-from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.choosing import classes, classes_said, classifies
 
 ROOM = 2**22  # numbers of the states that a stretch may take where √T of them are fewer
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
@@ -316,7 +316,7 @@ def groups_of(trajectory: Trajectory) -> tuple[Array, int]:
 
 def group_names(trajectory: Trajectory, names: Names, count: int) -> tuple[str, ...]:
     """Return the names of the examples' classes."""
-    return ("all examples",) if count == 1 else class_names(trajectory.plan.net, names)
+    return ("all examples",) if count == 1 else classes_said(trajectory.plan.net, names)
 
 
 def trajectory_of(given: Any) -> Trajectory:

@@ -20,8 +20,8 @@ from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.training.again import leaving_out
-from whygrad.why.choosing import class_names, classes, classifies
-from whygrad.why.symbols import shown_apart
+from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.symbols import shown_apart, signed
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.trajectory import trajectory_of
 from whygrad.why.training_history.waiting import Progress, watched
@@ -137,7 +137,7 @@ def without(
 def _changes(net: Network, names: Names, who: str, change: Array) -> BarPicture:
     """Draw how the outputs would change, of many those that would change most."""
     most = np.sort(np.argsort(-np.abs(change), kind="stable")[:BARS])
-    known = names.layer(net, net.L)
+    known = names.said(net, net.L)
     return BarPicture(
         f"What changes without {who}",
         "output without minus output with",
@@ -172,7 +172,7 @@ def _sentence(
     with_them, without_them = (f.written(one, names) for one in ends)
     if with_them == without_them:
         with_them, without_them = shown_apart(*(f.own(one, names) for one in ends))
-    change = f"{f.scale(names) * (ends[1] - ends[0]):+.3g}"
+    change = signed(f.scale(names) * (ends[1] - ends[0]))
     said = f"Without {who} the {what} would be {without_them} instead of {with_them}, {change}."
     if not classifies(net):
         return said
@@ -180,7 +180,7 @@ def _sentence(
     if len(then) > 1:
         changed = int((then != now).sum())
         return f"{said} The class predicted would change for {changed} of {len(then)}."
-    known = class_names(net, names)
+    known = classes_said(net, names)
     if then[0] == now[0]:
         return f"{said} The class predicted would still be {known[int(then[0])]}."
     return f"{said} The class predicted would be {known[int(now[0])]} instead of {known[int(then[0])]}."

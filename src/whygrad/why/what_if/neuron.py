@@ -23,13 +23,14 @@ from whygrad.answers.expression import (
     Symbol,
     Words,
 )
+from whygrad.answers.formatting import Share, cell
 from whygrad.answers.formatting import share as written_share
 from whygrad.answers.names import AS_IT_IS, Names, Ref, check_layer, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
 from whygrad.nn import Array, Network, Parameters, Trace, dense, example_costs
 from whygrad.why import rounding, symbols
-from whygrad.why.choosing import class_names, classes, classifies
+from whygrad.why.choosing import classes, classes_said, classifies
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.passing import forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown, shown_apart
@@ -215,7 +216,7 @@ def _terms(context: Context, rise: Array, top: int) -> tuple[tuple[Term, ...], f
     parts = s * rise
     if classifies(context.net) and context.n > 1:
         which = classes(context.y)
-        named = enumerate(class_names(context.net, context.names))
+        named = enumerate(classes_said(context.net, context.names))
         found = [(name, parts[which == c]) for c, name in named]
         return tuple(
             Term(f"examples of {name}", float(of.sum())) for name, of in found if len(of)
@@ -269,7 +270,7 @@ def _examples(context: Context, l: int, j: int, strongest: Array, active: Array)
     net, names, a = context.net, context.names, context.trace.a[-1][strongest]
     y = context.y[strongest]
     if classifies(net):
-        known = class_names(net, names)
+        known = classes_said(net, names)
         true, said = ([known[c] for c in classes(of)] for of in (y, a))
     else:
         true, said = ([_numbers(context, row) for row in of] for of in (y, a))
@@ -300,8 +301,7 @@ def _effects(context: Context, l: int, j: int, effects: dict[str, Array], active
     first = s @ (active[:, None] * effects["slopes"])
     means = [s @ effects["effect_z"], first, s @ effects["effect_a"], s @ effects["slopes"]]
     rows = tuple(
-        (name, *(float(mean[m]) for mean in means))
-        for m, name in enumerate(names.layer(net, net.L))
+        (name, *(float(mean[m]) for mean in means)) for m, name in enumerate(names.said(net, net.L))
     )
     columns = ("output", "adds to z", "first order", "adds to a", "mean ∂z/∂a")
     title = f"What {names.of(net, l, j)} does to each output, {over(context.n)}"
@@ -311,7 +311,7 @@ def _effects(context: Context, l: int, j: int, effects: dict[str, Array], active
 def _worth(
     context: Context, value: float, what: str, before: float | None, after: float | None
 ) -> Table:
-    change = None if before is None or after is None else after - before
+    change = None if before is None or after is None else type(before)(after - before)
     rows = (("cost", context.cost, context.cost + value, value), (what, before, after, change))
     return Table("The network without it", ("", "with", "without", "change"), rows)
 
@@ -348,11 +348,10 @@ def _purpose(
     what, before, after = scores
     score = ""
     if before is not None and after is not None:
-        way = (
-            "go from {} to {}".format(*shown_apart(before, after))
-            if before != after
-            else f"stay {shown(before)}"
-        )
+        told = cell(before), cell(after)
+        if before != after and told[0] == told[1]:
+            told = shown_apart(before, after)
+        way = f"go from {told[0]} to {told[1]}" if before != after else f"stay {told[0]}"
         score = f" and {what} {way}"
     return f"{said}. Without it {cost}{score}."
 
@@ -434,7 +433,7 @@ def _score(context: Context, a: Array) -> tuple[str, float | None]:
     """Return the accuracy where the outputs stand for classes, else R²; None where it says nothing."""
     s, y = context.s / context.S, context.y
     if classifies(context.net):
-        return "accuracy", float(s @ (classes(a) == classes(y)))
+        return "accuracy", Share(s @ (classes(a) == classes(y)))
     spread = float(s @ ((y - s @ y) ** 2).sum(axis=1))
     if spread == 0:
         return "R²", None

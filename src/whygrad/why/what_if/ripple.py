@@ -29,7 +29,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask
-from whygrad.why.symbols import over, shown
+from whygrad.why.symbols import over, shown, shown_apart, signed
 from whygrad.why.what_if.perturbation import Perturbation, kinked
 
 REACH = 2  # times `by`, to either side: how far the curve goes
@@ -205,7 +205,7 @@ def _step(by: Any) -> float:
 def _terms(moved: Perturbation, by: float, through: Array) -> tuple[Term, ...]:
     """Return the first order of ΔC by output, and the penalties' part."""
     context, L = moved.context, moved.context.net.L
-    outputs = context.names.layer(context.net, L)
+    outputs = context.names.said(context.net, L)
     terms = [
         Term(f"through {name}", float(value), part=Ref(L, m).part)
         for m, (name, value) in enumerate(zip(outputs, through, strict=True))
@@ -246,7 +246,9 @@ def _tables(
         units = moved.units(l)
         sizes = s @ abs(da[l])
         order = np.argsort(-sizes, kind="stable")[:top]
-        means = [s @ change[l] for change in (dz, dz1, da, da1)] + [s @ abs(da[l] - da1[l])]
+        gap = s @ abs(da[l] - da1[l])
+        gap = np.where(gap <= ROUNDING * sizes, 0.0, gap)  # what rounding leaves is none
+        means = [s @ change[l] for change in (dz, dz1, da, da1)] + [gap]
         rows = [(names.of(net, l, units[c]), *(float(mean[c]) for mean in means)) for c in order]
         parts = tuple(Ref(l, units[c]).part for c in order)
         title = f"What moves in layer {l}" + ("" if l < net.L else ", the output")
@@ -311,14 +313,15 @@ def _words(moved: Perturbation, by: float, value: float, first: float, flips: Ar
     context, ref = moved.context, moved.ref
     C = context.cost
     verb = "falls" if value < 0 else "rises"
-    answer = f"The cost {verb} from {C:.6g} to {C + value:.6g}, by {shown(abs(value))}, {over(context.n)}"
+    before, after = shown_apart(C, C + value)
+    answer = f"The cost {verb} from {before} to {after}, by {shown(abs(value))}, {over(context.n)}"
     if value == 0:
-        answer = f"The cost stays at {C:.6g} {over(context.n)}"
+        answer = f"The cost stays at {shown(C)} {over(context.n)}"
     if ref.layer:
         answer += f", as the weight goes from {shown(moved.value)} to {shown(moved.value + by)}"
         if ref.from_ == "bias":
             answer = answer.replace("as the weight", "as the bias")
-    answer += f". First order says {first:+.3g}"
+    answer += f". First order says {signed(first)}"
     near = abs(value - first) <= ROUNDING * max(abs(value), abs(first))
     answer += ", and is right." if near else f", {shown(abs(value - first))} off."
     return answer + _flipped(moved, flips)

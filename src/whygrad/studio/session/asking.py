@@ -1,60 +1,61 @@
-"""A diagnosis under way: it takes half a minute or more, tells what it tries, and can be broken off."""
+"""A question under way that takes seconds or minutes: how far it has come, and how it is broken off."""
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 from whygrad.answers.explanation import Explanation
 from whygrad.errors import InputError
 from whygrad.plan import Adam, Plan
-from whygrad.studio.session.subject import Subject
 from whygrad.training import ended
 
 FORKED = {"learning_rate", "optimizer", "l1", "l2", "batch_size", "epochs"}
-NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
-BROKEN_OFF = "broken off before anything was tried: ask again for an answer"
+CANCELLED = "stopped before there was an answer: ask again for one"
 
 
-class Diagnosing:
-    """One diagnosis, computed by the thread that asks for its `answer`; all else may be asked by any.
+class Asking:
+    """One question, answered by the thread that asks for its `answer`; all else may be asked by any.
 
     Attributes
     ----------
     stage : str
-        What is tried now, in words.
+        What is done now, in words.
+    part : float or None
+        How much of that is done, from 0 to 1; None where nobody knows.
     """
 
     def __init__(self) -> None:
-        self.stage = "it is trained as it stands"
+        self.stage = "beginning"
+        self.part: float | None = None
         self._end = threading.Event()
 
     def cancel(self) -> None:
-        """Break it off, as Ctrl-C does: what was found by then is the answer."""
+        """Break it off, as Ctrl-C does: trainings end, and what walks through one stops where it is."""
         self._end.set()
 
-    def answer(self, subject: Subject) -> Explanation:
-        """Return why the training of a run does not learn.
+    def answer(self, work: Callable[[Callable[[object], None]], Explanation]) -> Explanation:
+        """Return what `work` returns, which is given whom to tell its stages.
 
         Raises
         ------
         InputError
-            Where there is no run, where its data are gone, and where it was broken off too early.
+            Where the question cannot be answered, and where it was broken off too early.
         """
-        if subject.run is None:
-            raise InputError(NO_TRAINING)
-        if subject.notice:
-            raise InputError(subject.notice)
         before = ended.set(self._end)
         try:
-            return subject.why.learning(progress=self.take_note)
+            return work(self.take_note)
         except KeyboardInterrupt:
-            raise InputError(BROKEN_OFF) from None
+            raise InputError(CANCELLED) from None
         finally:
             ended.reset(before)
 
     def take_note(self, stage: object) -> None:
-        """Take note of a stage."""
-        self.stage = str(stage)
+        """Take note of a stage; of one that counts its steps nothing more is done once it is broken off."""
+        self.stage, count = str(stage), getattr(stage, "count", None)
+        self.part = getattr(stage, "done", 0) / count if count else None
+        if count is not None and self._end.is_set():
+            raise KeyboardInterrupt
 
 
 def fork_changes(plan: Plan, found: Explanation | None) -> dict[str, Any]:
