@@ -36,6 +36,8 @@ GOALS = [
     ("D", ("D sgd", "D adam"), (), 1.3),
     ("E", ("E",), (), 2.0),
 ]
+# What a frame of the stage may take of the main thread, in ms.
+LIMITS = {"spirals": 16.0, "ten thousand": 16.0, "digits": 16.0, "mnist": 50.0}
 # And the share of the cores' own peak.
 SHARES = dict.fromkeys(("C sgd", "C sigmoid", "C adam", "D sgd", "D adam"), 0.7)
 # The lead over the best peer on networks for tables: over all of them, and on each.
@@ -413,6 +415,34 @@ def large() -> str:
     return f"{circumstances('large_tables')}\n\n{table(head, lines)}"
 
 
+def stage() -> str:
+    """Frames of the stage by what a hand does, and its start."""
+    found = kept("stage", {})
+    lines = [
+        (
+            f"{name}, {about['parameters']:,} parameters",
+            what,
+            *(f"{of['work'][size]:.1f}" for size in ("median ms", "p95 ms", "largest ms")),
+            f"{LIMITS[name]:.0f}: {verdict(LIMITS[name], of['work']['p95 ms'])}",
+        )
+        for name, about in found.items()
+        if name in LIMITS
+        for what, of in about.items()
+        if isinstance(of, dict)
+    ]
+    begun = ", ".join(
+        f"{what} {about['median']:g}"
+        for what, about in found.get("starts", {}).items()
+        if isinstance(about, dict)
+    )
+    loads = [about["load"] for about in found.values()]
+    head = "network|what the hand does|median ms|95 % within|at most|bar, of 95 %"
+    return (
+        f"{circumstances('stage')} The machine was busy, with {min(loads):g} to {max(loads):g} processes that "
+        f"wanted its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine: {begun}."
+    )
+
+
 def behind() -> str:
     """The tables on which a linear model or scikit-learn's MLP is ahead of the recipe, by common seeds."""
     lines = []
@@ -483,7 +513,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "products": products,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
-    "large": large, "behind": behind, "few rows": few_rows,
+    "large": large, "behind": behind, "few rows": few_rows, "stage": stage,
 }  # fmt: skip
 
 

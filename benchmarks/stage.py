@@ -39,20 +39,20 @@ from whygrad.nn import count as parameter_count  # noqa: E402
 from whygrad.pipeline.fit import find  # noqa: E402
 from whygrad.pipeline.settings import Settings  # noqa: E402
 from whygrad.record import open_run  # noqa: E402
+from whygrad.record.files import snapshots  # noqa: E402
 from whygrad.record.rows import record_table  # noqa: E402
 
 WIDTH, HEIGHT = 1600, 1000
-LIMITS = {"spirals": 16.0, "ten thousand": 16.0, "digits": 16.0, "mnist": 50.0}  # ms a frame
 CASES: dict[str, tuple[str, Settings]] = {
     "spirals": ("spirals", Settings(hidden=(8, 8), epochs=60)),
     "ten thousand": ("spirals", Settings(hidden=(96, 96), epochs=20)),
     "digits": ("digits", Settings(hidden=(30,), epochs=10)),
-    "mnist": ("mnist", Settings(hidden=(100,), epochs=1)),
+    "mnist": ("mnist", Settings(hidden=(100,), epochs=3)),
 }
 FRAME = 1 / 60
 SAME = 1e-6  # of the largest number
 TRACED = ["devtools.timeline", "disabled-by-default-devtools.timeline"]
-STARTS = 5
+STARTS = 3
 
 
 # ── the browser's own tracing ──
@@ -299,6 +299,72 @@ def measure(page: Any, start: Any, folder: Path, name: str, frames: int) -> dict
     return found
 
 
+# ── start-up ──
+
+
+MOVES = """
+const {shown} = window.wgStudio ?? {};
+return Boolean(shown && shown.recording.steps.at(-1) > 0 && shown.store.get().step > 0);
+"""
+WHY = """
+const why = [...document.querySelectorAll(".st-sheet button")].find((one) => one.innerText === "Why?");
+const {x, y, width, height} = why?.getBoundingClientRect() ?? {};
+return width ? [x + width / 2, y + height / 2] : null;
+"""
+ANSWER = "return (document.querySelector('.wg-answer-box')?.innerText ?? '').includes('∂')"
+
+
+def begin(page: Any, start: Any, folder: Path) -> dict[str, float]:
+    """Return of one start how long what takes, in seconds from the beginning of the process."""
+    page.driver.get("about:blank")
+    run = page.driver.execute_script
+    began = time.perf_counter()
+    found = {}
+
+    def wait(script: str, name: str, *about: Any) -> Any:
+        shown = window.wait_for(lambda: run(script, *about), name)
+        found[name] = time.perf_counter() - began
+        return shown
+
+    studio = start(folder)
+    found["its address is told"] = time.perf_counter() - began
+    page.tell("Page.navigate", url=studio.url)
+    wait(SHOWN, "a first picture")
+    wait(MOVES, "a picture that moves")
+    found["processor's time of the server until then"] = processor_time(studio.process.pid)
+    hand, clicks = Hand(devtools(page)[1], 1), [run(PLACES)["weight"], None]
+    for i in range(len(clicks)):
+        at = clicks[i] or wait(WHY, "the weight's sheet")
+        hand.move([at])
+    wait(ANSWER, "why is answered")
+    found["clicks"] = len(clicks)
+    studio.end()
+    return found
+
+
+def processor_time(number: int) -> float:
+    """Return the seconds that a process has taken of the processor."""
+    words = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def starts(page: Any, start: Any) -> dict[str, Any]:
+    """Return the medians and the least of several starts."""
+    found = []
+    for _ in range(STARTS + 1):  # the first does not count: what it reads is on the disk still
+        with tempfile.TemporaryDirectory() as name:
+            found.append(begin(page, start, Path(name)))
+        print(found[-1], flush=True)
+    return {
+        name: {
+            "median": round(float(np.median(values)), 2),
+            "least": round(min(values), 2),
+        }
+        for name in found[0]
+        if (values := [one[name] for one in found[1:]])
+    }
+
+
 def told(frames: list[dict[str, float]]) -> dict[str, Any]:
     """Return frames in numbers."""
     found: dict[str, Any] = {"frames": len(frames)}
@@ -316,17 +382,21 @@ def main() -> None:
     """Measure all cases and keep the figures."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--frames", type=int, default=120)
-    parser.add_argument("--only", choices=CASES)
+    parser.add_argument("--only", choices=[*CASES, "starts"])
     parser.add_argument("--trial", action="store_true", help="keep no figures")
     asked = parser.parse_args()
-    figures: dict[str, Any] = {"load before": round(os.getloadavg()[0], 2)}
+    figures: dict[str, Any] = {}
     with ExitStack() as stack:
         start = stack.enter_context(studios())
         page = stack.enter_context(at_the_stage())
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        for name in [asked.only] if asked.only else CASES:
-            figures[name] = measure(page, start, folder, name, asked.frames)
-    figures["load after"] = round(os.getloadavg()[0], 2)
+        snapshots.SPACING = 0.1  # seconds, as the studio records
+        for name in [asked.only] if asked.only else ["starts", *CASES]:
+            if name == "starts":
+                figures[name] = starts(page, start)
+            else:
+                figures[name] = measure(page, start, folder, name, asked.frames)
+            figures[name]["load"] = round(os.getloadavg()[0], 1)
     keep("stage", kept("stage", {}) | figures, asked.trial)
 
 

@@ -127,7 +127,7 @@ def test_a_run_that_diverged_says_so_and_offers_a_fork_with_a_smaller_rate(tmp_p
 
 @pytest.mark.parametrize(
     "path",
-    ["browser/../feed.py", "browser/", "browser/nothing.js", "..", "", "states", "header", "x/y"],
+    ["browser/stage.js", "../feed.py", "..", "", "states", "header", "x/y"],
 )
 def test_there_is_nothing_else(run, tmp_path, path):
     assert Feed(Session(tmp_path, run)).answer(path, {"from": "9999999"}) is None

@@ -73,6 +73,8 @@ class Stage:
         )
 
 
+CURVE = "const {{recording}} = window.wgStudio.shown, {{at, cost}} = {}; return [at, cost]"
+BEST = "return document.querySelector('.st-best').innerText"
 ANSWER = "return document.querySelector('.wg-answer-box')?.innerText ?? ''"
 A_WEIGHT = """
 const {stage, recording} = window.wgStudio?.shown ?? {};
@@ -290,14 +292,39 @@ def test_a_weight_dragged_by_hand_is_what_a_fork_trains_on_from(person, xor_run,
     stage.run_script(
         "window.wgStudio.shown.store.set({step: 10, edits: {0: 2.5}, hand: 'adjust', playing: false})"
     )
+    costs = stage.run_script(CURVE.format("recording.header.curves"))
     stage.press("Train on from here")
     stage.until(lambda now: now["run"] == "xor-fork.run", "the fork")
     wait_for(lambda: open_run(tmp_path / "xor-fork.run").stopped, "its end")
+    assert stage.run_script(CURVE.format("recording.header.beside")) == costs
+    wait_for(
+        lambda: "dotted: xor " in stage.run_script(BEST), "the curve of before, beside the fork's"
+    )
     fork = open_run(tmp_path / "xor-fork.run")
     assert fork.start == 10
     expected = open_run(xor_run).state(10).theta.copy()
     expected[0] = 2.5
     assert (fork.state(10).theta == expected).all()
+
+
+@pytest.mark.filterwarnings("ignore::whygrad.DivergenceWarning")
+def test_the_cure_of_a_diverged_run_is_one_button_and_both_curves_are_on_the_stage(
+    person, tmp_path
+):
+    net = wg.Network(1, [wg.Dense(1)])
+    given = {"optimizer": wg.SGD(4.0), "epochs": 700, "record": tmp_path / "a.run"}
+    wg.train(net, [[0.3], [0.6]], [[1.0], [3.0]], **given)
+    stage = person("a.run")
+    stage.until(lambda now: now["all"], "all states")
+    costs = stage.run_script(CURVE.format("recording.header.curves"))
+    stage.press("Fork with η = 0.4")
+    stage.until(lambda now: now["run"] == "a-fork.run" and now["last"] == 700, "the cured run")
+    assert stage.run_script(CURVE.format("recording.header.beside")) == costs
+    wait_for(lambda: "dotted: a " in stage.run_script(BEST), "both curves")
+    cured = stage.run_script(CURVE.format("recording.header.curves"))[1]
+    assert cured[-1] < cured[0] < max(filter(None, costs[1]))
+    stage.browser.screenshot("cured")
+    assert stage.browser.complaints() == []
 
 
 def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, xor_run, tmp_path):

@@ -34,13 +34,15 @@ export function scoreWritten(name, value) {
   return name === "accuracy" ? percent(value) : said(value);
 }
 
-function chartsOf(curves) {
+// `beside`: the curves of the run that this one was forked from.
+function chartsOf(curves, beside) {
   const name = curves.score_name || "score";
+  const other = (of) => (beside ? { name: beside.name, at: beside.at, values: beside[`validation_${of}`] ?? beside[of] ?? [] } : null);
   const made = [{ title: "cost", training: curves.cost, validation: curves.validation_cost, better: "lower",
-    written: (value) => said(value) }];
+    beside: other("cost"), written: (value) => said(value) }];
   if ((curves.score ?? curves.validation_score)?.some((value) => value !== null))
     made.push({ title: name, training: curves.score, validation: curves.validation_score, better: "higher",
-      written: (value) => scoreWritten(name, value) });
+      beside: other("score"), written: (value) => scoreWritten(name, value) });
   return made;
 }
 
@@ -81,7 +83,7 @@ class CurveChart {
   }
 
   draw(curves, step, last, colours) {
-    const { training, validation, better, written } = this.about;
+    const { training, validation, better, written, beside } = this.about;
     const shown = [curves.at.length, step, last, colours, this.size];
     if (this.size && shown.every((one, i) => one === this.shown[i])) return;
     const standing = ["validation", "training"].map((part) => {
@@ -91,7 +93,8 @@ class CurveChart {
     const trained = standing.find((one) => one.part === "training"), held = standing.find((one) => one.part === "validation");
     write(this.now, standing.length ? written((trained ?? held).now) : "–");
     const judged = held ?? trained;
-    const parts = [held && trained ? `validation ${written(held.now)}` : "", judged ? `best ${written(judged.best)} at step ${said(judged.at)}` : ""];
+    const other = beside && standingAt(beside.at, beside.values, step, better === "higher");
+    const parts = [other ? `dotted: ${beside.name} ${written(other.now)}` : "", held && trained ? `validation ${written(held.now)}` : "", judged ? `best ${written(judged.best)} at step ${said(judged.at)}` : ""];
     write(this.best, parts.filter(Boolean).join(" · "));
     this.canvas.setAttribute("aria-label", `${this.about.title}: ${this.now.textContent} in training${held ? ", " : ""}${this.best.textContent}`);
     this.size ??= [this.canvas.clientWidth, this.canvas.clientHeight]; // to ask in every frame would lay the page out anew
@@ -99,16 +102,16 @@ class CurveChart {
     if (!width) return;
     this.shown = [...shown.slice(0, -1), this.size];
     const ctx = clearCanvas(this.canvas, width, height, true);
-    const to = scaleOf([training, validation], better);
+    const to = scaleOf([training, validation, beside?.values], better);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
-    const line = (values, until, alpha, wide, dash) => {
+    const line = (values, until, alpha, wide, dash, places = curves.at) => {
       ctx.beginPath();
       let begun = false;
-      for (let i = 0; i < curves.at.length && curves.at[i] <= until; i++) {
+      for (let i = 0; i < places.length && places[i] <= until; i++) {
         const value = values?.[i];
         if (value === null || value === undefined || !Number.isFinite(value)) continue;
-        if (begun) ctx.lineTo(x(curves.at[i]), y(value));
-        else ctx.moveTo(x(curves.at[i]), y(value));
+        if (begun) ctx.lineTo(x(places[i]), y(value));
+        else ctx.moveTo(x(places[i]), y(value));
         begun = true;
       }
       ctx.globalAlpha = alpha;
@@ -126,6 +129,7 @@ class CurveChart {
     ctx.stroke();
     ctx.strokeStyle = colours.ink;
     const thick = height < 46 ? 2.5 : 4;
+    if (beside) line(beside.values, last, 0.8, thick / 3, [1, 3], beside.at);
     line(training, last, 0.16, thick, []);
     line(training, step, 0.34, thick, []);
     line(validation, last, 0.3, thick / 3, [4, 3]);
@@ -168,11 +172,11 @@ function iconOf(name) {
 export function mountStrip(recording, store, steered = null) {
   const header = recording.header;
   const goTo = (index) => store.set({ step: Math.max(0, Math.min(header.steps.length - 1, index)), playing: false });
-  const lastStep = () => header.steps.at(-1) || 1;
+  const lastStep = () => Math.max(header.steps.at(-1), header.beside?.at.at(-1) ?? 0) || 1;
   const curves = h("div", { class: "st-curves" });
   let charts = [];
   const build = () => {
-    charts = chartsOf(header.curves).map((about) => new CurveChart(about, (share) => goTo(nearestStep(header.steps, share * lastStep()))));
+    charts = chartsOf(header.curves, header.beside).map((about) => new CurveChart(about, (share) => goTo(nearestStep(header.steps, share * lastStep()))));
     curves.replaceChildren(...charts.map((one) => one.node));
   };
   build();

@@ -3,7 +3,6 @@
     header.json              network, names, examples, the steps there are, and what each comes to
     news.json?after=100      of the steps from the 100th on the same, and how the training is doing
     states?from=100&to=200   their parameters, float32
-    browser/stage.js         a module of the stage
     example?part=test&row=7  an example that the header does not carry
     picture.svg              the network as a still drawing, where there can be no stage
 
@@ -48,8 +47,6 @@ AT_ONCE = 40  # states that a training adds between two looks, where they can be
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
 
 BYTES = "application/octet-stream"
-BROWSER = Path(__file__).parent.parent / "browser"
-KINDS = {".js": "text/javascript", ".css": "text/css"}
 
 
 class Feed:
@@ -62,13 +59,13 @@ class Feed:
         self._thinned = 0
         self._about: dict[str, Any] = {}
         self._parts: dict[str, Part] = {}
+        self._run: Path | None = None  # that the frames are of
+        self._beside: dict[Path, dict[str, Any]] = {}  # the curves of the run that was shown before
         self.frames: list[Frame] = []
         self.states: list[Array] = []
 
     def answer(self, path: str, query: Mapping[str, str]) -> tuple[str, bytes] | None:
         """Return kind and content of what a path names, None where there is nothing."""
-        if path.startswith("browser/"):
-            return _module(path.removeprefix("browser/"))
         with self._lock:
             if path == "header.json":
                 return _json(self._header())
@@ -135,6 +132,7 @@ class Feed:
         """Take what is shown now, with the states that it has."""
         subject = self.session.subject()
         opened_run = self.session.opened_run
+        self._keep_beside()
         several = None if subject.run is None else subject.run.manifest["data"].get("several")
         self._parts = {name: _part(rows, several) for name, rows in subject.parts.items()}
         config = self.session.config
@@ -150,6 +148,8 @@ class Feed:
         )
         if about["examples"] is not None:
             about["examples"]["sizes"] = {name: len(part) for name, part in self._parts.items()}
+        about["beside"] = next(iter(self._beside.values()), None)
+        self._run = None if opened_run is None else opened_run.path
         self._about, self.frames, self.states, self._thinned = about, [], [], 0
         if opened_run is None:
             self._add(subject, subject.state)
@@ -157,6 +157,15 @@ class Feed:
         most = self._most()
         for state in _known(opened_run, subject, most):
             self._add(subject, state)
+
+    def _keep_beside(self) -> None:
+        """Keep the curves of the run that was shown where it stays beside the next, as beside its fork."""
+        others = {one.path for one in self.session.others}
+        if self._run in others:
+            curves = with_frames(self._about, self.frames)["curves"]
+            self._beside = {self._run: curves | {"name": self._run.stem}}
+        elif self._beside.keys().isdisjoint(others):
+            self._beside = {}
 
     def _go_on(self, opened_run: OpenedRun) -> None:
         """Add what the training has come to since."""
@@ -182,12 +191,6 @@ class Feed:
 
 def _json(found: Any) -> tuple[str, bytes]:
     return "application/json", as_json(found).encode()
-
-
-def _module(name: str) -> tuple[str, bytes] | None:
-    found = {one.name: one for one in BROWSER.iterdir()}.get(name)
-    kind = None if found is None else KINDS.get(found.suffix)
-    return None if found is None or kind is None else (kind, found.read_bytes())
 
 
 def _whole(text: str | None) -> int:
