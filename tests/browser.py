@@ -97,9 +97,9 @@ class Served:
         return line.split()[4]
 
     @property
-    def drawing(self):
-        """The address of the drawing with panels beside it, where nothing starts by itself."""
-        return f"{self.url}#view=drawing"
+    def still(self):
+        """The address of the first step, where nothing starts by itself."""
+        return f"{self.url}#step=0"
 
     @property
     def origin(self):

@@ -30,8 +30,6 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import title_of, written
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, Rows, alone, overview
-from whygrad.studio.story.motion import frames
-from whygrad.studio.story.phrases import percent
 from whygrad.why import blame, influence, ledger, neuron, prediction
 from whygrad.why.bound import Why
 from whygrad.why.symbols import shown
@@ -357,7 +355,6 @@ def test_no_share_is_rounded_to_all_or_to_none():
     assert (share(0.9999), share(1.0), share(1e-9)) == (
         "more than 99.9%", "100.0%", "less than 0.1%",
     )  # fmt: skip
-    assert percent(0.99999) == "more than 99.9 %" and percent(1) == "100 %"
 
 
 def test_a_score_is_called_what_it_is(tmp_path, here):
@@ -370,57 +367,7 @@ def test_a_score_is_called_what_it_is(tmp_path, here):
     assert "R² of the validation rows" in said and "accuracy of the validation rows" not in said
 
 
-# ── slow motion ──────────────────────────────────────────────────────────────────────────────────────
-
-
-def again(rule, X, Y, example=0, **options):
-    """The last frame of a step after which this example is worse off."""
-    net = wg.Network(1, [wg.Dense(1, "identity")])
-    told = frames(
-        net, net.init(W=[None, [[1.0]]]), X, Y, example=example, optimizer=rule, **options
-    )
-    assert told[-1].title == "The exam again: a worse grade"
-    return told[-1].words
-
-
-def test_slow_motion_names_what_pulled_the_step_and_nothing_else():
-    other = again(wg.SGD(0.1), [[1.0], [1.0]], [[0.9], [3.0]])
-    assert "the other exams of the step pull as well" in other
-    assert "penalt" not in other and "memory" not in other
-    held = again(wg.SGD(0.1), [[1.0], [1.0]], [[0.9], [3.0]], l2=0.01)
-    assert "the other exams of the step and the penalty on large weights pull as well" in held
-    after = wg.Parameters((1, 1), np.array([1.2, 0.0]))
-    carried = again(wg.SGD(0.1, momentum=0.9), [[1.0]], [[0.9]], after=after)
-    assert "the optimizer's memory of earlier steps pulls as well" in carried
-    assert "penalt" not in carried
-    decayed = again(wg.SGD(1e-9), [[1.0]], [[1.1]], after=wg.Parameters((1, 1), np.array([0.9, 0])),
-                    decay=0.1)  # fmt: skip
-    assert "the decay of all weights pulls as well" in decayed
-
-
-def test_a_unit_whose_slope_falls_is_not_said_to_have_said_too_much():
-    """silu falls below z = −1.28: there a smaller z means a larger a."""
-    net = wg.Network(1, [wg.Dense(1, "silu"), wg.Dense(1, "identity")])
-    theta = net.init(W=[None, [[1.0]], [[1.0]]])
-    told = frames(net, theta, [[-3.0]], [[-1.0]], optimizer="sgd")
-    hidden = next(frame for frame in told if frame.title == "Who is to blame? The hidden unit")
-    delta = hidden.picture.units[1][0]
-    assert delta < 0 and "it should have had a higher z" in hidden.words
-
-
-def test_slow_motion_counts_a_miss_in_the_units_of_the_target():
-    names = Names(("size",), ("price",), scales=((100.0, 20.0),), target=(30000.0, 9000.0))
-    net = wg.Network(1, [wg.Dense(1, "identity")])
-    told = frames(
-        net, net.init(W=[None, [[1.0]]]), [[0.5]], [[1.5]], names=names, optimizer="sgd",
-        own=lambda a: f"{a * 9000 + 30000:,.0f} price", scales=names.scales,
-    )  # fmt: skip
-    words = " ".join(frame.words for frame in told)
-    assert "price said 34,500 price where 43,500 price was right: 9,000 too little" in words
-    assert "Inside the network that is 1." in words
-    assert "it says 0.5 spreads from its mean" in words
-    assert told[0].picture.names[-1] == ("y = 43,500: price",)
-    assert told[0].picture.unit_meaning == "input, columns standardised"
+# ── the studio ───────────────────────────────────────────────────────────────────────────────────────
 
 
 def test_the_studio_knows_the_training_rows_of_a_table_before_it_trains(folder):
@@ -490,8 +437,8 @@ def test_long_equations_of_an_answer_go_on_in_further_rows():
 
 def test_a_folded_section_has_a_triangle_and_no_equation_is_cut(browser, served, folder):
     studio = served(folder, "price.run")
-    browser.open(studio.drawing)
-    browser.by_role("tab", "Why").click()
+    browser.open(studio.still)
+    browser.by_role("button", "Why").click()
     browser.has("Why is price")
     of = (
         "[...document.querySelectorAll('.wg-answer summary')].map(e => getComputedStyle(e).display)"

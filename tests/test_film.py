@@ -1,6 +1,7 @@
 """A film is one file that plays without a server: right numbers, no request, no markup, and small."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -49,9 +50,7 @@ def hostile(folder):
 
 @pytest.fixture(scope="module")
 def film(xor):
-    path = xor.with_suffix(".html")
-    wg.film(xor, path)
-    return path
+    return wg.film(xor, xor.with_suffix(".html"))
 
 
 FILM = "document.getElementById('whygrad-film').film"
@@ -136,6 +135,19 @@ def test_where_float32_has_no_room_states_are_halves_and_the_film_is_as_small_as
     assert (states[-1] == last.astype(np.float16)).all()
     apart = np.diff(header["steps"])
     assert header["steps"][0] == 0 and header["steps"][-1] == 80 and len(set(apart[:-1])) == 1
+
+
+@pytest.mark.data
+@pytest.mark.skipif("WHYGRAD_LONG" not in os.environ, reason="takes a minute: make test-long")
+def test_a_film_of_mnist_has_six_megabytes_at_most_and_several_states_of_every_epoch(folder):
+    words = ["train", "mnist", "--hidden", "30", "--epochs", "30", "--no-comparison"]
+    path = folder / "mnist.run"
+    assert command([*words, "--run", str(path)]) == 0
+    run = wg.open_run(path)
+    assert run.net.sizes == (784, 30, 10) and len(run.history.epochs) == 30
+    film = wg.film(run, folder / "mnist.html")
+    header, _ = unpacked(film)
+    assert film.stat().st_size <= 6e6 and len(header["steps"]) >= 2 * 30
 
 
 def test_a_film_without_room_for_two_states_is_refused_and_nothing_is_written(xor, folder, capsys):

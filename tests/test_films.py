@@ -47,6 +47,8 @@ def test_a_film_shows_what_its_paragraph_says(name, tmp_path):
     assert CLAIMS[name](film.numbers), film.numbers
     assert film.run.step == len(film.run.costs) and film.run.history.stopped == "all epochs done"
     assert re.search(r"\d", film.said)
+    if name == "spirals":  # what mail and phone take without a thought
+        assert wg.film(film.run, tmp_path / "spirals.html").stat().st_size <= 1e6
 
 
 def test_every_film_has_its_place_on_the_page():

@@ -70,6 +70,7 @@ NAMES = [
     "hessian_times",
     "load",
     "open_run",
+    "stage",
     "studio",
     "suspect_labels",
     "to_torch",

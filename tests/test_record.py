@@ -591,6 +591,7 @@ def test_a_reader_follows_a_run_while_it_is_written_and_nobody_else_writes(path)
 
 
 def test_reports_that_follow_one_another_quickly_are_written_together(path, monkeypatch):
+    monkeypatch.undo()  # as it is outside these tests
     seen = []
     monkeypatch.setattr(recorder, "REST", 3600.0)
     monkeypatch.setattr(snapshots, "SPACING", 3600.0)
@@ -604,6 +605,7 @@ def test_reports_that_follow_one_another_quickly_are_written_together(path, monk
 
 def recorder_after_an_epoch(path, monkeypatch):
     """A recorder that has not begun, due to keep every state, and reports of ten more steps for it."""
+    monkeypatch.undo()  # which would wait for the thread that writes, from within it
     train(record=path, epochs=1)
     recorded = wg.open_run(path)
     plan, end = recorded.plan, recorded.state(STEPS)

@@ -15,12 +15,22 @@ from hypothesis import strategies as st
 import answers
 from whygrad.answers.draw.axes import axis, drawable
 from whygrad.answers.draw.drawing import Label, overlap, text_width
+from whygrad.answers.draw.network_layout import lay_out
 from whygrad.answers.draw.png import data_uri, ink, signed_ink
 from whygrad.answers.draw.svg import draw, picture_svg
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number, short, typeset
 from whygrad.answers.pictures import BarPicture, CurvePicture, ImagePicture, Line, NetworkPicture
 from whygrad.answers.widget.view import view
 from whygrad.errors import InputError
+
+
+def textbook(picture, seed=0):
+    """Return the picture with biases and targets."""
+    draws = np.random.default_rng(seed)
+    biases = (None, *(draws.normal(size=len(one)) for one in picture.units[1:]))
+    return replace(picture, biases=biases, targets=draws.normal(size=len(picture.units[-1])))
+
 
 SVG = "{http://www.w3.org/2000/svg}"
 IRIS = ("sepal length (cm)", "sepal width (cm)", "petal length (cm)", "petal width (cm)")
@@ -31,6 +41,8 @@ PICTURES = {
     "blame": answers.network((4, 8, 3), backwards=True, marked=("1:2",)),
     "a large network": answers.network((30, 512, 2048, 512, 10), marked=("2:77,300", "2:77")),
     "an image": answers.network((784, 100, 10), image=(28, 28), marked=("1:7,400", "1:3,10")),
+    "as in a textbook": textbook(answers.network((4, 8, 3), marked=("2:0,bias",))),
+    "an image as in a textbook": textbook(answers.network((64, 100, 10), image=(8, 8))),
     "a deep network": answers.network((3, *[5] * 12, 2)),
     "curves": answers.curves(),
     "lines alone": replace(answers.curves(), stacked=()),
@@ -133,9 +145,10 @@ def test_the_ring_of_a_unit_that_stands_out_meets_no_name_and_no_other_ring():
     called=st.lists(names, min_size=1, max_size=8),
     data=st.data(),
     backwards=st.booleans(),
+    whole=st.booleans(),
 )
 def test_random_networks_are_drawn_without_overlap_and_with_all_that_is_marked(
-    sizes, seed, called, data, backwards
+    sizes, seed, called, data, backwards, whole
 ):
     places = []
     for _ in range(data.draw(st.integers(0, 12))):
@@ -144,9 +157,49 @@ def test_random_networks_are_drawn_without_overlap_and_with_all_that_is_marked(
         k = data.draw(st.integers(0, sizes[l - 1] - 1))
         places.append(data.draw(st.sampled_from([f"{l}:{j}", f"{l}:{j},{k}", f"{l}:{j},bias"])))
     picture = answers.network(tuple(sizes), seed, tuple(places), backwards, names=tuple(called))
+    if whole:
+        picture = textbook(picture, seed)
     assert_no_text_upon_another(picture)
     drawn = {one.get("data-part") for one in parsed(picture).iter()}
-    assert {place.removesuffix(",bias") for place in places} <= drawn
+    assert {place if whole else place.removesuffix(",bias") for place in places} <= drawn
+
+
+def test_biases_are_the_weights_of_a_unit_that_is_always_1_and_targets_stand_beside_outputs():
+    plain = answers.network((3, 4, 2))
+    picture = replace(textbook(plain), marked=("1:2,bias",))
+    root = parsed(picture)
+    lines = {
+        one.get("data-part"): one
+        for one in root.iter(f"{SVG}g")
+        if "bias" in one.get("data-part", "")
+    }
+    assert set(lines) == {f"{l}:{j},bias" for l, n in ((1, 4), (2, 2)) for j in range(n)}
+    title = lines["1:2,bias"].find(f"{SVG}title").text
+    assert (
+        title == f"1 → {picture.names[1][2]}: bias {typeset(number(float(picture.biases[1][2])))}"
+    )
+    # As wide as their size beside the largest of the layer, weights and biases alike.
+    widths = {
+        part: float(one.findall(f"{SVG}path")[-1].get("stroke-width"))
+        for part, one in lines.items()
+    }
+    largest = max(abs(picture.edges[2]).max(), abs(picture.biases[2]).max())
+    for j in range(2):
+        wide = 0.6 + 5.4 * abs(picture.biases[2][j]) / largest
+        assert widths[f"2:{j},bias"] == pytest.approx(wide, abs=0.06)
+    ones = [one for one in root.iter(f"{SVG}g") if one.get("data-bias")]
+    lowest = [
+        max(y for (l, _), (_, y) in lay_out(picture).places.items() if l == m) for m in (0, 1)
+    ]
+    assert all(
+        float(one.find(f"{SVG}circle").get("cy")) > y + 20
+        for one, y in zip(ones, lowest, strict=True)
+    )
+    texts = ["".join(one.itertext()) for one in root.iter(f"{SVG}text")]
+    assert [text for text in texts if text.startswith("target")] == [
+        f"target {typeset(short(float(y)))}" for y in picture.targets
+    ]
+    assert "bias" not in picture_svg(plain)
 
 
 @settings(max_examples=40, deadline=None)

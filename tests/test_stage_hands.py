@@ -11,6 +11,7 @@ import whygrad as wg
 from browser import wait_for
 from test_stage_model import in_node
 from whygrad.answers.formatting import number, typeset
+from whygrad.plan import Clip, Plan
 from whygrad.studio.film.bundle import BROWSER
 from whygrad.studio.film.recording import network_of
 
@@ -459,3 +460,67 @@ def test_a_weight_opens_its_equation_its_course_and_its_ripple(show):
     shown.run("film.stage.closeSheet()")
     assert shown.state("part") == ""
     assert shown.state("ripple") is None
+
+
+# ── as training takes the step ───────────────────────────────────────────────────────────────────────
+
+
+TRAINED = """
+import { makeModel } from "FOLDER/model.js";
+import { masksAt } from "FOLDER/dropout.js";
+import { mathmlOf, passOf } from "FOLDER/equation.js";
+import { storyOf } from "FOLDER/story.js";
+let text = "";
+for await (const piece of process.stdin) text += piece;
+const plain = (one) => one && Array.from(one);
+const found = JSON.parse(text).map(({ header, theta, x, y, step, example, rate }) => {
+  const model = makeModel(header.network), masks = masksAt(header, step, example);
+  const pass = passOf(model, theta, x, y, header.network.cost, { masks, clip: header.batch.clip });
+  const { after, moments } = storyOf({ header, pass, rate });
+  return { masks: masks.map(plain), a: pass.a.map(plain), gradient: plain(pass.gradient), after: plain(after),
+    words: moments.map((one) => one.title + ": " + one.words).join(" "), equations: moments.map((one) => mathmlOf(one.equations)) };
+});
+process.stdout.write(JSON.stringify(found));
+"""  # noqa: E501
+CLIPS = (Clip(), Clip(norm=0.05), Clip(value=0.01), Clip(norm=0.05, value=0.04))
+
+
+def check_a_training_step(folder=BROWSER):
+    """Slow motion of steps with dropout and clipping, beside the reference engine."""
+    layers = [wg.Dense(9, "tanh", dropout=0.5), wg.Dense(6, "relu", dropout=0.2)]
+    net = wg.Network(3, [*layers, wg.Dense(2, "softmax")], "cross_entropy")
+    theta, x, y = net.init(seed=3), np.random.default_rng(4).normal(size=3), np.array([0.0, 1.0])
+    plan = Plan(net, wg.SGD(0.5), n=50, epochs=9, batch_size=10, seed=2**60 + 7)
+    cases = [(clip, *at) for clip in CLIPS for at in ((0, 0), (44, 49))]
+    given = {"theta": theta.flat.tolist(), "x": x.tolist(), "y": y.tolist(), "rate": 0.5}
+    header = {"network": network_of(net), "settings": {"seed": str(plan.seed)}, "penalties": {}}
+    sent = [
+        given | {"header": header | {"batch": {"clip": vars(clip)}}, "step": step, "example": row}
+        for clip, step, row in cases
+    ]
+    answers = in_node(TRAINED.replace("FOLDER", folder.as_uri()), sent)
+    for (clip, step, row), found in zip(cases, answers, strict=True):
+        masks = plan.masks(step, np.array([row]))
+        trace = wg.backward(net, theta, wg.forward(net, theta, x[None], masks), y[None])
+        gradient = wg.gradients(net, theta, trace).flat
+        bounded, scale = clip.shorten(gradient)
+        for layer in (1, 2):
+            assert found["masks"][layer] == pytest.approx(masks[layer][0].tolist(), rel=1e-6)
+            assert found["a"][layer] == pytest.approx(trace.a[layer][0].tolist(), rel=1e-6)
+        assert found["gradient"] == pytest.approx(gradient.tolist(), rel=1e-6, abs=1e-12)
+        assert found["after"] == pytest.approx((theta.flat - 0.5 * bounded).tolist(), rel=1e-6)
+        for values, size in (one for text in found["equations"] for one in sides_of(text)):
+            assert max(values) - min(values) <= 3e-3 * max(1, size)
+        left_out = int((masks[1] == 0).sum())
+        assert re.search(rf"{left_out} units? that dropout left out (is|are) not", found["words"])
+        shorter = bool(scale < 1 or (bounded != gradient).any())
+        assert ("The gradient is clipped" in found["words"]) == shorter
+
+
+def test_slow_motion_leaves_out_the_units_of_the_step_and_clips_as_training_does():
+    check_a_training_step()
+
+
+def test_a_planted_error_in_the_masks_is_seen(tmp_path):
+    with pytest.raises(AssertionError):
+        check_a_training_step(planted(tmp_path, "dropout.js", "30n", "29n"))

@@ -9,7 +9,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
 
-TABS = ("Data", "Network", "Curves", "Why", "Slow motion")
+PANELS = ("Data", "Runs", "Network", "Curves", "Why")
 
 # Text that is drawn, with its contrast to what lies behind it; what is switched off need not be read.
 CONTRASTS = """
@@ -53,9 +53,9 @@ return [...document.querySelectorAll('body *')].filter((e) => e.checkVisibility(
 """
 
 PLACES = """
-const box = (e) => { const b = e.getBoundingClientRect(); return [b.x, b.y, b.width].map(Math.round); };
-return Object.fromEntries([...document.querySelectorAll('.wg-unit')].map((e) =>
-  [e.dataset.part, box(e.querySelector('circle') || e)]));
+const {stage} = window.wgStudio?.shown ?? {};
+return stage?.layout && stage.layout.columns.map((column) => column.units.map((_, at) =>
+  [column.x, column.y(at)].map(Math.round)));
 """
 
 
@@ -73,9 +73,9 @@ def studio(served_to_all, run):
     return served_to_all(run.path.parent, run.path)
 
 
-def to_tab(browser, name):
-    browser.by_role("tab", name).click()
-    wait_for(lambda: browser.by_role("tab", name).get_attribute("aria-selected") == "true")
+def to_panel(browser, name):
+    browser.by_role("button", name).click()
+    browser.by_role("heading", name)
     settle(browser)
 
 
@@ -93,18 +93,17 @@ def settle(browser):
 
 
 def opened(browser, studio):
-    browser.open(studio.drawing)
-    browser.by_role("tab", "Why")
-    wait_for(lambda: browser.driver.execute_script(PLACES), "the drawing")
+    browser.open(studio.still)
+    wait_for(lambda: browser.driver.execute_script(PLACES), "the stage")
     settle(browser)
     return browser
 
 
-def click_on(browser, part):
-    """Click on a part of the drawing."""
-    script = """const part = document.querySelector(`.wg-network [data-part="${arguments[0]}"]`);
-      part.dispatchEvent(new MouseEvent('click', {bubbles: true}))"""
+def ask_of(browser, part):
+    """Click on a part of the network, and ask why."""
+    script = "window.wgStudio.shown.stage.choose(arguments[0])"
     browser.driver.execute_script(script, part)
+    browser.by_role("button", "Why?").click()
     settle(browser)
 
 
@@ -131,10 +130,10 @@ def nameless(browser):
 
 def test_every_control_has_a_name(studio, browser):
     opened(browser, studio)
-    for tab in TABS:
-        to_tab(browser, tab)
-        assert nameless(browser) == [], tab
-    click_on(browser, "2:1,0")
+    for panel in PANELS:
+        to_panel(browser, panel)
+        assert nameless(browser) == [], panel
+    ask_of(browser, "2:1,0")
     for question in ("Chain rule", "Paths", "Ripple", "Ledger"):
         browser.by_role("button", question).click()
         settle(browser)
@@ -146,85 +145,70 @@ def test_every_control_has_a_name(studio, browser):
 def test_all_that_is_written_can_be_read(studio, browser, dark):
     browser.dark(dark)
     opened(browser, studio)
-    for tab in TABS:
-        to_tab(browser, tab)
-        assert browser.driver.execute_script(CONTRASTS) == [], tab
+    for panel in PANELS:
+        to_panel(browser, panel)
+        assert browser.driver.execute_script(CONTRASTS) == [], panel
 
 
 def test_everything_is_reached_by_keyboard_and_seen_where_it_is(studio, browser):
     opened(browser, studio)
-    to_tab(browser, "Network")
+    to_panel(browser, "Network")
     reached, unseen = [], []
     seen = """const e = document.activeElement, around = (part) => e.closest(part);
       const ring = [e, around('.q-field__control'), around('.q-slider')?.querySelector('.q-slider__thumb')];
       return ring.some((one) => one && getComputedStyle(one).boxShadow !== 'none')
-        || around('.wg-network') !== null || around('.q-field--outlined.q-field--focused') !== null"""
+        || e === document.body || getComputedStyle(e).outlineStyle !== 'none'
+        || around('.q-field--outlined.q-field--focused') !== null"""
     browser.driver.execute_script("document.activeElement.blur()")
     while not reached or reached.count("Light or dark") < 2:
         browser.driver.switch_to.active_element.send_keys(Keys.TAB)
         reached.append(browser.driver.switch_to.active_element.accessible_name)
         if not browser.driver.execute_script(seen):
-            unseen.append(reached[-1])
+            unseen.append(
+                browser.driver.execute_script("return document.activeElement.outerHTML")[:300]
+            )
         assert len(reached) < 100
     assert unseen == []
     for name in (
-        *(
-            "Light or dark",
-            "Which part of the data",
-            "One example, a class, or all",
-            "The next example",
-        ),
-        *(
-            "Number of the example",
-            "weight",
-            "gradient",
-            "last update",
-            "More epochs",
-            "One step",
-            "One epoch",
-        ),
-        *("Speed", "Fork", "Reset", "Step of the training", "Network"),
+        *("Light or dark", "next example", "choose an example", "lines: weights", "Play"),
+        *("one step on", "One epoch", "speed", "What is wrong?", "Fork", "Reset"),
+        *("step of the training", "Network", "Fork with others …", "Close the panel"),
     ):
         assert name in reached
-    assert any(name.startswith("sepal length") for name in reached)  # from there by arrow keys
+    assert any(name.startswith("hidden 0") or "layer 1" in name for name in reached)
 
 
 def test_a_narrow_window_cuts_nothing_off(studio, narrow):
     opened(narrow, studio)
-    click_on(narrow, "1:2,0")
-    for tab in ("Why", *TABS):
-        to_tab(narrow, tab)
+    ask_of(narrow, "1:2,0")
+    for panel in PANELS:
+        if panel != "Why":
+            to_panel(narrow, panel)
         assert narrow.driver.execute_script("return document.documentElement.scrollWidth") <= 400
-        assert narrow.driver.execute_script(CUT) == [], tab
+        assert narrow.driver.execute_script(CUT) == [], panel
     assert narrow.complaints() == []
 
 
-def test_the_units_stay_where_they_are_whatever_is_looked_at(studio, browser):
+def test_a_panel_hides_nothing_of_the_stage_and_moves_nothing_while_it_is_open(studio, browser):
     opened(browser, studio)
+    alone = browser.driver.execute_script(PLACES)
+    to_panel(browser, "Network")
+    edge = "return document.querySelector('.wg-right').getBoundingClientRect().left"
+    stage = "return document.querySelector('.st-stage').getBoundingClientRect().right"
+    assert browser.driver.execute_script(stage) <= browser.driver.execute_script(edge)
     places = browser.driver.execute_script(PLACES)
-    assert len(places) == 4 + 6 + 5 + 3
-    for tab in TABS:
-        to_tab(browser, tab)
-        assert browser.driver.execute_script(PLACES) == places, tab
-    click_on(browser, "1:2,0")
-    for question in ("Chain rule", "Paths", "Ripple"):
-        browser.by_role("button", question).click()
-        settle(browser)
-        assert browser.driver.execute_script(PLACES) == places, question
-    to_tab(browser, "Slow motion")
-    for _ in range(4):
-        browser.by_role("button", "Next frame").click()
-        settle(browser)
-        assert browser.driver.execute_script(PLACES) == places
-    browser.by_role("button", "gradient").click()
+    for panel in ("Data", "Curves", "Why"):
+        to_panel(browser, panel)
+        assert browser.driver.execute_script(PLACES) == places, panel
+    browser.by_role("button", "Close the panel").click()
     settle(browser)
-    assert browser.driver.execute_script(PLACES) == places
+    assert browser.driver.execute_script(PLACES) == alone
 
 
 def test_the_units_stay_where_they_are_when_training_begins(served, browser, tmp_path):
     opened(browser, served(tmp_path))
     places = browser.driver.execute_script(PLACES)
-    browser.by_role("button", "One step").click()
+    browser.by_role("button", "one step on").click()
     browser.has("paused at step 1")
     settle(browser)
     assert browser.driver.execute_script(PLACES) == places

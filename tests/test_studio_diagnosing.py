@@ -68,8 +68,8 @@ def told(ask):
 
 
 def test_what_stands_out_of_a_run_is_told_with_the_network(folder):
-    assert opened(folder, "slow").subject().standing.startswith("the cost stands still at ")
-    assert opened(folder, "well").subject().standing == ""
+    assert opened(folder, "slow").standing().startswith("the cost stands still at ")
+    assert opened(folder, "well").standing() == ""
 
 
 @pytest.mark.filterwarnings("ignore::whygrad.DivergenceWarning")
@@ -204,7 +204,7 @@ def test_what_is_wrong_is_asked_and_stopped_on_the_page(served, browser, tmp_pat
     given = {"epochs": 1000, "batch_size": 1, "optimizer": wg.SGD(1e-9), "copy_data": True}
     wg.train(NET, X, Y, record=tmp_path / "slow.run", **given)
     studio = served(tmp_path, "slow.run")
-    browser.open(studio.drawing)
+    browser.open(studio.url)
     browser.has("the cost stands still at ")
     browser.by_role("button", "What is wrong?").click()
     wait_for(lambda: " compared" in browser.text(), "a first cure that was compared")

@@ -1,11 +1,14 @@
 """What the stage is sent: each state once, those of the run to the last bit of float32, nothing else."""
 
+import base64
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import whygrad as wg
+from whygrad.nn.functions import ACTIVATIONS
 from whygrad.record import open_run
 from whygrad.studio.session import feed as feeding
 from whygrad.studio.session.feed import Feed
@@ -77,8 +80,49 @@ def test_a_network_that_is_not_trained_yet_has_its_first_state(tmp_path):
 
 
 def test_what_cannot_be_computed_in_a_browser_is_said_in_one_line(tmp_path, run):
-    found = told(Feed(Session(tmp_path, wg.explain(run.fitted))), "header.json")
+    own = replace(ACTIVATIONS["tanh"], name="my_tanh")
+    net = wg.Network(2, [wg.Dense(2, own), wg.Dense(1, "identity")])
+    feed = Feed(Session(tmp_path, wg.Fitted(net, net.init())))
+    found = told(feed, "header.json")
     assert set(found) == {"error"} and "\n" not in found["error"]
+    assert feed.answer("picture.svg", {})[1].startswith(b"<svg")
+
+
+def test_a_network_that_came_alone_has_its_state_and_says_what_is_missing(tmp_path, run):
+    header = told(Feed(Session(tmp_path, wg.explain(run.fitted))), "header.json")
+    assert (header["steps"], header["examples"]) == ([0], None)
+    training = header["training"]
+    assert "came without its data" in training["advice"]
+    assert not (training["ready"] or training["forks"] or training["trained"])
+
+
+def test_any_example_can_be_had_by_its_part_and_number(tmp_path):
+    session = Session(tmp_path)
+    session.load("iris")
+    feed = Feed(session)
+    sizes = told(feed, "header.json")["examples"]["sizes"]
+    rows = session.subject().parts
+    assert sizes == {part: len(one) for part, one in rows.items()}
+    last = sizes["test"] - 1
+    one = told(feed, "example", part="test", row=str(last))
+    X, Y = (np.frombuffer(base64.b64decode(one[name]), "<f4") for name in "XY")
+    assert (rows["test"].X[last].astype(np.float32) == X).all()
+    assert (rows["test"].Y[last].astype(np.float32) == Y).all()
+    missing = told(feed, "example", part="test", row=str(last + 1))
+    assert missing == {"error": f"there is no test example {last + 1}"}
+
+
+@pytest.mark.filterwarnings("ignore::whygrad.DivergenceWarning")
+def test_a_run_that_diverged_says_so_and_offers_a_fork_with_a_smaller_rate(tmp_path):
+    net = wg.Network(1, [wg.Dense(1)])
+    given = {"optimizer": wg.SGD(1e60), "record": tmp_path / "a.run"}
+    wg.train(net, [[1.0], [2.0]], [[1.0], [3.0]], epochs=9, **given)
+    session = Session(tmp_path, open_run(tmp_path / "a.run"))
+    training = told(Feed(session), "header.json")["training"]
+    assert training["cure"] == "Fork with η = 1e+59" and training["failed"]
+    assert "diverged at step" in training["status"]
+    assert training["advice"].startswith("Try a smaller learning rate")
+    assert training["forks"] and not training["ready"]  # it cannot go on as it is
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import whygrad as wg
 from browser import wait_for
 from command import whygrad
 from same_runs import assert_same_run
+from test_studio_stage import A_WEIGHT
 from whygrad.answers.formatting import number, typeset
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
@@ -29,7 +30,11 @@ from whygrad.record.rows import record_table
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
 
-PLACE = re.compile(r"step ([\d,]+) of ([\d,]+)")
+TITLE = "return window.wgStudio?.shown?.recording.header.title"
+PLACE = """
+const {recording, store} = window.wgStudio?.shown ?? {};
+return recording ? [recording.steps[store.get().step], recording.steps.at(-1)] : [0, 0];
+"""
 
 
 class Visit:
@@ -51,9 +56,29 @@ class Visit:
 
         return wait_for(found, f"a {role} called {name!r} that can be used")
 
-    def tab(self, name):
-        self.ready("tab", name).click()
-        wait_for(lambda: self.browser.by_role("tab", name).get_attribute("aria-selected") == "true")
+    def panel(self, name):
+        """Open a panel, unless it is open."""
+        if not self.browser.all_by_role("heading", name):
+            self.press(name)
+            self.browser.by_role("heading", name)
+
+    def staged(self, title):
+        """Wait until the stage shows this: what stands on it before has other controls."""
+        wait_for(lambda: self.driver.execute_script(TITLE) == title, f"a stage of {title}")
+
+    def speed(self, text):
+        """Choose how fast the training goes."""
+        from selenium.webdriver.support.ui import Select
+
+        Select(self.browser.by_role("combobox", "speed")).select_by_visible_text(text)
+
+    def scrub(self, share):
+        """Click into the time bar, at a share of its length."""
+        from selenium.webdriver import ActionChains
+
+        slider = self.browser.by_role("slider", "step of the training")
+        across = round((share - 0.5) * slider.rect["width"])
+        ActionChains(self.driver).move_to_element_with_offset(slider, across, 0).click().perform()
 
     def choose(self, name, option):
         """Choose an option of a list."""
@@ -79,15 +104,16 @@ class Visit:
             actions.send_keys(getattr(Keys, name))
         actions.perform()
 
-    def click_weight(self):
-        """Click a connection from the inputs; give the units that it leads from and to."""
+    def ask_of_a_weight(self):
+        """Click a connection from the inputs, and ask why; give the units that it leads from and to."""
         from selenium.webdriver import ActionChains
 
-        part, x, y = wait_for(lambda: self.driver.execute_script(A_WEIGHT), "a connection")
+        x, y, part = wait_for(lambda: self.driver.execute_script(A_WEIGHT), "a connection")
         chain = ActionChains(self.driver)
-        chain.w3c_actions.pointer_action.move_to_location(x, y)
+        chain.w3c_actions.pointer_action.move_to_location(round(x), round(y))
         chain.w3c_actions.pointer_action.click()
         chain.perform()
+        self.press("Why?")
         return {"layer": 1, "to": int(part[2:].split(",")[0]), "from_": int(part.split(",")[1])}
 
     def drag(self, name, share, steps=6):
@@ -108,15 +134,14 @@ class Visit:
 
     def place(self):
         """The step that is shown, and the last one there is."""
-        found = PLACE.search(self.browser.text())
-        return tuple(int(n.replace(",", "")) for n in found.groups()) if found else (0, 0)
+        return tuple(self.driver.execute_script(PLACE))
 
     def told(self, look):
         elements = self.driver.find_elements("css selector", look)
         return elements[0].text if elements else ""
 
     def status(self):
-        return self.told(".wg-status")
+        return self.told(".st-status")
 
     def message(self):
         return self.told(".wg-message")
@@ -173,21 +198,6 @@ class Visit:
         return json.loads(found[0].read_text())
 
 
-# A connection of layer 1, and a point of it at which nothing lies above it.
-A_WEIGHT = """
-for (const edge of document.querySelectorAll('.wg-drawing [data-part^="1:"][role=button]')) {
-  const path = edge.querySelector(".wg-hit");
-  for (let share = 0.2; path && share < 0.9; share += 0.02) {
-    const at = path.getPointAtLength(share * path.getTotalLength());
-    const there = at.matrixTransform(path.getScreenCTM());
-    const x = Math.round(there.x), y = Math.round(there.y);
-    if (path === document.elementFromPoint(x, y)) return [edge.dataset.part, x, y];
-  }
-}
-return null;
-"""
-
-
 @pytest.fixture
 def visit(served, browser, tmp_path):
     """Return a function that opens a studio in a folder of its own."""
@@ -195,7 +205,7 @@ def visit(served, browser, tmp_path):
 
     def open_(*words, **more):
         studio = served(tmp_path, *words, **more)
-        browser.open(studio.drawing)
+        browser.open(studio.still)
         opened.append(Visit(browser, studio, tmp_path))
         return opened[-1]
 
@@ -223,7 +233,7 @@ def houses(path):
 
 def upload(visit, path):
     """Upload a file, as the dialog for files would."""
-    visit.tab("Data")
+    visit.panel("Data")
     visit.driver.find_element("css selector", "input[type=file]").send_keys(str(path))
 
 
@@ -240,9 +250,10 @@ def learn_and_ask(visit, table, target, name):
     visit.choose("Which column is to be predicted?", target)
     visit.press("Use this table")
     visit.browser.has(f"predicts {target}")
+    visit.staged(table.name)
     visit.browser.screenshot(f"{name}-data")
-    visit.choose("Speed", "100 steps/s")
-    visit.tab("Curves")
+    visit.speed("100 steps/s")
+    visit.panel("Curves")
     visit.press("Start")
     wait_for(lambda: visit.place()[1] > 20, "some steps")
     visit.press("Pause")
@@ -250,12 +261,14 @@ def learn_and_ask(visit, table, target, name):
     visit.browser.screenshot(f"{name}-trained")
 
     # Back in time: the slider of the training, by hand.
-    visit.drag("Step of the training", -0.6)
+    visit.scrub(0.4)
     step = visit.left_at(last)
 
     run = visit.run()
-    given, penalties = asked(run, step)
-    weight = visit.click_weight()
+    weight = visit.ask_of_a_weight()
+    example = visit.driver.execute_script("return window.wgStudio.where()")
+    assert example["of"] == "training"
+    given, penalties = asked(run, step, example["index"])
     expected = wg.why.weight(*given, **weight, **penalties, names=visit.names(run))
     wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
     visit.browser.screenshot(f"{name}-weight")
@@ -311,10 +324,11 @@ def test_the_same_with_the_houses_of_california(visit, tmp_path):
 
 def start_slowly(visit, name="iris", speed="100 steps/s"):
     """Slow the training on a data set down, so that one can look on."""
-    visit.tab("Data")
+    visit.panel("Data")
     visit.press(name)
     visit.browser.has(f"{name}, not trained yet")
-    visit.choose("Speed", speed)
+    visit.staged(name)
+    visit.speed(speed)
     visit.press("Start")
     wait_for(lambda: visit.place()[1] > 0, "the first steps")
 
@@ -339,7 +353,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
 
     first = visit.driver.current_window_handle
     visit.driver.switch_to.new_window("tab")
-    visit.browser.open(visit.studio.drawing)
+    visit.browser.open(visit.studio.still)
     second = visit.driver.current_window_handle
     wait_for(lambda: visit.place()[1] > before, "the training in the other tab")
     visit.press("Pause")
@@ -348,7 +362,7 @@ def test_a_reloaded_page_and_a_second_tab_show_the_training_that_goes_on(visit):
     visit.driver.switch_to.window(first)
     assert visit.paused() == at
     # Each tab looks at what it wants.
-    visit.drag("Step of the training", -0.5)
+    visit.scrub(0.5)
     wait_for(lambda: visit.place()[0] < at, "an earlier step")
     visit.driver.switch_to.window(second)
     assert visit.place() == (at, at)
@@ -364,7 +378,7 @@ def test_a_training_that_was_killed_is_told_and_goes_on_to_the_same_end(visit, t
     wait_for(lambda: "was killed (SIGKILL)" in visit.status(), "word of the end")
     visit.browser.screenshot("killed")
     killed = visit.run().step
-    visit.choose("Speed", "full speed")
+    visit.speed("full speed")
     visit.press("Go on")
     wait_for(lambda: visit.status().startswith("ended"), "the end")
     run = visit.run()
@@ -376,16 +390,16 @@ def test_a_training_that_was_killed_is_told_and_goes_on_to_the_same_end(visit, t
 
 def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit, tmp_path_factory):
     visit = visit()
-    visit.tab("Data")
+    visit.panel("Data")
     visit.press("iris")
-    visit.browser.has("iris, not trained yet")
-    visit.choose("Speed", "2 steps/s")
-    visit.press("One step")
+    visit.staged("iris")
+    visit.speed("2 steps/s")
+    visit.press("one step on")
     assert visit.paused() == 1
-    visit.press("One step")
+    visit.press("one step on")
     wait_for(lambda: visit.place() == (2, 2), "the second step")
     assert visit.paused() == 2
-    visit.choose("Speed", "full speed")
+    visit.speed("full speed")
     visit.press("One epoch")
     wait_for(lambda: visit.place() == (4, 4), "the end of the epoch")
     assert visit.paused() == 4
@@ -394,10 +408,10 @@ def test_one_step_is_one_one_epoch_is_the_rest_of_it_and_reset_begins_anew(visit
     for step in (1, 2, 4):
         assert same_state(run.state(step), whole.state(step))
     visit.press("Reset")
-    visit.browser.has("iris, not trained yet")
+    visit.staged("iris")
     wait_for(lambda: visit.place() == (0, 0), "the start on the page")
     wait_for(lambda: visit.trainer() is None, "the end of the process")
-    visit.press("One step")
+    visit.press("one step on")
     assert visit.paused() == 1
     assert len(list(visit.folder.glob("*.run"))) == 2
 
@@ -445,7 +459,7 @@ def test_bad_files_and_networks_that_are_too_large_are_told_in_one_line(visit, t
 
     # What was shown is still there, and too large a network is refused with what can be done instead.
     visit.browser.has("spirals, not trained yet")
-    visit.tab("Network")
+    visit.panel("Network")
     for units, words in (
         ("600", "a hidden layer of 600 units: 512"),
         ("4 " * 7, "7 hidden layers: 6"),
@@ -475,16 +489,16 @@ def test_a_run_of_a_newer_schema_is_refused_and_one_without_its_data_is_shown_bu
 
     table.unlink()
     studio = served(tmp_path, "gone.run")
-    browser.open(studio.drawing)
+    browser.open(studio.still)
     visit = Visit(browser, studio, tmp_path)
     browser.has("gone.run")
     browser.has("houses.csv")
-    visit.tab("Why")
+    visit.panel("Why")
     browser.screenshot("data-gone")
-    for name in ("Start", "Go on", "One step", "One epoch", "Fork"):
+    for name in ("Start", "Go on", "More epochs", "One epoch", "Fork"):
         assert not any(e.is_enabled() for e in browser.all_by_role("button", name)), name
     # The other is refused as well where it is to be drawn beside.
-    visit.tab("Curves")
+    visit.panel("Curves")
     visit.choose("Compare with", "newer.run")
     assert len(visit.says("written by a newer whygrad").splitlines()) == 1
     assert browser.foreign(studio) == [] and browser.complaints() == []
@@ -508,10 +522,10 @@ def test_a_fork_with_another_learning_rate_goes_its_own_way_and_both_curves_are_
     start_slowly(visit)
     visit.press("Pause")
     last = visit.paused()
-    visit.tab("Curves")
-    visit.drag("Step of the training", -0.5)
+    visit.panel("Curves")
+    visit.scrub(0.5)
     step = visit.left_at(last)
-    visit.choose("Speed", "full speed")
+    visit.speed("full speed")
     visit.press("Fork")
     visit.browser.has(f"Fork from step {step}")
     visit.browser.screenshot("fork")
@@ -533,25 +547,3 @@ def test_a_fork_with_another_learning_rate_goes_its_own_way_and_both_curves_are_
 
     wait_for(both, "both curves in the chart of the cost")
     visit.browser.screenshot("forked")
-
-
-def test_one_step_in_slow_motion_by_the_arrow_keys(visit):
-    visit = visit()
-    visit.tab("Slow motion")
-    place = lambda: visit.told(".wg-panels .wg-number")  # noqa: E731 — asked again and again
-    wait_for(lambda: place().startswith("1 of "), "the first frame")
-    count = int(place().split()[-1])
-    phases, titles = [], []
-    for frame in range(1, count + 1):
-        wait_for(lambda frame=frame: place() == f"{frame} of {count}", f"frame {frame}")
-        phases.append(visit.told(".wg-phase.wg-now"))
-        titles.append(visit.told(".wg-panels [aria-live]"))
-        visit.browser.screenshot(f"motion-{frame:02}")
-        visit.keys("ARROW_RIGHT")
-    order = list(dict.fromkeys(phases))
-    assert [name.split(":")[0] for name in order] == [
-        *("forward", "cost", "backward", "gradients", "update", "the answer again"),
-    ]
-    assert len(set(titles)) == count
-    visit.keys("ARROW_LEFT")
-    wait_for(lambda: place() == f"{count - 1} of {count}", "the frame before")

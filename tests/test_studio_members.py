@@ -11,7 +11,7 @@ from houses import houses
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.record.members import record_members
-from whygrad.studio.page.time_bar import start_label
+from whygrad.studio.session.controls import start_label
 from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.session import Session

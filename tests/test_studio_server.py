@@ -21,7 +21,6 @@ from command import whygrad
 from whygrad.studio.server import connections, guard
 from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import Guard, confined, known_names
-from whygrad.studio.server.serving import serve
 
 PORT = 8750
 OWN = f"127.0.0.1:{PORT}"
@@ -726,6 +725,7 @@ SESSION = """
 import subprocess, sys
 from pathlib import Path
 from nicegui import ui
+from whygrad.studio.server.door import opened
 from whygrad.studio.server.serving import serve
 
 class Session:
@@ -739,27 +739,19 @@ class Session:
 
 def build(session):
     ui.label(f"this is {session.name}")
+
+def show(name, **more):
+    with opened(port=0, show=False, **more) as door:
+        serve(Session(name), build, lambda path, query: None, door)
 """
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
 def test_what_the_session_has_started_ends_with_it(served, tmp_path, name):
-    studio = served(tmp_path, code=f"{SESSION}\nserve(Session('one'), build, port=0, show=False)")
+    studio = served(tmp_path, code=f"{SESSION}\nshow('one')")
     wait_for(lambda: len(studio.family()) == 2, "the process that the session starts")
     studio.end(getattr(signal, name))
     assert (tmp_path / "one").read_text() == "closed, 0"
-
-
-def test_the_session_is_closed_where_the_port_cannot_be_had():
-    closed = []
-
-    class Session:
-        def close(self):
-            closed.append(True)
-
-    with pytest.raises(wg.InputError, match="port 70000"):
-        serve(Session(), print, port=70000)
-    assert closed == [True]
 
 
 # As in a notebook, where a loop runs already; and one after the other in one process.
@@ -767,7 +759,7 @@ TWICE = """
 import asyncio
 
 async def cell(name):
-    serve(Session(name), build, port=0, show=False)
+    show(name)
 
 for name in ("one", "two"):
     asyncio.run(cell(name))
@@ -796,15 +788,15 @@ from whygrad.errors import InputError
 def first(line):
     print(line, flush=True)
     try:
-        serve(Session("two"), build, port=0, show=False, say=print)
+        show("two", say=print)
     except InputError as error:
         open("told", "w").write(str(error))
 
-serve(Session("one"), build, port=0, show=False, say=first)
+show("one", say=first)
 """
     studio = served(tmp_path, code=SESSION + code)
     studio.end()
     assert (tmp_path / "told").read_text() == (
         "a studio is open in this process already: end it first"
     )
-    assert (tmp_path / "two").exists()
+    assert not (tmp_path / "two").exists()

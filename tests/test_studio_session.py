@@ -1,11 +1,15 @@
 """What is worked on in the studio, before a browser shows it: tables, networks drawn up, runs opened."""
 
+import io
 import json
 import os
 import shutil
+import stat
+import zipfile
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from threading import Event
 
 import numpy as np
@@ -26,12 +30,13 @@ from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
 from whygrad.studio.session import runs as runs_of
 from whygrad.studio.session import session as sessions
+from whygrad.studio.session import uploads
 from whygrad.studio.session.model_config import ModelConfig, subject_of
 from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, overview
-from whygrad.studio.session.uploads import keep, keep_model, keep_table
+from whygrad.studio.session.uploads import holds_run, keep, keep_model, keep_run, keep_table
 
 PATIENCE = 60.0  # seconds, after which something hangs
 
@@ -687,6 +692,95 @@ def test_an_upload_that_is_no_table_leaves_no_file_behind_unless_it_was_there(tm
     assert [path.name for path in tmp_path.iterdir()] == ["ragged.csv"]
     path, table = keep_table(tmp_path, "good.csv", b"a,b\n1,2\n")
     assert (path.name, table.num_rows) == ("good.csv", 1)
+
+
+@pytest.fixture(scope="module")
+def packed_run(tmp_path_factory):
+    """A run packed as a zip archive, as a file manager packs a folder."""
+    folder = tmp_path_factory.mktemp("packed")
+    net = wg.Network(2, [wg.Dense(2, "tanh"), wg.Dense(1, "sigmoid")])
+    wg.train(net, [[0.0, 1.0], [1.0, 1.0]], [0, 1], epochs=3, record=folder / "small.run")
+    return Path(shutil.make_archive(folder / "sent", "zip", folder, "small.run")).read_bytes()
+
+
+def changed_archive(content, change):
+    """Return an archive whose entries, as (information, bytes), were changed."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(made, "w") as new:
+        for about, data in change([(one, old.read(one)) for one in old.infolist()]):
+            new.writestr(about, data)
+    return made.getvalue()
+
+
+def with_file(name, mode=0):
+    """Return a change that adds a file."""
+    about = zipfile.ZipInfo(name)
+    about.external_attr = mode << 16
+    return lambda entries: [*entries, (about, b"/etc/passwd")]
+
+
+def test_a_run_that_is_dropped_as_zip_is_opened_as_it_was(session, tmp_path, packed_run):
+    assert holds_run("sent.zip", packed_run) and not holds_run("sent.csv", packed_run)
+    path = keep_run(tmp_path, "../sent.zip", packed_run)
+    assert path == tmp_path / "small.run"
+    session.open(path)
+    assert session.opened_run.path == path and session.opened_run.run.step == 3
+    again = keep_run(tmp_path, "sent.zip", changed_archive(packed_run, with_file("__MACOSX/small")))
+    assert again == tmp_path / "small-2.run"
+    assert again.joinpath("manifest.json").read_bytes() == (path / "manifest.json").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (with_file("../../out.txt"), "leads out of the archive"),
+        (with_file("/tmp/out.txt"), "leads out of the archive"),
+        (with_file("small.run\\..\\out.txt"), "leads out of the archive"),
+        (with_file("small.run/link", stat.S_IFLNK | 0o777), "is a link"),
+        (with_file("small.run/data"), "cannot be unpacked"),  # where others have a folder
+        (lambda entries: [e for e in entries if "manifest" not in e[0].filename], "holds no run"),
+        (with_file("other.run/manifest.json"), "holds no run"),
+        (
+            lambda entries: [(a, b"{}" if "manifest" in a.filename else d) for a, d in entries],
+            "manifest",
+        ),
+    ],
+)
+def test_an_archive_that_is_no_run_or_leads_elsewhere_leaves_nothing(
+    tmp_path, packed_run, change, words
+):
+    folder = tmp_path / "studio"
+    folder.mkdir()
+    with pytest.raises(FileError, match=words) as raised:
+        keep_run(folder, "sent.zip", changed_archive(packed_run, change))
+    assert "\n" not in str(raised.value)
+    assert [one.name for one in tmp_path.rglob("*")] == ["studio"]
+
+
+def test_a_run_that_would_fill_the_disk_is_refused_before_it_is_unpacked(
+    tmp_path, packed_run, monkeypatch
+):
+    monkeypatch.setattr(uploads, "UNPACKED", 1000)
+    with pytest.raises(FileError, match="more than"):
+        keep_run(tmp_path, "sent.zip", packed_run)
+    monkeypatch.undo()
+    monkeypatch.setattr(uploads, "MOST_FILES", 2)
+    with pytest.raises(FileError, match="more than"):
+        keep_run(tmp_path, "sent.zip", packed_run)
+    with pytest.raises(FileError, match="cannot be unpacked"):
+        keep_run(tmp_path, "sent.zip", packed_run[:-100])
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [("net.pt", "torch.onnx.export"), ("net.PTH", "torch.onnx.export"), ("m.joblib", "skops")],
+)
+def test_a_pickle_is_refused_with_what_to_write_in_its_place(tmp_path, name, words):
+    with pytest.raises(InputError, match=words) as raised:
+        keep(tmp_path, name, b"\x80\x04.")
+    assert "runs code when it is opened" in str(raised.value)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_is_dropped_is_shown_and_what_is_none_is_not_left_behind(session, tmp_path):

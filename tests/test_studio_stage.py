@@ -1,13 +1,19 @@
 """The stage in the studio, in a real browser: it moves by itself, grows, asks, forks and shares."""
 
-import time
+import json
+import shutil
+import socket
+from base64 import b64encode
+from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 import whygrad as wg
-from browser import wait_for
+from browser import PATIENCE, wait_for
 from whygrad.record import open_run
+from whygrad.studio.server.guard import STRANGER
 
 LOOKED_AT = """
 const shown = window.wgStudio?.shown;
@@ -19,7 +25,7 @@ return {run, title, running, part, playing, example,
   states: recording.steps.length, all: recording.steps.every((_, i) => recording.has(i)),
   sizes: recording.header.network.sizes, drawn: Number(stage.root.dataset.drawn ?? 0)};
 """
-CALLS = "return performance.getEntriesByType('resource').length"
+SENT = ("Network.requestWillBeSent", "Network.webSocketFrameSent")
 
 
 class Stage:
@@ -67,6 +73,7 @@ class Stage:
         )
 
 
+ANSWER = "return document.querySelector('.wg-answer-box')?.innerText ?? ''"
 A_WEIGHT = """
 const {stage, recording} = window.wgStudio?.shown ?? {};
 if (!stage?.layout) return null;
@@ -97,6 +104,25 @@ def person(served, browser, tmp_path):
 
 
 @pytest.fixture(scope="module")
+def xor_studio(served_to_all, xor_run):
+    """A studio of that run, which all may look at."""
+    return served_to_all(xor_run.parent, xor_run)
+
+
+@pytest.fixture
+def at_xor(xor_studio, browser, xor_run):
+    """Return a function that opens that studio in the browser, with all states there."""
+
+    def open_(at=""):
+        browser.open(xor_studio.url + at)
+        stage = Stage(browser, xor_studio, xor_run.parent)
+        stage.until(lambda now: now["all"], "all states")
+        return stage
+
+    return open_
+
+
+@pytest.fixture(scope="module")
 def xor_run(tmp_path_factory):
     """A folder with a short recorded run."""
     folder = tmp_path_factory.mktemp("runs")
@@ -116,38 +142,40 @@ def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person
     )
     assert not stopped["playing"]
     stage.press("Why?")
-    wait_for(
-        lambda: (
-            "∂"
-            in stage.run_script("return document.querySelector('.wg-answer-box')?.innerText ?? ''")
-        ),
-        "the exact engine's answer",
-    )
+    wait_for(lambda: "∂" in stage.run_script(ANSWER), "the exact engine's answer")
     assert stage.clicks <= 3
-    asked, at = stage.run_script(
-        "return [window.wgStudio.where(), document.querySelector('.wg-number input').value]"
-    )
-    assert int(at) == asked["index"] and asked["part"] == part
+    asked = stage.run_script("return window.wgStudio.where()")
+    assert asked["part"] == part
+    stage.browser.has(f"{asked['of']} example {asked['index']}: ")  # what it is asked with
     assert f"part={part}" in stage.browser.driver.current_url
     assert "token" not in stage.browser.driver.current_url
     assert stage.browser.foreign(stage.studio) == []
     assert stage.browser.complaints() == []
 
 
-def test_scrubbing_asks_the_server_for_nothing(person, xor_run):
-    stage = person(xor_run)
-    stage.until(lambda now: now["all"], "all states")
-    before, drawn = stage.run_script(CALLS), stage.now()["drawn"]
-    for share in np.linspace(0, 1, 12):
-        stage.go_to(float(share))
-        time.sleep(0.03)
-    assert stage.until(lambda now: now["drawn"] > drawn + 5, "pictures")["step"] == 60
-    assert stage.run_script(CALLS) == before
+def test_a_step_of_the_scrubber_sends_the_server_nothing(at_xor):
+    from selenium.webdriver import Keys
+
+    stage = at_xor()
+    log = stage.browser.driver.get_log
+
+    def sent():
+        told = [json.loads(entry["message"])["message"] for entry in log("performance")]
+        return [event["params"] for event in told if event["method"] in SENT]
+
+    wait_for(lambda: not sent(), "a page at rest")
+    slider = stage.browser.by_label("step of the training")
+    slider.send_keys(Keys.HOME)
+    for step in range(1, 13):
+        slider.send_keys(Keys.ARROW_RIGHT)
+        stage.until(lambda now, step=step: now["step"] == step, f"step {step}")
+    assert sent() == []
+    stage.run_script("fetch('/stage/header.json')")
+    assert wait_for(sent, "what would have been seen")[0]["request"]["url"].endswith("header.json")
 
 
-def test_the_states_of_the_stage_are_those_of_the_run(person, xor_run):
-    stage = person(xor_run)
-    stage.until(lambda now: now["all"], "all states")
+def test_the_states_of_the_stage_are_those_of_the_run(at_xor, xor_run):
+    stage = at_xor()
     run = open_run(xor_run)
     for step in (0, 17, 60):
         theta = stage.run_script(
@@ -158,17 +186,16 @@ def test_the_states_of_the_stage_are_those_of_the_run(person, xor_run):
         assert (np.array(theta, np.float32) == run.state(step).theta.astype(np.float32)).all()
 
 
-def test_a_page_that_is_connected_anew_goes_on_with_its_stage(person, xor_run):
-    stage = person(xor_run)
-    stage.until(lambda now: now["all"], "all states")
+def test_a_page_that_is_connected_anew_goes_on_with_its_stage(at_xor):
+    stage = at_xor()
     assert stage.run_script(
         "const { recording } = window.wgStudio.shown;"
         "return window.wgStudio.again().then(() => window.wgStudio.shown.recording === recording)"
     )
 
 
-def test_a_reload_and_a_link_show_the_same_place(person, xor_run):
-    stage = person(xor_run, at="#run=xor.run&step=30&part=1:2,0")
+def test_a_reload_and_a_link_show_the_same_place(at_xor):
+    stage = at_xor("#run=xor.run&step=30&part=1:2,0")
     found = stage.until(lambda now: now["part"] == "1:2,0", "the place of the link")
     assert (found["step"], found["run"]) == (30, "xor.run")
     stage.browser.reload()
@@ -184,6 +211,48 @@ def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_ru
     assert stage.until(lambda now: now["title"], "a stage")["title"] == "spirals"
     stage.browser.open(f"{stage.studio.origin}#run=nowhere.run")
     stage.browser.has("nowhere.run: there is no such run in the folder of this studio")
+
+
+def test_a_stranger_without_the_token_sees_one_line_and_nothing_else(at_xor):
+    stage = at_xor()
+    driver = stage.browser.driver
+    stage.browser.tell("Network.clearBrowserCookies")
+    for path in (
+        "",
+        "#run=xor.run",
+        "?token=guessed",
+        "stage/header.json",
+        "stage/states?from=0&to=9",
+    ):
+        driver.get(stage.studio.origin + path)
+        assert stage.browser.text().strip() == STRANGER
+    assert driver.execute_script("return document.querySelectorAll('canvas, script').length") == 0
+    driver.get_log("browser")  # where the refusals are told
+
+
+def test_a_tab_goes_on_working_among_hundreds_of_connections_that_dawdle(at_xor, xor_studio):
+    """200 that say nothing, and 300 that send the head of a request piece by piece."""
+    stage = at_xor()
+    with ExitStack() as stack:
+        slow = []
+        for i in range(500):
+            address = ("127.0.0.1", xor_studio.port)
+            one = stack.enter_context(socket.create_connection(address, PATIENCE))
+            if i >= 200:
+                one.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+                slow.append(one)
+        stage.go_to(0.5)
+        stage.until(lambda now: now["step"] == 30, "another step")
+        x, y, part = stage.weight()
+        stage.click(x, y)
+        stage.press("Why?")
+        wait_for(lambda: "∂" in stage.run_script(ANSWER), "the exact engine's answer")
+        for one in slow:
+            with suppress(OSError):  # the older ones are gone by now
+                one.sendall(b"x")
+        stage.browser.reload()
+        assert stage.until(lambda now: now["part"] == part, "the same place")["step"] == 30
+    assert stage.browser.complaints() == []
 
 
 def test_a_second_data_set_in_the_same_tab_leaves_nothing_of_the_first(person):
@@ -292,9 +361,10 @@ def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, n
         )
 
     wait_for(lambda: 0 < (bottom(".st-slider") or 0) <= narrow.height, "the time bar")
+    assert bottom(".st-time") <= narrow.height
     narrow.by_role("button", "Runs").click()
-    tab = narrow.by_role("tab", "Curves")
-    wait_for(lambda: tab.rect["y"] >= bottom(".wg-header"), "the panel below the header")
+    head = narrow.by_role("heading", "Runs")
+    wait_for(lambda: head.rect["y"] >= bottom(".wg-header"), "the panel below the header")
     assert narrow.complaints() == []
 
 
@@ -309,5 +379,99 @@ run = wg.train(net, np.eye(2), [[0], [1]], epochs=2, record="own.run")
 wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
 """
     stage = person(code=f"import warnings; warnings.simplefilter('ignore')\n{code}")
-    stage.browser.has("There is no stage of this, but its drawing")
-    assert stage.browser.by_role("button", "Stage").is_displayed()
+    stage.browser.has("Not on the stage: the activation 'my_tanh' is code of your own")
+    drawn = "return document.querySelector('.st-none img')?.naturalWidth > 100"
+    wait_for(lambda: stage.run_script(drawn), "the drawing that Python has made")
+
+
+def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(
+    person, xor_run, tmp_path
+):
+    shutil.copytree(xor_run, tmp_path / "xor.run")
+    stage = person("xor.run")
+    stage.until(lambda now: now["all"], "all states")
+    stage.run_script(
+        "window.wgStudio.shown.store.set({step: 10, edits: {1: -0.5}, hand: 'paint:1', playing: false,"
+        " painted: [[0.5, 0.25, 1], [0.75, 1, 0]]})"
+    )
+    stage.press("Train on from here")
+    stage.until(lambda now: now["run"] == "xor-fork.run", "the fork")
+    wait_for(lambda: open_run(tmp_path / "xor-fork.run").stopped, "its end")
+    fork, parent = open_run(tmp_path / "xor-fork.run"), open_run(xor_run)
+    assert (fork.data.X[:4] == parent.data.X).all() and (fork.data.Y[:4] == parent.data.Y).all()
+    assert fork.data.X[4:].tolist() == [[0.5, 0.25], [0.75, 1.0]]
+    assert fork.data.Y[4:].ravel().tolist() == [1.0, 0.0]
+    assert fork.state(10).theta[1] == -0.5 and fork.start == 10
+
+
+DROP = """
+const [name, text] = arguments, bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const files = new DataTransfer();
+files.items.add(new File([bytes], name));
+const about = {dataTransfer: files, bubbles: true, cancelable: true};
+const over = new DragEvent("dragover", about), drop = new DragEvent("drop", about);
+const onto = document.querySelector(".st-picture");
+onto.dispatchEvent(over);
+onto.dispatchEvent(drop);
+return [over.defaultPrevented, drop.defaultPrevented];
+"""
+
+
+def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(person, xor_run):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+
+    def drop(name, content):
+        assert stage.run_script(DROP, name, b64encode(content).decode()) == [True, True]
+
+    packed = shutil.make_archive(
+        str(stage.folder.parent / "sent"), "zip", xor_run.parent, "xor.run"
+    )
+    drop("sent.zip", Path(packed).read_bytes())
+    stage.until(
+        lambda now: now["run"] == "xor.run" and now["last"] == 60, "the run that was dropped"
+    )
+    drop("net.pt", b"PK")
+    stage.browser.has("net.pt: a pickle, which runs code when it is opened")
+    net = wg.Network(2, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")])
+    wg.Fitted(net, net.init(0)).save(stage.folder.parent / "net.safetensors")
+    drop("../net.safetensors", (stage.folder.parent / "net.safetensors").read_bytes())
+    stage.browser.has("a network alone")
+    assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
+    assert not list(stage.folder.glob("*.pt"))
+    assert stage.browser.complaints() == []
+
+
+TAKEN_AS = """
+const [column, pressed] = arguments;
+const group = document.querySelector(`[role=group][aria-label="take ${column} as"]`);
+if (!group) {
+  const fold = [...document.querySelectorAll(".q-expansion-item")]
+    .find((one) => one.innerText.startsWith("What its 5 columns are"));
+  if (fold && !fold.classList.contains("q-expansion-item--expanded")) fold.querySelector(".q-item").click();
+  return null;
+}
+const buttons = [...group.querySelectorAll("button")];
+buttons.find((one) => one.innerText.trim() === pressed)?.click();
+return buttons.find((one) => one.getAttribute("aria-pressed") === "true").innerText.trim();
+"""
+
+
+def test_one_click_in_the_table_of_columns_takes_a_column_as_something_else(person):
+    stage = person()
+    stage.until(lambda now: now["drawn"], "the stage")
+    stage.press("Data")
+    stage.press("iris")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network for iris")
+
+    def taken_as(pressed=""):
+        return stage.run_script(TAKEN_AS, "sepal width (cm)", pressed)
+
+    assert wait_for(taken_as, "the table of columns") == "as found"
+    taken_as("leave out")
+    stage.until(lambda now: now["sizes"][0] == 3, "the network without that column")
+    wait_for(lambda: taken_as() == "leave out", "that it is left out")
+    taken_as("as found")
+    stage.until(lambda now: now["sizes"][0] == 4, "the network with that column again")
+    assert stage.run_script(TAKEN_AS, "species", "leave out") is None
+    assert stage.browser.complaints() == []

@@ -1,124 +1,126 @@
-"""Take the pictures of the studio in the docs: the page itself, in Debian's chromium.
+"""Take the pictures of the stage in the docs: the studio's own page, in Debian's chromium.
 
-    python docs/images/studio.py
+    python docs/images/studio.py          all of them
+    python docs/images/studio.py table    those whose name has "table" in it
 
-It needs the extra `studio`, selenium, chromium and chromium-driver (`make browser`).
+A picture is a line of `SHOTS`: a training of `docs/films.py`, the size and theme of the window, and a place
+on the stage as its address has it. It needs the extra `studio`, selenium, chromium and chromium-driver.
 """
 
+import base64
 import re
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
-from selenium.webdriver.common.by import By
-from selenium.webdriver.common.keys import Keys
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE.parent))
+import films  # noqa: E402 — a file of this folder
+
+PATIENCE = 60.0  # seconds
+QUALITY = 82  # of WebP
+LARGE, SMALL, PHONE = (1600, 1000), (1280, 800), (400, 800)
 
 
-def main() -> None:
-    with served() as address:
-        page = Page(address)
-        page.press("Start").wait_for("ended", 90)
-        page.tab("Curves").keep("studio_curves")
-        page.load("iris", "virginica").press("Start").wait_for("ended", 90)
-        page.click("2:1,0").keep("studio_weight")
-        page.ask("Ripple").drag(20).keep("studio_ripple")
-        page.click("1:2").ask("Blame").keep("studio_blame")
-        page.tab("Slow motion").walk(7).keep("studio_motion")
-        page.quit()
+@dataclass(frozen=True)
+class Shot:
+    """A picture: which training, in what window, at which place, after how many seconds and steps."""
+
+    run: str
+    window: tuple[int, int]
+    place: str = ""
+    dark: bool = False
+    seconds: float = 1.5
+    steps: int = 0
+
+
+SHOTS = {
+    "first_minute": Shot("", LARGE, steps=600),
+    "first_minute_phone": Shot("", PHONE, steps=600),
+    "spirals_dark": Shot("spirals", SMALL, "step=2400", dark=True),
+    "chain_rule": Shot("spirals", SMALL, "step=400&part=2:3,1"),
+    "slow_motion": Shot("spirals", LARGE, "step=300&view=motion", seconds=9),
+    "vanishing": Shot("vanishing", LARGE, "edges=gradient&width=network"),
+    "digits": Shot("digits", LARGE),
+    "table": Shot("table", SMALL, "part=2:1"),
+    "why": Shot("table", LARGE, "part=2:1,3&panel=why&question=weight", seconds=5),
+    "why_dark_phone": Shot("xor", PHONE, "part=1:2,0", dark=True),
+}
+
+
+def main(wanted: str = "") -> None:
+    """Take the pictures whose name has the word in it."""
+    shots = {name: shot for name, shot in SHOTS.items() if wanted in name}
+    with tempfile.TemporaryDirectory() as folder, browser() as driver:
+        for run in {shot.run for shot in shots.values()} - {""}:
+            films.FILMS[run](Path(folder) / f"{run}.run")
+        for name, shot in shots.items():
+            with served(folder, shot.run) as address:
+                picture = taken(driver, address, shot)
+            path = HERE / f"stage_{name}.webp"
+            path.write_bytes(picture)
+            print(f"{path.name}: {len(picture) / 1e3:.0f} kB")
+
+
+def taken(driver: webdriver.Chrome, address: str, shot: Shot) -> bytes:
+    """Open the studio at a place, wait until it is drawn there, and return what can be seen as WebP."""
+    width, height = shot.window
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 500}
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    feature = {"name": "prefers-color-scheme", "value": "dark" if shot.dark else "light"}
+    driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [feature]})
+    driver.get("about:blank")
+    driver.get(f"{address}#{shot.place}" if shot.place else address)
+    end = time.monotonic() + PATIENCE
+    while not driver.execute_script(
+        "const shown = window.wgStudio?.shown; return shown?.stage.root.dataset.drawn > 0 && "
+        "shown.recording.steps.every((_, i) => shown.recording.has(i)) && "
+        "shown.recording.steps.at(-1) >= arguments[0]",
+        shot.steps,
+    ):
+        if time.monotonic() > end:
+            raise TimeoutError(f"the stage did not come: {shot}")
+        time.sleep(0.2)
+    time.sleep(shot.seconds)
+    form = {"format": "webp", "quality": QUALITY}
+    return base64.b64decode(driver.execute_cdp_cmd("Page.captureScreenshot", form)["data"])
 
 
 @contextmanager
-def served():
-    """Serve a studio in a folder of its own; give its address."""
+def served(folder: str, run: str) -> Iterator[str]:
+    """Serve a studio in a folder, with a run of it; give its address."""
     words = [sys.executable, "-m", "whygrad", "studio", "--port", "0", "--no-browser"]
-    with tempfile.TemporaryDirectory() as folder:
-        process = subprocess.Popen(words, cwd=folder, stdout=subprocess.PIPE, text=True)
-        try:
-            yield re.search(r"http://\S+", process.stdout.readline())[0]
-        finally:
-            process.terminate()
-            process.wait()
+    process = subprocess.Popen(
+        [*words, *([f"{run}.run"] if run else [])], cwd=folder, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield re.search(r"http://\S+", process.stdout.readline())[0]
+    finally:
+        process.terminate()
+        process.wait()
 
 
-class Page:
-    """The page in a browser, and what a person does there."""
-
-    def __init__(self, address: str, width: int = 1280, height: int = 860) -> None:
-        options = webdriver.ChromeOptions()
-        options.binary_location = "/usr/bin/chromium"
-        for word in (
-            "headless=new",
-            "no-sandbox",
-            "disable-background-networking",
-            "hide-scrollbars",
-        ):
-            options.add_argument(f"--{word}")
-        options.add_argument(f"--window-size={width},{height}")
-        self.browser = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
-        self.browser.get(address)
-        time.sleep(3)
-
-    def find(self, path: str):
-        return next(one for one in self.browser.find_elements(By.XPATH, path) if one.is_displayed())
-
-    def press(self, text: str) -> "Page":
-        self.find(f"//button[contains(., '{text}')]").click()
-        return self
-
-    ask = press
-
-    def tab(self, text: str) -> "Page":
-        self.find(f"//div[@role='tab' and contains(., '{text}')]").click()
-        time.sleep(2)
-        return self
-
-    def load(self, name: str, known_by: str) -> "Page":
-        self.tab("Data").press(name)
-        return self.wait_for(known_by, 60)
-
-    def wait_for(self, text: str, seconds: float) -> "Page":
-        end = time.monotonic() + seconds
-        while text not in self.browser.find_element(By.TAG_NAME, "body").text:
-            if time.monotonic() > end:
-                raise TimeoutError(f"{text!r} did not come")
-            time.sleep(0.3)
-        return self
-
-    def click(self, part: str) -> "Page":
-        element = self.browser.find_element(By.CSS_SELECTOR, f".wg-network [data-part='{part}']")
-        click = "arguments[0].dispatchEvent(new MouseEvent('click', {bubbles: true}))"
-        self.browser.execute_script(click, element)
-        time.sleep(2)
-        return self
-
-    def drag(self, steps: int) -> "Page":
-        time.sleep(1)
-        slider = self.find("//*[contains(@class, 'wg-drag')]//*[@tabindex]")
-        slider.send_keys(Keys.ARROW_RIGHT * steps)
-        time.sleep(1.5)
-        return self
-
-    def walk(self, frames: int) -> "Page":
-        for _ in range(frames):
-            self.browser.find_element(By.TAG_NAME, "body").send_keys(Keys.ARROW_RIGHT)
-            time.sleep(0.4)
-        return self
-
-    def keep(self, name: str) -> "Page":
-        time.sleep(1.5)
-        self.browser.save_screenshot(str(HERE / f"{name}.png"))
-        return self
-
-    def quit(self) -> None:
-        self.browser.quit()
+@contextmanager
+def browser() -> Iterator[webdriver.Chrome]:
+    """Start a browser without a window."""
+    options = webdriver.ChromeOptions()
+    options.binary_location = "/usr/bin/chromium"
+    for word in ("headless=new", "no-sandbox", "disable-background-networking", "hide-scrollbars"):
+        options.add_argument(f"--{word}")
+    driver = webdriver.Chrome(options, Service("/usr/bin/chromedriver"))
+    try:
+        yield driver
+    finally:
+        driver.quit()
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -15,6 +15,7 @@ Feed-forward neural networks, trained fast on a CPU, with every number on the wa
     callbacks           TensorBoard, MLflow, Optuna, a progress bar
     studio              a page that shows a run or a network, and answers
     film                a training as one HTML file that plays anywhere
+    stage               the same in a notebook
     worksheet           one step of backpropagation as a page to print, blank or filled in
 """
 
@@ -83,6 +84,7 @@ if TYPE_CHECKING:
     from whygrad.record import Run, open_run
     from whygrad.record.folders import train_folder
     from whygrad.studio.film.film import film
+    from whygrad.studio.film.stage import stage
     from whygrad.studio.film.worksheet import worksheet
 
 __all__ = [
@@ -143,6 +145,7 @@ __all__ = [
     "hessian_times",
     "load",
     "open_run",
+    "stage",
     "studio",
     "suspect_labels",
     "to_torch",
@@ -169,6 +172,7 @@ _LATER = {
     "film": "whygrad.studio.film.film",
     "load": "whygrad.fitted",
     "open_run": "whygrad.record",
+    "stage": "whygrad.studio.film.stage",
     "suspect_labels": "whygrad.diagnosis",
     "to_torch": "whygrad.interop",
     "train_folder": "whygrad.record.folders",

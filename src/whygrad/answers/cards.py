@@ -138,6 +138,7 @@ def _sketch(net: Network) -> NetworkPicture:
         shown=tuple(shown),
         partial=True,
         kept=net.kept,
+        biases=(None, *blank[1:]),
     )
 
 

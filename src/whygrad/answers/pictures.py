@@ -43,6 +43,10 @@ class NetworkPicture:
     own : tuple of arrays or None
         By layer, (n_l,), the numbers that are written on units, in the user's own units; None of a layer,
         and () where all are, as in `units`, which decide the colours.
+    biases : tuple of arrays or None
+        By layer as `edges`, (n_l,): drawn as the weights of a unit that is always 1, as textbooks do.
+    targets : array or None
+        What the outputs should be, (n_L,), beside them; None where there is no single one.
     """
 
     title: str
@@ -58,6 +62,8 @@ class NetworkPicture:
     partial: bool = False
     kept: tuple[Array | None, ...] = ()
     own: tuple[Array | None, ...] = ()
+    biases: tuple[Array | None, ...] = ()
+    targets: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,7 +23,7 @@ from whygrad.cli.printing import (
 from whygrad.errors import FileError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
-from whygrad.pipeline.scores import RegressionScores, Scores, written_r2, written_share
+from whygrad.pipeline.scores import written_score
 from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
 from whygrad.record.report import report as sections_of
@@ -256,7 +256,8 @@ def _row(path: Path, run: Run) -> list[str]:
     return [
         clean(path.name),
         clean(run.target if run.on_table else "–"),
-        *_score(run.scores),
+        written_score(run.scores),
+        written_score(run.scores, baseline=True),
         f"{sum(run.manifest['data']['rows'].values()):,}",
         f"{len(run.history.epochs):,}",
         clean(run.manifest["created"].replace("T", " ")[:16]),
@@ -299,14 +300,6 @@ def _as_data(one: Listed) -> dict[str, Any]:
         "settings": settings_of(run),
         "bytes": one.bytes,
     }
-
-
-def _score(scores: Scores | None) -> tuple[str, str]:
-    if scores is None:
-        return "–", "–"
-    if isinstance(scores, RegressionScores):
-        return f"R² {written_r2(scores.r2)}", f"R² {written_r2(scores.baseline)}"
-    return written_share(scores.accuracy), written_share(scores.baseline)
 
 
 # The bit of each dot of a braille character, by (row, column).

@@ -286,5 +286,14 @@ def written_r2(value: float | None) -> str:
     return f"{round(value if value == 1 else min(value, 0.9999), 4) + 0.0:.4g}"
 
 
+def written_score(scores: Scores | None, baseline: bool = False) -> str:
+    """Write the score of a training in a column of a table, or that of always saying the same."""
+    if scores is None:
+        return "–"
+    if isinstance(scores, RegressionScores):
+        return f"R² {written_r2(scores.baseline if baseline else scores.r2)}"
+    return written_share(scores.baseline if baseline else scores.accuracy)
+
+
 def _share(part: Any, whole: Any) -> float | None:
     return float(part / whole) if whole else None

@@ -1,9 +1,11 @@
 """The studio: a page on this machine, where a network is built, watched while it learns, and asked why.
 
-Python computes, NiceGUI makes the page, and `network.js` draws what it is given. It comes with the extra
-`whygrad[studio]`, and nothing of it is imported before it is opened.
+The stage, `browser/`, computes and draws what it is sent; NiceGUI makes the panels beside it. It comes with
+the extra `whygrad[studio]`, and nothing of it is imported before it is opened.
 """
 
+import sys
+from contextlib import ExitStack
 from importlib.util import find_spec
 from os import PathLike
 from pathlib import Path
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = ["studio"]
 
-NEEDED = ("nicegui", "anywidget")
+NEEDED = ("nicegui",)
 
 
 def studio(
@@ -70,10 +72,34 @@ def studio(
         from whygrad.interop import explain
 
         shown = explain(run)
-    from whygrad.studio.page.layout import build
-    from whygrad.studio.server.serving import serve
-    from whygrad.studio.session.feed import Feed
-    from whygrad.studio.session.session import Session
+    from whygrad.studio.process.worker import Launched
+    from whygrad.studio.server.door import opened
 
-    session = Session(Path(folder).resolve(), shown)
-    serve(session, build, Feed(session).answer, host=host, port=port, show=show)
+    with opened(host, port, show=show) as door, ExitStack() as stack:
+        launched = Launched() if shown is None else None  # it loads while this process does
+        if launched is not None:
+            stack.callback(launched.close)
+        _load_nicegui()
+        from whygrad.studio.page.layout import build
+        from whygrad.studio.server.serving import serve
+        from whygrad.studio.session.feed import Feed
+        from whygrad.studio.session.session import Session
+
+        session = Session(Path(folder).resolve(), shown, launched)
+        stack.pop_all()  # the session ends it from here on
+        serve(session, build, Feed(session).answer, door)
+
+
+def _load_nicegui() -> None:
+    """Import NiceGUI without the HTTP clients that its sockets' library loads where it finds them.
+
+    They are for who connects to such a server from Python, and take a quarter of the time.
+    """
+    unneeded = [name for name in ("aiohttp", "requests") if name not in sys.modules]
+    for name in unneeded:
+        sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
+    try:
+        import nicegui  # noqa: F401
+    finally:
+        for name in unneeded:
+            del sys.modules[name]

@@ -5,6 +5,7 @@ colour of a unit. The SVG and the drawing that can be pointed at are both writte
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise, product
@@ -12,7 +13,7 @@ from itertools import pairwise, product
 import numpy as np
 
 from whygrad.answers.draw.drawing import SMALL, Box, Label, free, point, text_width
-from whygrad.answers.draw.network_layout import RADIUS, Layout, counts, kind
+from whygrad.answers.draw.network_layout import BIAS, RADIUS, Layout, counts, kind
 from whygrad.answers.draw.palette import PIXELS
 from whygrad.answers.draw.png import data_uri, ink, scale_of, signed_ink
 from whygrad.answers.formatting import clean, number, short, typeset
@@ -63,11 +64,14 @@ class Pixel:
 
 @dataclass(frozen=True)
 class Edge:
-    """A connection, from the lower layer to the upper: its ends, its number, and how it is drawn."""
+    """A connection, from the lower layer to the upper: its ends, its number, and how it is drawn.
+
+    A bias is one from the unit that is always 1, "bias".
+    """
 
     layer: int
     to: int
-    from_: int
+    from_: int | str
     x1: float
     y1: float
     x2: float
@@ -146,7 +150,7 @@ def units(picture: NetworkPicture, layout: Layout) -> list[Unit]:
         written = value if own is None else float(own[j])
         share = abs(value) / largest[l] if math.isfinite(value) else 0.0
         name = clean(picture.names[l][j])
-        bias = (l, j) in layout.marks.biases
+        bias = (l, j) in layout.marks.biases and l not in layout.biases
         marked = bias or (l, j) in layout.marks.units
         title = f"{name}: {picture.unit_meaning or 'value'} {_said(picture, written)}"
         part = f"{l}:{j}"
@@ -212,40 +216,55 @@ def edges(picture: NetworkPicture, layout: Layout, all_: bool = False) -> list[E
     found = []
     count = sum(len(one) * len(other) for one, other in pairwise(layout.shown))
     faintest, range_, power = (0.2, 0.65, 0.7) if count <= MANY else (0.03, 0.42, 1.2)
+    asked = bool(layout.marks.edges or any(l in layout.biases for l, _ in layout.marks.biases))
     names = {
         (l, j): clean(picture.names[l][j]) for l, chosen in enumerate(layout.shown) for j in chosen
     }
+    for l, j, k, value, largest in _connections(picture, layout):
+        bias = k == "bias"
+        marked = (l, j) in layout.marks.biases if bias else (l, j, k) in layout.marks.edges
+        if value == 0 and not all_ and not marked:
+            continue
+        share = abs(value) / largest if math.isfinite(value) else 0.0
+        strength = 1.0 if marked else faintest + range_ * share**power
+        if asked and not marked:
+            strength *= 0.5
+        low, high = "1" if bias else names[l - 1, int(k)], names[l, j]
+        route = f"{high} → {low}" if picture.backwards else f"{low} → {high}"
+        meaning = "bias" if bias else picture.edge_meaning
+        title = f"{route}: {meaning} {_said(picture, value)}"
+        ends = _ends(layout, l, j, k)
+        back = picture.backwards
+        found.append(Edge(l, j, k, *ends, value, share, strength, title, marked, back))
+    return found
+
+
+def _connections(
+    picture: NetworkPicture, layout: Layout
+) -> Iterator[tuple[int, int, int | str, float, float]]:
+    """Run through the connections that are drawn: layer, ends, number, and the largest of the layer."""
     for l in range(1, len(layout.shown)):
         values = picture.edges[l]
         if values is None:
             continue
-        largest = scale_of(values)
         kept = picture.kept[l] if picture.kept else None
+        biases = picture.biases[l] if l in layout.biases else None
+        largest = scale_of(values if biases is None else np.append(values, biases))
+        if biases is not None:
+            yield from ((l, j, "bias", float(biases[j]), largest) for j in layout.shown[l])
         for j, k in product(layout.shown[l], layout.shown[l - 1]):
-            if kept is not None and not kept[j, k]:
-                continue
-            value, marked = float(values[j, k]), (l, j, k) in layout.marks.edges
-            if value == 0 and not all_ and not marked:
-                continue
-            share = abs(value) / largest if math.isfinite(value) else 0.0
-            strength = 1.0 if marked else faintest + range_ * share**power
-            if layout.marks.edges and not marked:
-                strength *= 0.5
-            low, high = names[l - 1, k], names[l, j]
-            route = f"{high} → {low}" if picture.backwards else f"{low} → {high}"
-            title = f"{route}: {picture.edge_meaning} {_said(picture, value)}"
-            ends = _ends(layout, l, j, k)
-            back = picture.backwards
-            found.append(Edge(l, j, k, *ends, value, share, strength, title, marked, back))
-    return found
+            if kept is None or kept[j, k]:
+                yield l, j, k, float(values[j, k]), largest
 
 
-def _ends(layout: Layout, l: int, j: int, k: int) -> tuple[float, float, float, float]:
+def _ends(layout: Layout, l: int, j: int, k: int | str) -> tuple[float, float, float, float]:
     """Return where a connection leaves the lower and meets the upper unit, at the edge of their circles."""
-    (x1, y1), (x2, y2) = layout.places[l - 1, k], layout.places[l, j]
+    x1, y1 = layout.biases[l] if k == "bias" else layout.places[l - 1, int(k)]
+    x2, y2 = layout.places[l, j]
     across = math.hypot(x2 - x1, y2 - y1) or 1.0
     ux, uy = (x2 - x1) / across, (y2 - y1) / across
     first, last = 4.0 if l == 1 and layout.image else RADIUS + 1, RADIUS + 1
+    first = BIAS + 1 if k == "bias" else first
     return x1 + ux * first, y1 + uy * first, x2 - ux * last, y2 - uy * last
 
 
@@ -293,5 +312,7 @@ def _taken(layout: Layout) -> list[Box]:
         for (l, _), (x, y) in layout.places.items()
         if not (l == 0 and layout.image)
     ]
+    near = BIAS + 4
+    circles += [(x - near, y - near, x + near, y + near) for x, y in layout.biases.values()]
     texts = [label.box for label in (*layout.labels, *counts(layout.columns))]
     return [*circles, *texts, *([layout.image] if layout.image else ())]

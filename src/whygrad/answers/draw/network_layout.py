@@ -5,16 +5,18 @@ an image is one. A layer that is drawn as a whole, however many its units, is a 
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
 from whygrad.answers.draw.choosing import Marked, marked, shown_units
 from whygrad.answers.draw.drawing import BOLD, SMALL, TEXT, Box, Label, fitted, head, text_width
-from whygrad.answers.formatting import clean
+from whygrad.answers.formatting import clean, short, typeset
 from whygrad.answers.pictures import NetworkPicture
+from whygrad.nn.functions import Array
 
 RADIUS = 20.0
+BIAS = 10.0  # the radius of the unit that is always 1
 # From unit to unit, with its name beside it, and below it; the ring of one that stands out is 4.25 wider.
 SIDE, HIDDEN = 51.0, 67.0
 BLOCK = 49.0  # from unit to unit of a layer drawn as a whole, without names
@@ -32,13 +34,15 @@ class Wanted:
     """How a network is to be laid out.
 
     `titled` leaves room for the title, `buttons` for a row of them; `blocks` sets many units of a layer in
-    several columns; `narrow` is for a telephone.
+    several columns; `narrow` is for a telephone. Biases and targets are drawn where the
+    picture has them and it is `textbook`.
     """
 
     titled: bool = True
     buttons: bool = False
     blocks: bool = False
     narrow: bool = False
+    textbook: bool = True
 
     @property
     def name(self) -> float:
@@ -62,7 +66,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Layout:
-    """The position of every unit that is drawn, by layer and index, and the labels of the layers."""
+    """The position of every unit that is drawn, by layer and index, and the labels of the layers.
+
+    `biases` has that of the unit that is always 1, by the layer whose biases its weights are.
+    """
 
     width: float
     bottom: float
@@ -72,6 +79,7 @@ class Layout:
     labels: tuple[Label, ...]
     image: Box | None
     columns: tuple[Column, ...]
+    biases: dict[int, tuple[float, float]]
 
 
 def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # noqa: B008 — frozen data
@@ -117,9 +125,40 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
     frame = (
         (xs[0] - image[0], middle - image[1] / 2, xs[0], middle + image[1] / 2) if image else None
     )
-    lowest = max(label.box[3] for label in (*labels, *counts(columns)))
+    texts = [label.box for label in (*labels, *counts(columns))]
+    biases = _biases(picture, columns, texts) if wanted.textbook else {}
+    if wanted.textbook and picture.targets is not None and blocks[last] == 1:
+        labels += _targets(picture.targets, places, last)
+    lowest = max([*(box[3] for box in texts), *(y + BIAS for _, y in biases.values())])
     bottom = max(lowest, middle + body / 2)
-    return Layout(width, bottom, places, shown, marks, tuple(labels), frame, tuple(columns))
+    return Layout(width, bottom, places, shown, marks, tuple(labels), frame, tuple(columns), biases)
+
+
+def _biases(
+    picture: NetworkPicture, columns: list[Column], texts: list[Box]
+) -> dict[int, tuple[float, float]]:
+    """Place the unit that is always 1 below each column, and below what stands there."""
+    found = {}
+    for l, of in enumerate(picture.biases):
+        if of is not None:
+            x, foot = columns[l - 1].x, columns[l - 1].foot
+            below = [box[3] for box in texts if box[0] < x + BIAS and x - BIAS < box[2]]
+            found[l] = x, max([foot, *(bottom + 4 + BIAS for bottom in below)])
+    return found
+
+
+def _targets(
+    targets: Array, places: dict[tuple[int, int], tuple[float, float]], last: int
+) -> Iterator[Label]:
+    """Write beneath the name of an output what it should be."""
+    for (l, j), (x, y) in places.items():
+        if l == last and math.isfinite(targets[j]):
+            text = _target(targets, j)
+            yield Label(x + RADIUS + 8, y + 20, text, SMALL, look="wg-soft", part=f"{l}:{j}")
+
+
+def _target(targets: Array, j: int) -> str:
+    return f"target {typeset(short(float(targets[j])))}"
 
 
 def counts(columns: Iterable[Column]) -> list[Label]:
@@ -191,7 +230,9 @@ def _heads(picture: NetworkPicture, wanted: Wanted) -> float:
 def _longest(
     picture: NetworkPicture, l: int, shown: tuple[tuple[int, ...], ...], room: float
 ) -> float:
-    names = (text_width(fitted(picture.names[l][j], room), TEXT) for j in shown[l])
+    names = [text_width(fitted(picture.names[l][j], room), TEXT) for j in shown[l]]
+    if l == len(shown) - 1 and picture.targets is not None:
+        names += [text_width(_target(picture.targets, j), SMALL) for j in shown[l]]
     return max(40.0, max(names, default=0.0))
 
 
@@ -247,7 +288,7 @@ def _image_labels(picture: NetworkPicture, box: Box, units: tuple[int, ...]) -> 
     ]
     hidden = len(picture.units[0]) - len(units)
     texts += [(f"+ {len(named) - 3:,} marked", "", "wg-ink")] if len(named) > 3 else []
-    texts += [(f"+ {hidden:,} without lines", "", "wg-soft")] if hidden else []
+    texts += [(f"+ {hidden:,} without lines", "", "wg-soft wg-halo")] if hidden else []
     return [
         Label(centre, y + 15 * i, text, SMALL, "middle", look, part=part)
         for i, (text, part, look) in enumerate(texts)

@@ -6,7 +6,7 @@ runs backwards, so its connections end in arrows at the lower layer.
 
 import numpy as np
 
-from whygrad.answers.draw.drawing import Drawing, Label, legend, line, tag
+from whygrad.answers.draw.drawing import SMALL, Drawing, Label, legend, line, tag
 from whygrad.answers.draw.network_elements import (
     NUMBER,
     Edge,
@@ -20,7 +20,7 @@ from whygrad.answers.draw.network_elements import (
     units,
     within,
 )
-from whygrad.answers.draw.network_layout import RADIUS, Layout, counts, lay_out
+from whygrad.answers.draw.network_layout import BIAS, RADIUS, Layout, counts, lay_out
 from whygrad.answers.formatting import clean, number
 from whygrad.answers.pictures import NetworkPicture
 
@@ -36,6 +36,9 @@ def draw_network(picture: NetworkPicture) -> Drawing:
     for unit in units(picture, layout):
         shapes.append(_unit(unit))
         labels += _numbers(picture, unit)
+    for l, (x, y) in layout.biases.items():
+        shapes.append(_always_one(x, y, l))
+        labels.append(Label(x, y + 4, "1", SMALL, "middle", "wg-soft"))
     shapes += [_pixel(pixel) for pixel in pixels(picture, layout) if pixel.marked]
     shown, texts, bottom = legend(keys(picture), 14, layout.bottom + 26, layout.width - 10)
     return Drawing(picture.title, layout.width, bottom, (*shapes, *shown), (*labels, *texts))
@@ -58,6 +61,15 @@ def _unit(unit: Unit) -> str:
         badge = {"cx": unit.x - 15, "cy": unit.y - 15, "r": 8, "class": "wg-ink"}
         circles.append(tag("circle", badge, title="bias"))
     return tag("g", {"data-part": unit.part}, *circles, title=unit.title)
+
+
+def _always_one(x: float, y: float, l: int) -> str:
+    """Draw the unit whose weights are the biases of a layer."""
+    at: dict[str, object] = {"cx": x, "cy": y, "r": BIAS}
+    circles = (tag("circle", at | {"class": look}) for look in ("wg-surface", "wg-on-soft"))
+    return tag(
+        "g", {"data-bias": l}, *circles, title=f"1, whose weights are the biases of layer {l}"
+    )
 
 
 def _numbers(picture: NetworkPicture, unit: Unit) -> list[Label]:

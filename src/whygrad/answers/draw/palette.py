@@ -43,7 +43,9 @@ def style(page: bool = False, paper: bool = False) -> str:
         *(f".wg-{name}{{{colour('fill', name)}}}" for name in COLOURS),
         *(f".wg-on-{name}{{{colour('stroke', name)};fill:none}}" for name in COLOURS),
         ".wg-minus{stroke-dasharray:5 3}",
-        f".wg-halo{{paint-order:stroke;stroke-width:4px;{colour('stroke', 'surface')}}}",
+        # So wide that no line is seen to run through the letters.
+        ".wg-halo{paint-order:stroke;stroke-width:7px;stroke-linejoin:round;"
+        f"{colour('stroke', 'surface')}}}",
         ".wg-bold{font-weight:600}.wg-pixels{image-rendering:pixelated}",
         "svg.wg text{font-variant-numeric:tabular-nums}",
     ]

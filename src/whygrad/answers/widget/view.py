@@ -137,7 +137,9 @@ def view(
     """
     if more or not picture.shown:
         picture = replace(picture, shown=_with(picture, more))
-    layout = lay_out(picture, Wanted(False, editable or room, blocks=True, narrow=narrow))
+    layout = lay_out(
+        picture, Wanted(False, editable or room, blocks=True, narrow=narrow, textbook=False)
+    )
     found = _drawn(edges(picture, layout, all_=True))
     numbers = numbered(
         picture, layout, sorted(found, key=lambda edge: not edge.marked), steady=True

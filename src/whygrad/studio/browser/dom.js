@@ -41,6 +41,14 @@ export function clearCanvas(canvas, width, height, styled = false) {
   return ctx;
 }
 
+// The same of a canvas over a part of the picture: it is drawn in the picture's own coordinates.
+export function clearPart(canvas, { x, y, width, height }) {
+  const ctx = clearCanvas(canvas, width, height);
+  Object.assign(canvas.style, { left: `${x}px`, top: `${y}px` });
+  ctx.translate(-x, -y);
+  return ctx;
+}
+
 export const FACE = 'system-ui, -apple-system, "Segoe UI", Roboto, "DejaVu Sans", sans-serif';
 
 function threeParts(colour) {

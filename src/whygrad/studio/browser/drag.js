@@ -45,20 +45,19 @@ function isChanged({ edits, point, painted }) {
 
 export function mountDrag(stage, recording, store) {
   const { header, model } = recording, history = makeHistory(store), root = stage.root;
-  const plane = Boolean(header.plane), classes = header.classes ?? (header.outputs ?? []).map((output) => output.name);
+  const plane = Boolean(header.plane), paintable = plane && header.classes;
   const buttons = {};
   const button = (name, text, act) => (buttons[name] = h("button", { type: "button", onclick: act }, text));
   const hands = [button("adjust", "Adjust", () => hand("adjust"))];
-  const kinds = plane ? paints() : [];
-  if (plane) hands.push(button("paint", "Paint", () => hand(store.get().hand.startsWith("paint") ? "" : "paint:0")), ...kinds);
+  const kinds = paintable ? paints() : [];
+  if (paintable) hands.push(button("paint", "Paint", () => hand(store.get().hand.startsWith("paint") ? "" : "paint:0")), ...kinds);
   const told = h("span", { class: "wgm-hand-told", "aria-live": "polite" });
   const bar = h("div", { class: "wgm-hands", role: "toolbar", "aria-label": "By hand" }, ...hands,
     button("undo", "Undo", history.undo), button("reset", "Reset", history.reset), button("train", "Train on from here", trainOn));
   let drag = null;
 
   function paints() {
-    const names = classes.length > 1 ? classes : ["0", "1"];
-    return names.map((name, i) => button(`paint:${i}`, name, () => store.set({ hand: `paint:${i}` })));
+    return header.classes.map((name, i) => button(`paint:${i}`, name, () => store.set({ hand: `paint:${i}` })));
   }
 
   function hand(name) {

@@ -17,14 +17,34 @@ const WIDE = 58; // characters of a line
 // ── one example's pass ──
 
 // All that the network makes of one example, and all that it is blamed for, by layer; `costName` as the header has it.
-export function passOf(model, theta, x, y, costName) {
-  const trace = forward(model, theta, x), { delta, cost } = backward(model, theta, trace, y);
-  return { model, theta, x, y, costName, ...trace, delta, cost, gradient: gradientOf(model, trace, delta) };
+// With `masks` units are left out as dropout does it in training, and `clip` bounds the `step` that is taken.
+export function passOf(model, theta, x, y, costName, { masks = null, clip = null } = {}) {
+  const trace = forward(model, theta, x, undefined, masks), { delta, cost } = backward(model, theta, trace, y);
+  const gradient = gradientOf(model, trace, delta);
+  return { model, theta, x, y, costName, ...trace, delta, cost, gradient, ...clipped(gradient, clip) };
+}
+
+// A gradient as clipping bounds it, component by component and then by its length: the `step`, by what factor the
+// length was scaled, and how many components were cut.
+function clipped(gradient, clip) {
+  const { norm = null, value = null } = clip ?? {};
+  const cut = value === null ? gradient : gradient.map((g) => Math.min(Math.max(g, -value), value));
+  const length = norm === null ? 0 : Math.hypot(...cut), scale = length > norm ? norm / length : 1;
+  return { step: scale < 1 ? cut.map((g) => g * scale) : cut, clip: { norm, value, scale, length,
+    cut: value === null ? 0 : gradient.reduce((count, g) => count + (Math.abs(g) > value), 0) } };
+}
+
+export const isClipped = ({ clip }) => Boolean(clip && (clip.scale < 1 || clip.cut));
+
+// How much a hidden layer's units react, by layer: f′(z), times what dropout multiplies them with.
+export function reactionsOf(pass, l) {
+  const slopes = slopesOf(pass.model, l, pass.z[l]), mask = pass.masks?.[l];
+  return mask && slopes ? slopes.map((slope, j) => slope * mask[j]) : slopes;
 }
 
 // What the network makes of the same example with other parameters: z, a and the cost.
-export function passedWith({ model, x, y }, theta) {
-  const trace = forward(model, theta, x);
+export function passedWith({ model, x, y, masks }, theta) {
+  const trace = forward(model, theta, x, undefined, masks);
   return { ...trace, cost: costOf(model, trace, y) };
 }
 
@@ -178,8 +198,10 @@ export function activationEquation(pass, l, j, { from = 0 } = {}) {
     return { left: w.unit("a", l, j), sides: [...sides, mathResult(pass.a[l][j], part)] };
   }
   const f = `<mi>${escapedText(spokenName(name))}</mi>`;
-  return { left: w.unit("a", l, j), sides: [mathSymbols(mathRow(f, open, w.unit("z", l, j), close)),
-    mathSymbols(mathRow(f, open, mathNumber(z[j], part), close)), mathResult(pass.a[l][j], part)] };
+  const mask = pass.masks?.[l]; // of dropout: m is 0, or 1/(1 − p)
+  const [symbol, factor] = mask ? [`${w.letter("m", l, [j])}<mo>·</mo>`, `${mathNumber(mask[j])}<mo>·</mo>`] : ["", ""];
+  return { left: w.unit("a", l, j), sides: [mathSymbols(mathRow(symbol, f, open, w.unit("z", l, j), close)),
+    mathSymbols(mathRow(factor, f, open, mathNumber(z[j], part), close)), mathResult(pass.a[l][j], part)] };
 }
 
 export function costEquation(pass, { from = 0 } = {}) {
@@ -240,9 +262,9 @@ function unfolded(pass, l, j, { from = 0, kept = -1 } = {}, before = null) {
   }
   const products = blamesOn(pass, l, j), chosen = largestProducts(products, LISTED, kept);
   const terms = chosen.map((m, i) => mathTerm([[weightOf(pass, l + 1, m, j), `${l + 1}:${m},${j}`], [pass.delta[l + 1][m], `${l + 1}:${m}`]], i === 0));
-  const slope = slopesOf(model, l, pass.z[l])[j];
+  const slope = reactionsOf(pass, l)[j], m = pass.masks?.[l] ? `${w.letter("m", l, [j])}<mo>·</mo>` : "";
   const sum = w.over("m", mathRow(w.letter("W", l + 1, ["m", j]), w.letter("δ", l + 1, ["m"])));
-  return [[...lead, mathToken(mathRow(w.slope(l, j), "<mo>·</mo>", sum), 14)],
+  return [[...lead, mathToken(mathRow(m, w.slope(l, j), "<mo>·</mo>", sum), 14)],
     enclosedSum([...number, mathToken(mathBracketed(slope, part), writtenLength(slope))], [...terms, ...othersOf(products, chosen)])];
 }
 
@@ -284,11 +306,18 @@ export function gradientAt(pass, l, j, k) {
 export function stepEquation(pass, part, rate, after, { from = 0 } = {}) {
   const w = new Writer(from), { l, j, k } = part, place = indexOf(pass.model, part);
   const symbol = k === null ? w.bias(l, j) : w.weight(l, j, k), name = k === null ? `${l}:${j},bias` : `${l}:${j},${k}`;
-  const g = gradientAt(pass, l, j, k);
+  const g = pass.step[place], of = isClipped(pass) ? mathRow("<mtext>clipped </mtext>", w.by(symbol)) : w.by(symbol);
   return { left: mathRow("<mtext>new </mtext>", symbol), sides: [
-    mathSymbols(mathRow(symbol, mathSign("−"), "<mi>η</mi>", w.by(symbol)), 14),
+    mathSymbols(mathRow(symbol, mathSign("−"), "<mi>η</mi>", of), 14),
     [mathTerm([[pass.theta[place], name]], true), mathToken(`${mathSign("−")}${mathNumber(rate)}<mo>·</mo>${mathBracketed(g, name)}`, 18)],
     mathResult(after[place], name)] };
+}
+
+// By what factor clipping shortens the whole gradient: its greatest length by its length.
+export function clippingEquation({ clip: { norm, length, scale } }) {
+  return { left: "<mtext>factor</mtext>", sides: [
+    mathSymbols("<mfrac><mtext>greatest length</mtext><mrow><mo>‖</mo><mi>g</mi><mo>‖</mo></mrow></mfrac>", 20),
+    [mathToken(mathRow(mathNumber(norm), "<mo>/</mo>", mathNumber(length)), 16)], mathResult(scale)] };
 }
 
 export function costAgainEquation(before, after) {

@@ -62,8 +62,17 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
     return { x, pitch, top, units: some, y: (at) => top + at * pitch };
   });
   const picture = image && { x: columns[0].x - side / 2, y: HEAD + (free - side) / 2 - 10, width: side, height: side };
-  return { narrow, net, big, tile, columns, picture, width, height, sizes,
+  const paper = { net: { x: 0, y: 0, width: narrow ? width : Math.ceil(big.x), height: narrow ? Math.ceil(big.y) : height },
+    big: aroundOf(big, width, height) };
+  return { narrow, net, big, paper, tile, columns, picture, width, height, sizes,
     places: shown.map((some) => new Map(some.map((j, at) => [j, at]))) };
+}
+
+// What is drawn on for the big unit: its box, the names beside it and the numbers of its axes. What stays blank need
+// not be painted in every frame.
+function aroundOf(big, width, height) {
+  const x = Math.max(0, Math.floor(big.x - big.beside - 24)), y = Math.max(0, Math.floor(big.y - 8));
+  return { x, y, width: Math.min(width, Math.ceil(big.x + big.width + 16)) - x, height: Math.min(height, Math.ceil(big.y + big.height + 28)) - y };
 }
 
 // The middle and half the side of a unit; null where it is not drawn. A pixel's is its place in the image.

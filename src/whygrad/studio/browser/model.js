@@ -224,9 +224,10 @@ export function emptyTrace({ sizes }) {
   return { z: arrays(), a: arrays() };
 }
 
-/** Pass an example x forward: z and a of every layer. */
-export function forward(model, theta, x, trace = emptyTrace(model)) {
+/** Pass an example x forward: z and a of every layer; `masks` are the factors of dropout, by layer. */
+export function forward(model, theta, x, trace = emptyTrace(model), masks = null) {
   trace.a[0] = x;
+  trace.masks = masks;
   for (let l = 1; l <= model.L; l++) {
     const below = trace.a[l - 1], z = trace.z[l], n = below.length;
     const b = model.b(l);
@@ -237,6 +238,7 @@ export function forward(model, theta, x, trace = emptyTrace(model)) {
       z[j] = sum + theta[b + j];
     }
     activate(model.f[l], z, trace.a[l]);
+    masks?.[l]?.forEach((factor, j) => { trace.a[l][j] *= factor; });
   }
   return trace;
 }
@@ -270,6 +272,7 @@ export function backward(model, theta, trace, y) {
     }
     const { slope, parameters: [p, q] } = model.f[l], z = trace.z[l];
     for (let j = 0; j < error.length; j++) error[j] *= slope(z[j], p, q);
+    trace.masks?.[l]?.forEach((factor, j) => { error[j] *= factor; });
     delta[l] = error;
   }
   return { delta, cost: costOf(model, trace, y) };

@@ -8,8 +8,9 @@
 // Where the reader prefers reduced motion nothing runs: each moment is shown as it is at its end.
 
 import { clearCanvas, coloursOf, FACE, h, onTheme, wantsStillness, write } from "./dom.js";
-import { largestProducts, mathmlOf } from "./equation.js";
-import { indexOf, slopesOf } from "./model.js";
+import { masksAt } from "./dropout.js";
+import { largestProducts, mathmlOf, passOf, reactionsOf } from "./equation.js";
+import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { apart, sharesOf, storyOf } from "./story.js";
 import { largestOf } from "./units.js";
@@ -37,13 +38,21 @@ export function rateAt(header, step) {
   return value > 0 ? value : 0.1;
 }
 
+// The pass that training would make of this example at this step: with units left out, and the gradient clipped.
+function trainedPass({ header, examples: { about } }, { step, example, point }, pass) {
+  const trained = about && !point && about.part[example] === "training";
+  const masks = trained ? masksAt(header, header.steps[step], about.rows[example]) : null;
+  return passOf(pass.model, pass.theta, pass.x, pass.y, pass.costName, { masks, clip: header.batch?.clip });
+}
+
 export function storyAt(recording, state) {
-  const { header } = recording, pass = passAt(recording, state), next = state.step + 1;
+  const { header } = recording, known = passAt(recording, state), pass = known && trainedPass(recording, state, known);
+  const next = state.step + 1;
   const edited = Object.keys(state.edits ?? {}).length > 0 || state.point;
-  const known = !edited && next < header.steps.length && recording.has(next);
+  const ranOn = !edited && next < header.steps.length && recording.has(next);
   return pass && storyOf({ header, pass, rate: rateAt(header, state.step), from: state.counted ?? 0,
     optimizer: header.settings?.optimizer ?? "", batch: header.batch?.size ?? 0,
-    ran: known ? recording.theta(next) : null, steps: known ? header.steps[next] - header.steps[state.step] : 1 });
+    ran: ranOn ? recording.theta(next) : null, steps: ranOn ? header.steps[next] - header.steps[state.step] : 1 });
 }
 
 // Where each moment begins, and the end of the last.
@@ -221,7 +230,7 @@ class Painter {
       if (l > here || reached("blame", l)) return { value: pass.delta[l][j], of: "δ", filled: 1 };
       if (l === L) return { value: pass.delta[l][j], of: "δ", filled: within(p, 0.2, 0.7) };
       if (p < 0.45) return { value: pass.a[l][j], of: "a", filled: 1 - within(p, 0.2, 0.45), faint: true };
-      const slopes = slopesOf(pass.model, l, pass.z[l]), passed = slopes && slopes[j] ? pass.delta[l][j] / slopes[j] : 0;
+      const slopes = reactionsOf(pass, l), passed = slopes && slopes[j] ? pass.delta[l][j] / slopes[j] : 0;
       return p < 0.72 ? { value: passed, of: "Σ", filled: within(p, 0.45, 0.6) } : { value: pass.delta[l][j], of: "δ", filled: within(p, 0.72, 0.9) };
     }
     return l === 0 ? { value: pass.a[0][j], of: "a", filled: 1 } : { value: pass.delta[l][j], of: "δ", filled: 1 };
@@ -252,6 +261,7 @@ class Painter {
     pen.strokeStyle = lit ? palette.ink : palette.soft;
     outline();
     pen.stroke();
+    if (this.story.pass.masks?.[l]?.[j] === 0 && (l <= now.l || now.phase !== "forward")) this.crossOut(x, y, r);
     if (l === 0 && now.kind === "question") this.drawFalling(x, y, r, j);
     if (!shown || shown.filled < 0.45 || shown.faint) return;
     const what = shown.of === "Σ" ? "Σ Wδ" : shown.of;
@@ -265,6 +275,14 @@ class Painter {
       pen.fillText(text, x, y);
       if (lit && shown.of !== "a") this.label(what, x, y - r - 9, 12);
     } else if (lit) this.label(`${what} = ${said(shown.value, 2)}`, x, y - r - 9, 11);
+  }
+
+  // A unit that dropout leaves out.
+  crossOut(x, y, r) {
+    const { pen, palette } = this, arm = 0.8 * r;
+    pen.strokeStyle = palette.ink;
+    pen.lineWidth = 2.2;
+    for (const turn of [-1, 1]) strokeLine(pen, { x1: x - arm, y1: y - turn * arm, x2: x + arm, y2: y + turn * arm });
   }
 
   drawFalling(x, y, r, j) {

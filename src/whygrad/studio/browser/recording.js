@@ -75,21 +75,41 @@ class Recording {
     for (let i = 0; i * count < states.length; i++) this.views[first + i] ??= states.subarray(i * count, (i + 1) * count);
     for (const listener of [...this.listeners]) listener(this);
   }
+
+  /** The index of an example by its part and its number there; one that is not carried is fetched. */
+  async exampleAt(part, row) {
+    const { about } = this.examples;
+    const carried = about.rows.findIndex((one, i) => one === row && about.part[i] === part);
+    if (carried >= 0) return carried;
+    const { X, Y, cells } = await this.source.example(part, row);
+    return this.examples.add({ x: floatsFrom(X), y: floatsFrom(Y), part, row, cells });
+  }
 }
 
 // The examples that a recording carries; of none there are inputs of 0, so that there is a pass to show.
 function examplesOf({ examples: about, network: { sizes } }) {
   if (!about) {
     const zeros = new Float32Array(sizes[0]);
-    return { count: 0, x: () => zeros, y: () => null };
+    return { about: null, carried: 0, count: 0, x: () => zeros, y: () => null };
   }
-  const { count } = about;
   const rows = (text, width) => {
     const block = floatsFrom(text);
-    return Array.from({ length: count }, (_, i) => block.subarray(i * width, (i + 1) * width));
+    return Array.from({ length: about.count }, (_, i) => block.subarray(i * width, (i + 1) * width));
   };
   const [x, y] = [rows(about.X, sizes[0]), rows(about.Y, sizes.at(-1))];
-  return { count, x: (i) => x[i], y: (i) => y[i] };
+  return {
+    about, carried: about.count, x: (i) => x[i], y: (i) => y[i],
+    get count() { return about.count; },
+    add(one) {
+      x.push(one.x);
+      y.push(one.y);
+      about.rows.push(one.row);
+      about.part.push(one.part);
+      about.why.push("chosen by its number");
+      about.cells.push(one.cells);
+      return about.count++;
+    },
+  };
 }
 
 // ── numbers out of bytes ──
@@ -149,8 +169,8 @@ export function embedded(page) {
   };
 }
 
-/** A function that fetches what is at a path below an address; it throws where that is refused. */
-export function fetcher(base, ask = fetch) {
+// A function that fetches what is at a path below an address; it throws where that is refused.
+function fetcher(base, ask = fetch) {
   return async (path) => {
     const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin" });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
@@ -158,15 +178,21 @@ export function fetcher(base, ask = fetch) {
   };
 }
 
-/** The source of a recording on a server, below an address: header.json, and states?from=0&to=100 in float32. */
+/** The source of a recording on a server, below an address: header.json, news.json?after=100 of a training that goes
+ * on, and states?from=0&to=100, float32. */
 export function served(base, ask = fetch) {
-  const got = fetcher(base, ask);
+  const got = fetcher(base, ask), json = async (path) => checked(await (await got(path)).json());
+  const states = async (from, to) => new Float32Array(await (await got(`states?from=${from}&to=${to}`)).arrayBuffer());
   return {
-    header: async () => (await got("header.json")).json(),
-    piece: async (number, header) => {
-      const from = number * header.states.each, to = Math.min(from + header.states.each, header.steps.length);
-      const answer = await got(`states?from=${from}&to=${to}`);
-      return unpacked(new Uint8Array(await answer.arrayBuffer()), { ...header, dtype: "float32" });
-    },
+    header: () => json("header.json"),
+    news: (after) => json(`news.json?after=${after}`),
+    example: (part, row) => json(`example?part=${encodeURIComponent(part)}&row=${row}`),
+    states,
+    piece: (number, { states: { each }, steps }) => states(number * each, Math.min((number + 1) * each, steps.length)),
   };
+}
+
+function checked(found) {
+  if (found.error) throw new Error(found.error);
+  return found;
 }

@@ -2,16 +2,18 @@
 // draws it from a recording and a store; it computes nothing that scene.js and model.js do not give it.
 
 import { captionOf } from "./captions.js";
-import { classShape, clearCanvas, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
+import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
+import { chooseExample } from "./examples.js";
 import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
 import { mountStrip } from "./strip.js";
 import { openBig, saysShares, sentencesOf } from "./surface.js";
-import { largestOf, paintCurve, paintNumbers, paintUnit, unitMaps } from "./units.js";
+import { largestOf, makeSheet, paintCurve, paintNumbers, paintSheet, paintUnit, unitMaps } from "./units.js";
 import { capital, inOwnUnits, nameOfUnit, partOf, percent, said, signed } from "./words.js";
 
+const LINES = { weight: "weights", gradient: "gradients", update: "last changes" };
 const MOST_EDGES = 1500; // drawn at once: the strongest
 const WIDTHS = 8; // how many thicknesses of line there are
 const NEAR_LINE = 6; // px
@@ -20,14 +22,14 @@ const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
 const SETTINGS = { ...FIRST, step: 0, point: null, edits: {}, ripple: null, painted: [], hand: "" };
 
-// `plays`: whether it begins to play, where the store does not say.
-export function mount(element, recording, store, { plays = !wantsStillness() } = {}) {
-  return new Stage(element, recording, store, plays);
+// `plays`: whether it begins to play, where the store does not say; `steered`: the controls of a training (controls.js).
+export function mount(element, recording, store, { plays = !wantsStillness(), steered = null } = {}) {
+  return new Stage(element, recording, store, plays, steered);
 }
 
 class Stage {
-  constructor(element, recording, store, plays) {
-    Object.assign(this, { recording, store, header: recording.header, model: recording.model });
+  constructor(element, recording, store, plays, steered) {
+    Object.assign(this, { recording, store, steered, header: recording.header, model: recording.model });
     this.pages = this.model.sizes.map(() => 0); // of a layer too large to be shown whole
     this.pointed = "";
     this.current = "1:0";
@@ -62,6 +64,7 @@ class Stage {
     this.bigHead = h("div", { class: "st-bighead" }, h("div", { class: "st-bigtext" }, this.bigTitle, this.bigNote),
       h("div", { class: "st-choose", role: "group", "aria-label": "example", hidden: this.recording.examples.count < 2 },
         h("button", { type: "button", "aria-label": "previous example", onclick: to(-1) }, "‹"),
+        h("button", { type: "button", "aria-label": "choose an example", onclick: () => chooseExample(this, this.recording, this.store) }, "…"),
         h("button", { type: "button", "aria-label": "next example", onclick: to(1) }, "›")));
     this.more = h("div", { class: "st-more" });
     this.tip = h("div", { class: "st-tip", "aria-hidden": "true", hidden: true });
@@ -70,12 +73,12 @@ class Stage {
       const at = values.indexOf(this.store.get()[key]);
       this.store.set({ [key]: values[(at + 1) % values.length] });
     } });
-    this.toggles = [toggle("edges", ["weight", "gradient"]), toggle("width", ["layer", "network"]), toggle("counted", [0, 1])];
+    this.toggles = [toggle("edges", ["weight", "gradient", "update"]), toggle("width", ["layer", "network"]), toggle("counted", [0, 1])];
     const sign = (name, text) => h("span", { class: "st-sign" }, h("i", { class: `st-${name}` }), text);
     this.legend = h("div", { class: "st-legend", role: "group", "aria-label": "legend" },
       sign("positive", "above zero"), sign("negative", "below zero"), ...this.toggles, h("span", { class: "st-classes" }));
     this.panel = h("div", { class: "st-panel" });
-    this.strip = mountStrip(this.recording, this.store);
+    this.strip = mountStrip(this.recording, this.store, this.steered);
     this.sheetTitle = h("h2", {});
     this.sheetBody = h("div", { class: "st-sheetbody" });
     this.sheet = h("aside", { class: "st-sheet", role: "dialog", "aria-label": "", hidden: true, tabindex: -1 },
@@ -102,12 +105,14 @@ class Stage {
     const ctx = this.canvas.getContext("2d");
     ctx.font = `13px ${FACE}`;
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
-    const room = narrow ? { left: Math.min(widest(0) + 10, 62), right: Math.min(widest(L) + 10, 62) }
+    const beside = L < 4 ? 96 : 62; // a deep network needs the width itself
+    const room = narrow ? { left: Math.min(widest(0) + 10, beside), right: Math.min(widest(L) + 10, beside) }
       : { left: Math.min(widest(0) + 16, 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
     this.layout = layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
     this.room = room;
     this.placeProxies();
     this.placeMore();
+    this.strip.measure();
     const { big } = this.layout;
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
@@ -243,7 +248,7 @@ class Stage {
   // ── the network ──
 
   drawNetwork(state) {
-    const ctx = clearCanvas(this.canvas, this.width, this.height);
+    const ctx = clearPart(this.canvas, this.layout.paper.net);
     this.labels = [];
     this.drawEdges(ctx, state);
     this.drawBiases(ctx);
@@ -253,7 +258,13 @@ class Stage {
 
   valueOf(l, j, k, state) {
     const at = indexOf(this.model, { l, j, k: k === "bias" ? null : k });
-    return state.edges === "gradient" ? this.scene.gradient?.[at] ?? 0 : this.scene.theta[at];
+    if (state.edges === "gradient") return this.scene.gradient?.[at] ?? 0;
+    return state.edges === "update" ? this.scene.theta[at] - this.before(state.step)[at] : this.scene.theta[at];
+  }
+
+  // The parameters of the recorded step before; of the first one, and of one that is not here yet, its own.
+  before(step) {
+    return this.recording.theta(step > 0 && this.recording.has(step - 1) ? step - 1 : step);
   }
 
   // All lines between what is drawn, with their sizes: from 0 to 1, of the largest in the layer or the network.
@@ -369,6 +380,7 @@ class Stage {
   drawUnits(ctx, state) {
     const { layout, colours, scene, header } = this;
     const spot = this.spotOf(scene.trace.a[0]);
+    this.layMaps();
     layout.columns.forEach((column, l) => {
       if (l === 0 && layout.picture) return this.drawPicture(ctx, state);
       for (const j of column.units) {
@@ -381,7 +393,7 @@ class Stage {
         ctx.fillStyle = colours.raised;
         ctx.fill();
         ctx.clip();
-        paintUnit(ctx, this.maps.kind, map, box, map.scale, colours, spot);
+        paintUnit(ctx, this.maps.kind, map, box, colours, spot);
         ctx.restore();
         const lit = [state.part, this.pointed].includes(`${l}:${j}`);
         ctx.beginPath();
@@ -391,6 +403,15 @@ class Stage {
         ctx.stroke();
       }
     });
+  }
+
+  // All maps on one sheet, anew where they, their places or the colours are others.
+  layMaps() {
+    const { maps, layout, colours } = this, about = [maps, layout, colours];
+    if (maps.kind === "curve" || about.every((one, i) => one === this.laid?.[i])) return;
+    this.laid = about;
+    const drawn = layout.columns.flatMap(({ units }, l) => (l === 0 && layout.picture ? [] : units.map((j) => this.mapOf(l, j))));
+    paintSheet((this.mapSheet ??= makeSheet()), drawn, colours.ramp);
   }
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.
@@ -409,7 +430,20 @@ class Stage {
       };
       return [h("button", { type: "button", "data-layer": l, style: `left:${column.x}px;top:${y}px`, onclick: next,
         "aria-label": `show other units of layer ${l}, which has ${said(left)} more` }, `… ${said(left)} more`)];
-    }));
+    }), ...(this.header.training?.editable ? this.edits() : []));
+  }
+
+  // Before a training begins: + and − at each hidden layer's name, for its units, and between layers for another layer.
+  edits() {
+    const { columns, narrow } = this.layout, { L } = this.model, pitch = columns[1].x - columns[0].x, away = narrow ? 29 : 36;
+    const one = (x, text, name, kind, l) => h("button", { type: "button", class: "st-edit", style: `left:${x}px;top:11px`,
+      "aria-label": name, title: name, onclick: () => this.steered.edit(kind, l) }, text);
+    return columns.flatMap((column, l) => [
+      ...(l > 0 && l < L ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
+        one(column.x + away, "+", `one unit more in layer ${l}`, "add_unit", l)] : []),
+      ...(l > 0 && pitch >= 148 ? [one(column.x - pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
+      ...(l > 0 && l < L && pitch >= 196 ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),
+    ]);
   }
 
   // Where the example of now is within a map of the plane.
@@ -456,7 +490,7 @@ class Stage {
     layout.columns.forEach((column, l) => {
       const image = l === 0 && layout.picture;
       const name = pitch < 52 ? (l === 0 ? "in" : l === L ? "out" : String(l)) : l === 0 ? "inputs" : l === L ? "outputs" : `layer ${l}`;
-      const activation = l > 0 && !layout.narrow && pitch > 140 ? ` · ${header.network.activations[l - 1].name}` : "";
+      const activation = l > 0 && !layout.narrow && pitch > 140 && !this.header.training?.editable ? ` · ${header.network.activations[l - 1].name}` : "";
       this.label(ctx, name + activation, column.x, 11, { align: "center", colour: colours.soft, room: pitch - 4, size: layout.narrow ? 11 : 12.5 });
       if (image) return;
       for (const j of column.units) {
@@ -510,8 +544,8 @@ class Stage {
   }
 
   drawBig(state, shows, calm) {
-    const ctx = clearCanvas(this.bigCanvas, this.width, this.height);
-    const { big } = this.layout;
+    const { big, paper } = this.layout;
+    const ctx = clearPart(this.bigCanvas, paper.big);
     if (!shows) {
       this.big.draw(ctx, big, this.scene, state, this.colours, calm, this.maps);
       const [says, note] = sentencesOf(this.header, this.scene, state);
@@ -544,13 +578,8 @@ class Stage {
 
   drawWords(state) {
     const { text, action, chapter } = captionOf(this.recording, this.scene, state);
-    const now = performance.now();
-    // Numbers that run are read out and written anew twice a second, not sixty times.
-    if (chapter !== this.chapter || !state.playing || now - (this.saidAt ?? 0) > 500) {
-      this.saidAt = now;
-      this.caption.setAttribute("aria-live", state.playing ? "off" : "polite");
-      write(this.caption, text);
-    }
+    this.caption.setAttribute("aria-live", state.playing ? "off" : "polite"); // numbers that run are not read aloud
+    write(this.caption, text);
     this.chapter = chapter;
     this.root.dataset.chapter = chapter;
     this.action.hidden = !action;
@@ -558,7 +587,7 @@ class Stage {
       this.leads = action.set;
       write(this.action, action.label);
     }
-    const texts = { edges: state.edges === "gradient" ? "lines: gradients" : "lines: weights",
+    const texts = { edges: `lines: ${LINES[state.edges]}`,
       width: state.width === "network" ? "width: whole network" : "width: within layer",
       counted: `units from ${state.counted ?? 0}` };
     for (const button of this.toggles) write(button, texts[button.dataset.key]);
@@ -594,10 +623,10 @@ class Stage {
       const value = this.scene.trace.a[part.l][part.j];
       return `${own}: ${part.l === 0 ? said(inOwnUnits(this.header.inputs?.[part.j], value)) : `passes on ${signed(value)}`}`;
     }
-    const gradient = this.store.get().edges === "gradient";
+    const of = { weight: "", gradient: "’s gradient", update: "’s last change" }[this.store.get().edges];
     const k = part.kind === "bias" ? "bias" : part.k;
     const number = signed(this.valueOf(part.l, part.j, k, this.store.get()), 4);
-    const what = `${part.kind}${gradient ? "’s gradient" : ""} ${number}`;
+    const what = `${part.kind}${of} ${number}`;
     return part.kind === "bias" ? `${own}: ${what}` : `${this.nameOf(part.l - 1, part.k)} → ${own}: ${what}`;
   }
 

@@ -32,7 +32,7 @@ const ADDRESSED = {
   example: whole,
   part: (text) => (/^\d{1,6}:\d{1,9}(,(\d{1,9}|bias))?$/.test(text) ? text : undefined),
   view: (text) => (/^[a-z-]{1,30}$/.test(text) ? text : undefined),
-  edges: oneOf("weight", "gradient"),
+  edges: oneOf("weight", "gradient", "update"),
   width: oneOf("layer", "network"),
   counted: (text) => whole(oneOf("0", "1")(text) ?? ""),
   speed: (text) => (Number(text) > 0 && Number(text) <= 100 ? Number(text) : undefined),
@@ -93,7 +93,10 @@ export function keepAddress(store, header, view = window) {
   store.set(place);
   const stop = store.subscribe((state, changed) => {
     if (changed.includes("part") || changed.includes("view")) write(true);
-    else if (!state.playing) waiting ||= view.setTimeout(write, 300); // browsers limit how often the address may change
+    else if (!state.playing) {
+      view.clearTimeout(waiting); // to change it takes a browser as long as a frame, and it limits how often
+      waiting = view.setTimeout(write, 300);
+    }
   });
   view.addEventListener("popstate", restored);
   return () => {

@@ -6,7 +6,7 @@
 // is heard of again in the next.
 
 import {
-  activationEquation, blameEquation, blamesOn, costAgainEquation, costEquation, gradientAt, gradientEquation, largestProducts, passedWith, sentTo, stepEquation, sumEquation, trueClass, weightOf,
+  activationEquation, blameEquation, blamesOn, clippingEquation, costAgainEquation, costEquation, gradientAt, gradientEquation, isClipped, largestProducts, passedWith, reactionsOf, sentTo, stepEquation, sumEquation, trueClass, weightOf,
 } from "./equation.js";
 import { indexOf, isCanonical, slopesOf } from "./model.js";
 import { classSaid } from "./surface.js";
@@ -51,12 +51,14 @@ export function storyOf({ header, pass, rate, from = 0, optimizer = "", batch = 
   for (let l = 1; l <= L; l++) story.moments.push(forwards(story, l));
   story.moments.push(graded(story), outputsBlamed(story));
   for (let l = L - 1; l > 0; l--) story.moments.push(hiddenBlamed(story, l));
-  story.moments.push(gathered(story), updated(story), again(story));
+  story.moments.push(gathered(story));
+  if (isClipped(pass)) story.moments.push(bounded(story));
+  story.moments.push(updated(story), again(story));
   return story;
 }
 
-export function steppedBy({ theta, gradient }, rate) {
-  return Float64Array.from(theta, (value, i) => value - rate * gradient[i]);
+function steppedBy({ theta, step }, rate) {
+  return Float64Array.from(theta, (value, i) => value - rate * step[i]);
 }
 
 // The unit of each layer that is followed: from the output down the one through which most flows.
@@ -73,7 +75,7 @@ function castOf(pass) {
 
 // What a unit passes back to each unit below, W δ f′(z).
 export function sharesOf(pass, l, j) {
-  const slopes = slopesOf(pass.model, l - 1, pass.z[l - 1]);
+  const slopes = reactionsOf(pass, l - 1);
   return Float64Array.from(pass.a[l - 1], (_, k) => weightOf(pass, l, j, k) * pass.delta[l][j] * (slopes ? slopes[k] : 1));
 }
 
@@ -133,16 +135,27 @@ function forwards(story, l) {
   const does = DOES[f] ?? `${f.replaceAll("_", " ")} turns z into a`;
   const first = l === 1 ? `${one ? "The" : "Every"} ${who} hears what each ${below} says, times the weight on their line, adds it all up, and adds its own bias: z.`
     : `${one ? "The" : "Every"} ${who} does the same with what it hears from each ${below}.`;
-  const silent = l < L ? Array.from(pass.a[l]).filter((a) => a === 0).length : 0;
+  const mask = pass.masks?.[l];
+  const silent = l < L ? Array.from(pass.a[l]).filter((a, i) => a === 0 && mask?.[i] !== 0).length : 0;
   const quiet = silent ? ` ${silent === pass.a[l].length ? (silent === 1 ? "It is" : "All of them are") : `${counted(silent, "unit")} of ${said(pass.a[l].length)} ${silent === 1 ? "is" : "are"}`} silent: a = 0.` : "";
   const says = `Then ${does}. ${capital(name(story, l, j))} has z = ${said(pass.z[l][j])}, so it says ${said(pass.a[l][j])}.`;
   const answer = l === L ? ` ${answerOf(story, pass.a[L])}` : "";
   const products = sentTo(pass, l, j);
   return { phase: "forward", kind: "forward", l, seconds: 5,
     title: l === L ? "The answer" : L === 2 ? "The hidden units add up and react" : `Layer ${l} adds up and reacts`,
-    words: `${first} ${says}${quiet}${answer}`,
+    words: `${first} ${says}${leftOut(story, l)}${quiet}${answer}`,
     equations: [sumEquation(pass, l, j, { from, kept: cast[l - 1] }), activationEquation(pass, l, j, { from })],
     lit: [`${l}:${j}`, ...largestProducts(products, 4, cast[l - 1]).map((k) => `${l}:${j},${k}`)] };
+}
+
+// The units that dropout silences for this example at this step, by name.
+function leftOut(story, l) {
+  const mask = story.pass.masks?.[l];
+  if (!mask) return "";
+  const gone = Array.from(mask.keys()).filter((j) => mask[j] === 0), kept = Math.max(...mask);
+  if (!gone.length) return ` Dropout leaves no unit out at this step, and counts each ${said(kept)} times.`;
+  const others = kept ? `, and counts the others ${said(kept)} times` : "";
+  return ` Dropout leaves out ${listed(gone.map((j) => name(story, l, j)), 5)} at this step${others}.`;
 }
 
 function answerOf(story, a) {
@@ -204,8 +217,10 @@ function hiddenBlamed(story, l) {
     : "The blame goes on in the same way: weight times blame, times the slope.";
   const most = products.length > 1 ? `, the largest share from ${name(story, l + 1, best(products))}` : "";
   const one = delta ? `${capital(name(story, l, k))} gets δ = ${said(delta)}${most}: ${wish(story, l, k)}.` : `To ${name(story, l, k)} comes none of it.`;
-  const off = slopes ? Array.from(slopes).filter((slope) => slope === 0).length : 0;
-  const spared = off ? ` No blame sticks to ${counted(off, "unit")} whose slope is 0.` : "";
+  const mask = pass.masks?.[l], off = slopes ? Array.from(slopes).filter((slope, i) => slope === 0 && mask?.[i] !== 0).length : 0;
+  const gone = mask ? mask.filter((factor) => factor === 0).length : 0;
+  const spared = (off ? ` No blame sticks to ${counted(off, "unit")} whose slope is 0.` : "")
+    + (gone ? ` ${capital(counted(gone, "unit"))} that dropout left out ${gone === 1 ? "is" : "are"} not blamed.` : "");
   const smaller = vanished(pass, l);
   return { phase: "backward", kind: "blame", l, seconds: 5, title: `Who is to blame? ${L === 2 ? "The hidden units" : `Layer ${l}`}`,
     words: `${first} ${one}${spared}${smaller}`, equations: [blameEquation(pass, l, k, { from, kept: cast[l + 1] })],
@@ -230,6 +245,15 @@ function gathered(story) {
     lit: [`${l - 1}:${k}`, `${l}:${j},${k}`, `${l}:${j}`], part };
 }
 
+// Only where the plan clips and this gradient is beyond its bounds.
+function bounded(story) {
+  const { clip: { norm, value, scale, length, cut } } = story.pass, part = followed(story), { l, j, k } = part;
+  const single = cut ? `${capital(counted(cut, "component"))} of the gradient ${cut === 1 ? "is" : "are"} cut to ±${said(value)}. ` : "";
+  const whole = scale < 1 ? `All gradients together have the length ${said(length)}, and the run allows ${said(norm)}: clipping leaves ${said(scale)} of each.` : "";
+  return { phase: "gradients", kind: "gather", l, seconds: 4, title: "The gradient is clipped", words: `${single}${whole}`.trim(),
+    equations: scale < 1 ? [clippingEquation(story.pass)] : [], lit: [`${l}:${j},${k}`], part };
+}
+
 // The weight between followed units with the largest gradient; that of the last layer where all are 0.
 function followed({ pass, cast }) {
   let found = null, size = -1;
@@ -247,7 +271,7 @@ function updated(story) {
   const part = followed(story), i = indexOf(pass.model, part);
   const line = `${capital(name(story, part.l - 1, part.k))} → ${name(story, part.l, part.j)}`;
   const [was, is] = apart(pass.theta[i], after[i]);
-  let words = `Every weight and bias takes a step against its gradient, on this example alone: a plain gradient step with η = ${said(rate)}. `;
+  let words = `Every weight and bias takes a step against its ${isClipped(pass) ? "clipped " : ""}gradient, on this example alone: a plain gradient step with η = ${said(rate)}. `;
   if (after[i] !== pass.theta[i]) words += `${line}: ${was} becomes ${is}.`;
   else words += Array.from(after).some((value, at) => value !== pass.theta[at]) ? `${line} stays ${was}.` : "This time nothing changes: nobody was to blame.";
   if (ran) {

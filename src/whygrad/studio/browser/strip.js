@@ -1,7 +1,7 @@
 // What is always in sight: cost and score of training and validation, with the number now and the best so far,
 // and beneath them the time bar. A click in a curve goes to that step.
 
-import { clearCanvas, FACE, h, svg, wantsStillness, write } from "./dom.js";
+import { clearCanvas, h, svg, wantsStillness, write } from "./dom.js";
 import { percent, said } from "./words.js";
 
 const PACES = [0.25, 0.5, 1, 2, 4];
@@ -63,6 +63,7 @@ function scaleOf(series, better) {
 class CurveChart {
   constructor(about, goTo) {
     this.about = about;
+    this.shown = []; // what was drawn last: while only a weight is moved the curves stand still
     this.canvas = h("canvas", { class: "st-chart", role: "img" });
     this.now = h("b", { class: "st-now" });
     this.best = h("span", { class: "st-best" });
@@ -81,6 +82,8 @@ class CurveChart {
 
   draw(curves, step, last, colours) {
     const { training, validation, better, written } = this.about;
+    const shown = [curves.at.length, step, last, colours, this.size];
+    if (this.size && shown.every((one, i) => one === this.shown[i])) return;
     const standing = ["validation", "training"].map((part) => {
       const found = standingAt(curves.at, this.about[part] ?? [], step, better === "higher");
       return found && { part, ...found };
@@ -91,10 +94,11 @@ class CurveChart {
     const parts = [held && trained ? `validation ${written(held.now)}` : "", judged ? `best ${written(judged.best)} at step ${said(judged.at)}` : ""];
     write(this.best, parts.filter(Boolean).join(" · "));
     this.canvas.setAttribute("aria-label", `${this.about.title}: ${this.now.textContent} in training${held ? ", " : ""}${this.best.textContent}`);
-    const { clientWidth: width, clientHeight: height } = this.canvas;
+    this.size ??= [this.canvas.clientWidth, this.canvas.clientHeight]; // to ask in every frame would lay the page out anew
+    const [width, height] = this.size;
     if (!width) return;
+    this.shown = [...shown.slice(0, -1), this.size];
     const ctx = clearCanvas(this.canvas, width, height, true);
-    ctx.font = `11px ${FACE}`;
     const to = scaleOf([training, validation], better);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
     const line = (values, until, alpha, wide, dash) => {
@@ -159,8 +163,9 @@ function iconOf(name) {
   return svg("svg", { viewBox: "0 0 16 16", "aria-hidden": "true" }, svg("path", { d: ICONS[name] }));
 }
 
-// The foot of the stage: {node, draw(state, colours), advance(ms, state), togglePlay(), goTo(index)}.
-export function mountStrip(recording, store) {
+// The foot of the stage: {node, draw(state, colours), measure(), advance(ms, state), togglePlay(), goTo(index)}. Where a
+// training is `steered`, the same row says how it goes on (controls.js).
+export function mountStrip(recording, store, steered = null) {
   const header = recording.header;
   const goTo = (index) => store.set({ step: Math.max(0, Math.min(header.steps.length - 1, index)), playing: false });
   const lastStep = () => header.steps.at(-1) || 1;
@@ -171,23 +176,24 @@ export function mountStrip(recording, store) {
     curves.replaceChildren(...charts.map((one) => one.node));
   };
   build();
-  const togglePlay = () => {
+  const togglePlay = steered?.toggle ?? (() => {
     const { playing, step } = store.get();
     const ended = step >= header.steps.length - 1;
-    store.set({ playing: !playing, ...(!playing && ended && !header.live ? { step: 0 } : {}) });
-  };
+    store.set({ playing: !playing, ...(!playing && ended ? { step: 0 } : {}) });
+  });
   const back = h("button", { type: "button", "aria-label": "one step back", onclick: () => goTo(store.get().step - 1) }, iconOf("back"));
-  const play = h("button", { type: "button", class: "st-play", "aria-label": "play", onclick: togglePlay }, iconOf("play"));
-  const on = h("button", { type: "button", "aria-label": "one step on", onclick: () => goTo(store.get().step + 1) }, iconOf("on"));
+  const play = h("button", { type: "button", class: "st-play", onclick: togglePlay });
+  const on = h("button", { type: "button", "aria-label": "one step on", onclick: steered?.on ?? (() => goTo(store.get().step + 1)) }, iconOf("on"));
   const slider = h("input", { type: "range", min: 0, max: header.steps.length - 1, step: 1, class: "st-slider",
     "aria-label": "step of the training", oninput: () => goTo(Number(slider.value)) });
   const placeStep = h("span"), placeEpoch = h("span", { class: "st-epoch" });
   const place = h("output", { class: "st-place" }, placeStep, placeEpoch);
-  const speed = h("select", { class: "st-speed", "aria-label": "speed",
+  const speed = steered?.speed ?? h("select", { class: "st-speed", "aria-label": "speed",
     onchange: () => store.set({ speed: Number(speed.value) }) },
     ...PACES.map((one) => h("option", { value: one }, `${one === 0.25 ? "¼" : one === 0.5 ? "½" : one}×`)));
-  const time = h("div", { class: "st-time", role: "group", "aria-label": "playing back" }, back, play, on, slider, place, speed);
-  const node = h("div", { class: "st-foot" }, curves, time);
+  const time = h("div", { class: "st-time", role: "toolbar", "aria-label": "training" }, back, play, on, ...(steered?.before ?? []),
+    slider, place, speed, ...(steered?.after ?? []));
+  const node = h("div", { class: "st-foot" }, curves, ...(steered ? [steered.told] : []), time);
   let exact = null; // where playing is, between two recorded steps
   let known = header.steps.length;
 
@@ -202,20 +208,25 @@ export function mountStrip(recording, store) {
     write(placeStep, `step ${said(step, 12)}`);
     write(placeEpoch, Number.isFinite(epoch) ? ` · epoch ${said(epoch, 4)}` : "");
     slider.setAttribute("aria-valuetext", place.textContent);
+    if (steered) steered.draw(state, play);
+    else showPlaying(state);
+    for (const one of charts) one.draw(header.curves, step, lastStep(), colours);
+  }
+
+  function showPlaying(state) {
     if (Number(speed.value) !== (state.speed ?? 1)) speed.value = state.speed ?? 1;
     const name = state.playing ? "pause" : "play";
-    if (play.getAttribute("aria-label") !== name) {
-      play.setAttribute("aria-label", name);
-      play.replaceChildren(iconOf(name));
-    }
-    for (const one of charts) one.draw(header.curves, step, lastStep(), colours);
+    if (play.getAttribute("aria-label") === name) return;
+    play.setAttribute("aria-label", name);
+    play.replaceChildren(iconOf(name));
   }
 
   // Play on for so many milliseconds; a step that has not come yet is waited for.
   function advance(ms, state) {
     const last = header.steps.length - 1;
     if (exact === null || Math.floor(exact) !== state.step) exact = state.step;
-    const pace = Math.max(2, Math.min(header.steps.length / WHOLE, wantsStillness() ? 2 : 240)) * (state.speed ?? 1);
+    const usual = Math.max(2, Math.min(header.steps.length / WHOLE, 240)), stillest = wantsStillness() ? 2 : Infinity;
+    const pace = Math.min(steered ? steered.pace(usual) : usual * (state.speed ?? 1), stillest);
     const wanted = Math.min(exact + (pace * ms) / 1000, last);
     let reached = Math.floor(wanted);
     while (reached > state.step && !recording.has(reached)) reached--;
@@ -225,5 +236,10 @@ export function mountStrip(recording, store) {
     if (reached !== state.step || ended) store.set({ step: reached, ...(ended ? { playing: false } : {}) });
   }
 
-  return { node, draw, advance, togglePlay, goTo };
+  // How large the charts are is to be asked again.
+  function measure() {
+    for (const one of charts) one.size = null;
+  }
+
+  return { node, draw, measure, advance, togglePlay, goTo };
 }

@@ -1,11 +1,13 @@
 // The stage in the studio: it grows while a training goes on, starts and pauses it, and asks the server what needs the
-// exact engine. `openStudio(element, tell)` mounts it; `tell(what, about)` reaches the page in Python.
+// exact engine. `openStudio()` mounts it, before there is a page around it: `connected(place, tell)` puts it there, and
+// `tell(what, about)` reaches the page in Python.
 
+import { trainingControls } from "./controls.js";
 import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
 import { indexOf } from "./model.js";
 import { mountMotion } from "./motion.js";
-import { fetcher, openRecording, served } from "./recording.js";
+import { openRecording, served } from "./recording.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
 import { createStore, FIRST, fromAddress, hasPart, toAddress } from "./store.js";
@@ -14,27 +16,8 @@ import { partOf } from "./words.js";
 
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
+const SETTLE = 200; // ms without a change, after which an open panel is told what is looked at
 const KEPT = ["view", "edges", "width", "counted", "speed"]; // whatever run is shown
-
-function checked(found) {
-  if (found.error) throw new Error(found.error);
-  return found;
-}
-
-function servedHere() {
-  const source = served(BASE);
-  return { ...source, header: async () => checked(await source.header()) };
-}
-
-const got = fetcher(BASE);
-
-// What has come since so many steps, and their states.
-async function newsAfter(count, feed) {
-  const news = checked(await (await got(`news.json?after=${count}`)).json());
-  if (news.feed !== feed || !news.steps.length) return { news, states: null };
-  const bytes = await (await got(`states?from=${count}&to=${count + news.steps.length}`)).arrayBuffer();
-  return { news, states: new Float32Array(bytes) };
-}
 
 // ── the address: run, step, example, part, view, and the panel with its question ──
 
@@ -49,31 +32,45 @@ function readAddress(hash) {
 function writeAddress(header, state, panel, question) {
   const last = header.steps.length - 1;
   const at = { ...state, step: state.step === last ? undefined : header.steps[state.step] };
-  const found = [toAddress(at, { ...FIRST, example: header.examples.start })];
+  const found = [toAddress(at, { ...FIRST, example: firstExample(header) })];
   if (question) found.unshift(`question=${question}`);
   if (panel) found.unshift(`panel=${panel}`);
   if (header.run) found.unshift(`run=${encodeURIComponent(header.run)}`);
   return found.filter(Boolean).join("&");
 }
 
+const firstExample = ({ examples }) => examples?.start ?? 0; // of a network without any, inputs of 0 have its place
+
 // ── the page ──
 
-export function openStudio(element, tell) {
-  const studio = new Studio(element, tell);
+export function openStudio() {
+  const element = h("section", { id: "wg-theatre", "aria-label": "The stage" });
+  document.body.prepend(element);
+  const studio = new Studio(element);
   studio.open(readAddress(location.hash));
   return studio;
 }
 
 class Studio {
-  constructor(element, tell) {
-    Object.assign(this, { element, tell, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
+  constructor(element) {
+    this.untold = []; // what the page in Python is to be told once it is there
+    this.tell = (...words) => (this.reach ? this.reach(...words) : this.untold.push(words));
+    Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.panel && !event.defaultPrevented) this.tell("panel", "");
     });
   }
 
-  // The page is connected anew, or was away at the drawing.
+  // The page is there, or is connected anew.
+  connected(place, reach) {
+    const anew = this.reach;
+    this.reach = reach;
+    place.append(this.element);
+    for (const words of this.untold.splice(0)) reach(...words);
+    if (anew) this.again();
+  }
+
   again() {
     return this.shown ? this.news() : this.open({});
   }
@@ -82,11 +79,10 @@ class Studio {
   async open(place = {}) {
     let recording;
     try {
-      recording = await openRecording(servedHere());
+      recording = await openRecording(served(BASE));
       await recording.load(recording.steps.length - 1);
     } catch (error) {
-      this.close();
-      this.tell("none", error.message);
+      this.fail(error);
       return;
     }
     this.close();
@@ -96,17 +92,19 @@ class Studio {
       this.place = place;
       this.tell("run", place.run);
     } else if (this.place) [place, this.place] = [{ ...this.place, ...place }, null];
-    const { count, start } = header.examples;
+    const { count } = recording.examples;
     const store = createStore({ ...place, playing: header.running, part: hasPart(header.network.sizes, place.part) ? place.part : "",
       step: place.step === undefined ? last : nearestStep(header.steps, place.step),
-      example: place.example < count ? place.example : start });
-    const stage = mount(this.element, recording, store, { plays: false });
+      example: place.example < count ? place.example : firstExample(header) });
+    if (place.row !== undefined && count) store.set({ example: await recording.exampleAt(place.of, place.row).catch(() => firstExample(header)) });
+    const steered = trainingControls(recording, store, this.tell, () => this.where());
+    const stage = mount(this.element, recording, store, { plays: false, steered });
     this.addWhy(stage, store, recording);
     const parts = [mountDrag(stage, recording, store), mountMotion(stage, recording, store), mountSheets(stage, recording, store)];
     stage.root.addEventListener("whygrad:train-on", (event) => {
       event.preventDefault();
       const { step, edits, painted } = event.detail;
-      this.tell("fork", { step: header.steps[step], edits: Object.entries(edits ?? {}), painted: (painted ?? []).length });
+      this.tell("fork", { step: header.steps[step], edits: Object.entries(edits ?? {}), painted: painted ?? [] });
     });
     this.shown = { recording, store, stage, parts };
     store.subscribe((state, changed) => this.changed(state, changed));
@@ -114,12 +112,21 @@ class Studio {
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
-    if (!header.begun) this.tell("ready");
+    if (!header.begun && place.step === undefined) this.tell("ready"); // a link shows the step that it names
+  }
+
+  // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
+  fail(error) {
+    this.close();
+    const drawing = h("img", { src: `${BASE}picture.svg`, alt: "the network and its weights", onerror: () => drawing.remove() });
+    this.element.replaceChildren(h("div", { class: "st-none" }, h("p", { role: "alert" }, `Not on the stage: ${error.message}`), drawing));
   }
 
   close() {
+    this.element.replaceChildren();
     if (!this.shown) return;
     cancelAnimationFrame(this.walking);
+    clearTimeout(this.telling);
     for (const part of this.shown.parts) part.dispose?.();
     this.shown.stage.dispose();
     this.shown = null;
@@ -139,16 +146,15 @@ class Studio {
     };
   }
 
-  asked({ header }, step, example) {
-    const { rows, part } = header.examples;
-    return { step: header.steps[step], index: rows[example], of: part[example] };
+  asked({ header, examples: { about } }, step, example) {
+    return { step: header.steps[step], index: about?.rows[example] ?? 0, of: about?.part[example] ?? "training" };
   }
 
   // What is looked at, for a panel that asks about it.
   where() {
     if (!this.shown) return null;
     const { recording, store } = this.shown, { step, example, part } = store.get();
-    return { part, ...this.asked(recording, step, example) };
+    return { part, latest: step === recording.steps.length - 1, ...this.asked(recording, step, example) };
   }
 
   // Try the weight or bias that is looked at with another value, as the slider of a panel has it; null ends that.
@@ -165,6 +171,12 @@ class Studio {
     this.shown?.stage.point(part.split(" ")[0]);
   }
 
+  // Go to a step of the training, as a click in a chart does.
+  goTo(step) {
+    const { recording, store } = this.shown ?? {};
+    store?.set({ step: nearestStep(recording.steps, step), playing: false });
+  }
+
   // ── the training ──
 
   // The training has come further, or something else is shown.
@@ -175,27 +187,32 @@ class Studio {
       return;
     }
     this.looking = true;
-    const { recording, store } = this.shown;
+    const { recording, store, stage } = this.shown;
     try {
-      const { header, steps } = recording, before = steps.length - 1;
-      const { news, states } = await newsAfter(steps.length, header.feed);
+      const { header, steps, source } = recording, before = steps.length - 1;
+      const news = await source.news(steps.length), same = news.feed === header.feed && news.steps.length;
+      const states = same ? await source.states(steps.length, steps.length + news.steps.length) : null;
       if (this.shown?.recording !== recording) return;
       if (news.feed !== header.feed) {
         const same = news.feed.split(".")[0] === header.feed.split(".")[0], state = store.get();
         const kept = Object.fromEntries(KEPT.map((key) => [key, state[key]]));
         const at = state.step === before ? undefined : steps[state.step];
-        await this.open(same ? { ...kept, part: state.part, example: state.example, step: at } : kept);
+        const { index: row, of } = this.asked(recording, state.step, state.example);
+        await this.open(same ? { ...kept, part: state.part, of, row, step: at } : kept);
       } else {
-        const ran = header.running;
-        for (const key of ["running", "live", "begun"]) header[key] = news[key];
+        const ran = header.running, { editable } = header.training;
+        for (const key of ["running", "live", "begun", "training"]) header[key] = news[key];
+        if (header.training.editable !== editable) stage.measure();
+        stage.ask();
         if (states) recording.append(news, states);
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
-        if (states && (step === before || (playing && ran))) this.walk(step, header.steps.length - 1);
+        if (step === before || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
+        if (!header.running) this.pausing = false;
         this.follow(header);
       }
     } catch (error) {
-      this.tell("none", error.message);
+      this.fail(error);
     } finally {
       this.looking = false;
       if (this.missed) {
@@ -209,10 +226,11 @@ class Studio {
   walk(from, to) {
     cancelAnimationFrame(this.walking);
     const began = performance.now(), { store } = this.shown;
+    if (from === to) return;
     const go = (now) => {
       const at = Math.round(from + (to - from) * Math.min(1, (now - began) / LOOK));
-      if (store !== this.shown?.store || store.get().step > at) return;
-      this.set({ step: at });
+      if (store !== this.shown?.store) return;
+      if (store.get().step < at) this.set({ step: at });
       if (at < to) this.walking = requestAnimationFrame(go);
     };
     this.walking = requestAnimationFrame(go);
@@ -231,12 +249,26 @@ class Studio {
 
   changed(state, changed) {
     this.writeSoon(changed.includes("part") || changed.includes("view"));
+    if (this.panel && ["step", "example", "part"].some((key) => changed.includes(key))) this.lookSoon();
     if (this.own) return;
-    if (changed.includes("step")) cancelAnimationFrame(this.walking); // somebody goes elsewhere
+    if (changed.includes("step")) { // somebody goes elsewhere
+      cancelAnimationFrame(this.walking);
+      this.pausing = false;
+    }
     const { header } = this.shown.recording;
-    if (!changed.includes("playing") || changed.includes("step") || !header.live) return;
-    if (state.playing !== header.running && (!state.playing || state.step === header.steps.length - 1))
-      this.tell(state.playing ? "go" : "pause");
+    if (!changed.includes("playing") || changed.includes("step")) return;
+    if (state.playing === header.running || (state.playing && state.step < header.steps.length - 1)) return;
+    this.pausing = header.running; // the picture comes to where the training waits
+    this.tell(state.playing ? "go" : "pause");
+  }
+
+  // A panel that is open speaks of what the stage shows, once that stays for a moment.
+  lookSoon() {
+    clearTimeout(this.telling);
+    this.telling = setTimeout(() => {
+      const at = this.where();
+      if (at && this.panel) this.tell("looked", at);
+    }, SETTLE);
   }
 
   // ── the address ──
@@ -250,7 +282,8 @@ class Studio {
 
   writeSoon(push) {
     if (push) return this.write(true);
-    this.writing ||= setTimeout(() => this.write(false), 300);
+    clearTimeout(this.writing); // to change the address takes the browser as long as a frame
+    this.writing = setTimeout(() => this.write(false), 300);
   }
 
   write(push) {
@@ -272,7 +305,7 @@ class Studio {
       return;
     }
     this.restoring = true;
-    store.set({ ...FIRST, ...place, example: place.example ?? header.examples.start, playing: false,
+    store.set({ ...FIRST, ...place, example: place.example ?? firstExample(header), playing: false,
       step: place.step === undefined ? header.steps.length - 1 : nearestStep(header.steps, place.step) });
     this.restoring = false;
     if ((place.panel ?? "") !== this.panel) this.tell("panel", place.panel ?? "", place.question ?? "");

@@ -1,7 +1,7 @@
 // The big last unit: what the network says. Over the plane of two inputs a surface with the points; of classes a
 // confusion matrix, of numbers said against true, both of the examples that the page carries. A click chooses.
 
-import { classShape, FACE, shortened } from "./dom.js";
+import { classShape, clearCanvas, FACE, shortened } from "./dom.js";
 import { responses } from "./model.js";
 import { largestOf, paintNumbers, paintSpot, planePoints, sideFor } from "./units.js";
 import { inOwnUnits, percent, said } from "./words.js";
@@ -39,7 +39,8 @@ export function sentencesOf(header, scene, state) {
   const bipolar = saysMinusOne(header.network);
   const chosen = header.examples;
   const truth = state.point ? null : scene.y;
-  const untold = state.point ? "of a point that you chose" : "with every input at 0, in the network’s units";
+  const graded = scene.y ? `, graded by the truth of${placeOf(chosen, state, " ", false)}` : "";
+  const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
     const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
@@ -55,10 +56,11 @@ export function sentencesOf(header, scene, state) {
   return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : untold];
 }
 
-function placeOf(chosen, state) {
+function placeOf(chosen, state, before = " · ", reason = true) {
   if (!chosen) return "";
   const part = chosen.part?.[state.example], why = chosen.why?.[state.example];
-  return ` · ${part ? `${part} ` : ""}example ${chosen.rows?.[state.example] ?? state.example}${why ? `, ${why}` : ""}`;
+  const named = `${part ? `${part} ` : ""}example ${chosen.rows?.[state.example] ?? state.example}`;
+  return `${before}${named}${why && reason ? `, ${why}` : ""}`;
 }
 
 export function openBig(recording) {
@@ -71,8 +73,8 @@ export function openBig(recording) {
 // What the network makes of all examples, computed once for each state.
 function answersOf(recording) {
   const { model, examples } = recording;
-  const inputs = model.sizes[0], X = new Float64Array(examples.count * inputs);
-  for (let i = 0; i < examples.count; i++) X.set(examples.x(i), i * inputs);
+  const inputs = model.sizes[0], X = new Float64Array(examples.carried * inputs);
+  for (let i = 0; i < examples.carried; i++) X.set(examples.x(i), i * inputs);
   let known = null, found = null;
   return (theta) => {
     if (theta !== known) [known, found] = [theta, responses(model, theta, X, found)];
@@ -90,9 +92,10 @@ function planeOf(recording) {
   const toPixels = (box, [x, y]) => [across(box, x), down(box, y)];
   const toData = (box, [x, y]) => [x0 + ((x1 - x0) * (x - box.x)) / box.width, y0 + ((y1 - y0) * (box.y + box.height - y)) / box.height];
   const bipolar = saysMinusOne(header.network);
-  const scratch = document.createElement("canvas");
+  const scratch = document.createElement("canvas"), sheet = document.createElement("canvas");
+  let laid = { about: [], count: 0 };
 
-  function paintClasses(ctx, box, side, values, units, colours) {
+  function paintClasses(ctx, box, side, values, units, colours, calm) {
     if (scratch.width !== side) Object.assign(scratch, { width: side, height: side });
     const inner = scratch.getContext("2d"), image = inner.createImageData(side, side), pixels = image.data;
     const { classes, surface } = colours.parts;
@@ -107,7 +110,7 @@ function planeOf(recording) {
     }
     inner.putImageData(image, 0, 0);
     ctx.imageSmoothingEnabled = true;
-    ctx.imageSmoothingQuality = "high";
+    ctx.imageSmoothingQuality = calm ? "high" : "low"; // the first takes the browser as long as all else of a frame
     ctx.drawImage(scratch, box.x, box.y, box.width, box.height);
   }
 
@@ -120,14 +123,13 @@ function planeOf(recording) {
     ctx.beginPath();
     ctx.roundRect(box.x, box.y, box.width, box.height, 10);
     ctx.clip();
-    if (header.classes) paintClasses(ctx, box, side, values, units, colours);
+    if (header.classes) paintClasses(ctx, box, side, values, units, colours, calm);
     else {
       const first = units === 1 ? values : values.filter((_, p) => p % units === 0);
       paintNumbers(ctx, { values: first, width: side, height: side }, box, largestOf(first), colours.ramp, true);
     }
-    const r = Math.max(2.4, Math.min(5, box.width / 110)), { points } = header;
-    points?.x.forEach((x, i) => paintPoint(ctx, box, x, points.y[i], r, colours));
-    for (const one of state.painted ?? []) paintPoint(ctx, box, one, one.at(-1), r, colours);
+    const r = Math.max(2.4, Math.min(5, box.width / 110));
+    layPoints(ctx, box, state.painted ?? [], r, colours);
     const [px, py] = toPixels(box, trace.a[0]);
     ctx.beginPath();
     ctx.arc(px, py, r + 6, 0, 2 * Math.PI);
@@ -144,6 +146,21 @@ function planeOf(recording) {
     const names = [0, 1].map((k) => header.inputs?.[k]?.name ?? `x${k}`);
     axes(ctx, box, colours, header.plane.x.map((v) => said(inOwnUnits(header.inputs?.[0], v), 2)),
       header.plane.y.map((v) => said(inOwnUnits(header.inputs?.[1], v), 2)), names);
+  }
+
+  // The points stand still while the surface beneath them moves: each is painted once, on a sheet of its own.
+  function layPoints(ctx, box, painted, r, colours) {
+    const from = { x: Math.floor(box.x), y: Math.floor(box.y) }, size = Math.ceil(box.width) + 1;
+    const about = [box.x, box.y, size, colours, globalThis.devicePixelRatio];
+    const stands = about.every((one, i) => one === laid.about[i]) && painted.length >= laid.count && painted[laid.count - 1] === laid.last;
+    const pen = stands ? laid.pen : clearCanvas(sheet, size, size);
+    if (!stands) {
+      pen.translate(-from.x, -from.y);
+      header.points?.x.forEach((x, i) => paintPoint(pen, box, x, header.points.y[i], r, colours));
+    }
+    for (const one of painted.slice(stands ? laid.count : 0)) paintPoint(pen, box, one, one.at(-1), r, colours);
+    laid = { about, pen, count: painted.length, last: painted.at(-1) };
+    ctx.drawImage(sheet, from.x, from.y, size, size);
   }
 
   // y is the number of a class, or the value.
@@ -205,9 +222,9 @@ function matrixOf(recording) {
   let cells = [];
 
   const fill = (theta) => {
-    const values = answers(theta), units = values.length / examples.count;
+    const values = answers(theta), units = values.length / examples.carried;
     cells = Array.from({ length: count * count }, () => []);
-    for (let i = 0; i < examples.count; i++) {
+    for (let i = 0; i < examples.carried; i++) {
       const says = classSaid(values.subarray(i * units, (i + 1) * units), bipolar).one;
       cells[classOfTruth(examples.y(i), bipolar) * count + says].push(i);
     }
@@ -296,11 +313,11 @@ function matrixOf(recording) {
 function scatterOf(recording) {
   const { header, examples } = recording;
   const answers = answersOf(recording);
-  const truths = Float64Array.from({ length: examples.count }, (_, i) => examples.y(i)[0]);
+  const truths = Float64Array.from({ length: examples.carried }, (_, i) => examples.y(i)[0]);
   let places = [];
 
   function draw(ctx, box, { theta }, state, colours) {
-    const values = answers(theta), units = values.length / examples.count;
+    const values = answers(theta), units = values.length / examples.carried;
     let [lo, hi] = truths.length ? [Math.min(...truths), Math.max(...truths)] : [-1, 1];
     [lo, hi] = [lo - 0.08 * (hi - lo || 1), hi + 0.08 * (hi - lo || 1)];
     const at = (value) => Math.max(0.01, Math.min(0.99, (value - lo) / (hi - lo)));

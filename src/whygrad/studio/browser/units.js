@@ -72,13 +72,18 @@ function columnsAsked(model, theta) {
   return all.sort((i, j) => heavy[j] - heavy[i]).slice(0, MOST_COLUMNS);
 }
 
+const planes = new WeakMap(); // of a recording the points of its plane, and what all units gave out there last
+
 // What all units wear: {kind, of(l, j) → {values, …}}; `of` computes one unit's, so that only what is drawn is.
+// Those of a plane are of one scene at a time.
 export function unitMaps(recording, scene, work) {
   const { header, model } = recording;
   const { theta, trace } = scene;
   if (header.plane) {
     const side = sideFor(model, work, 12, 48);
-    const all = responses(model, theta, planePoints(header.plane, side));
+    const before = planes.get(recording), points = before?.[0] ?? planePoints(header.plane, side);
+    const all = responses(model, theta, points, before ?? null);
+    planes.set(recording, all);
     const of = (l, j) => {
       const units = model.sizes[l], values = new Float64Array(side * side);
       for (let p = 0; p < values.length; p++) values[p] = all[l][p * units + j];
@@ -120,25 +125,53 @@ function columnCurves(model, theta, x) {
 
 // ── painting ──
 
-const scratch = { canvas: null };
+// A canvas that numbers become pixels on, and those pixels; both are used again while they are of the same size.
+export function makeSheet() {
+  const canvas = document.createElement("canvas"), ctx = canvas.getContext("2d");
+  let image = null, pixels = null;
+  return {
+    canvas,
+    sized(width, height) {
+      if (image?.width !== width || image.height !== height) {
+        Object.assign(canvas, { width, height });
+        image = ctx.createImageData(width, height);
+        pixels = new Uint32Array(image.data.buffer);
+      }
+      return pixels;
+    },
+    done: () => ctx.putImageData(image, 0, 0),
+  };
+}
+
+let single = null;
+
+// Numbers of −scale … scale as colours of the ramp.
+function colourPixels(pixels, start, values, scale, ramp) {
+  const by = scale > 0 ? RAMP / scale : 0;
+  for (let p = 0; p < values.length; p++) {
+    const at = Math.round(values[p] * by);
+    pixels[start + p] = ramp[RAMP + (at > RAMP ? RAMP : at < -RAMP ? -RAMP : at || 0)];
+  }
+}
 
 // Numbers of −scale … scale as an image of the ramp's colours, laid into a box.
-export function paintNumbers(ctx, map, box, scale, ramp, smooth) {
-  const { width, height, values } = map;
-  scratch.canvas ??= document.createElement("canvas");
-  const canvas = scratch.canvas;
-  if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-  const inner = canvas.getContext("2d");
-  const image = inner.createImageData(width, height);
-  const pixels = new Uint32Array(image.data.buffer);
-  const by = scale > 0 ? RAMP / scale : 0;
-  for (let p = 0; p < pixels.length; p++) {
-    const at = Math.round(values[p] * by);
-    pixels[p] = ramp[RAMP + (at > RAMP ? RAMP : at < -RAMP ? -RAMP : at || 0)];
-  }
-  inner.putImageData(image, 0, 0);
+export function paintNumbers(ctx, { values, width, height }, box, scale, ramp, smooth) {
+  const sheet = (single ??= makeSheet());
+  colourPixels(sheet.sized(width, height), 0, values, scale, ramp);
+  sheet.done();
   ctx.imageSmoothingEnabled = smooth;
-  ctx.drawImage(canvas, box.x, box.y, box.width, box.height);
+  ctx.drawImage(sheet.canvas, box.x, box.y, box.width, box.height);
+}
+
+// The maps of all units that are drawn as one image, map under map: to hand the browser an image takes longer than
+// to make it.
+export function paintSheet(sheet, maps, ramp) {
+  const [{ width, height }] = maps, pixels = sheet.sized(width, height * maps.length);
+  maps.forEach((map, at) => {
+    Object.assign(map, { sheet: sheet.canvas, top: at * height });
+    colourPixels(pixels, map.top * width, map.values, map.scale, ramp);
+  });
+  sheet.done();
 }
 
 // A unit's curve along its column: filled towards zero, with the example's place on it.
@@ -188,8 +221,12 @@ export function paintSpot(ctx, x, y, r, colours) {
   ctx.stroke();
 }
 
-export function paintUnit(ctx, kind, map, box, scale, colours, spot) {
-  if (kind === "curve") paintCurve(ctx, map, box, scale, colours);
-  else paintNumbers(ctx, map, box, scale, colours.ramp, kind === "plane");
+// A unit's map in its box; one of numbers from the sheet that it stands on.
+export function paintUnit(ctx, kind, map, box, colours, spot) {
+  if (kind === "curve") paintCurve(ctx, map, box, map.scale, colours);
+  else {
+    ctx.imageSmoothingEnabled = kind === "plane";
+    ctx.drawImage(map.sheet, 0, map.top, map.width, map.height, box.x, box.y, box.width, box.height);
+  }
   if (spot) paintSpot(ctx, box.x + spot[0] * box.width, box.y + spot[1] * box.height, Math.max(1.6, box.width / 26), colours);
 }

@@ -39,7 +39,7 @@ def film(
     size: float = SIZE,
     title: str = "",
     overwrite: bool = False,
-) -> None:
+) -> Path:
     """Write a recorded training as one HTML file that plays in any browser, without a server.
 
     It carries the states of the training, evenly chosen so that they fit, some examples, and all that
@@ -64,6 +64,11 @@ def film(
     overwrite : bool, default False
         Whether to replace a file that is there.
 
+    Returns
+    -------
+    pathlib.Path
+        The film.
+
     Raises
     ------
     InputError
@@ -73,19 +78,26 @@ def film(
 
     Examples
     --------
-    >>> from pathlib import Path
     >>> from tempfile import TemporaryDirectory
     >>> import whygrad as wg
     >>> net = wg.Network(2, [wg.Dense(2, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
     >>> X, Y = [[0, 0], [0, 1], [1, 0], [1, 1]], [0, 1, 1, 0]
     >>> with TemporaryDirectory() as folder:
     ...     fitted = wg.train(net, X, Y, epochs=50, record=f"{folder}/xor.run")
-    ...     wg.film(f"{folder}/xor.run", f"{folder}/xor.html")
-    ...     (Path(folder) / "xor.html").stat().st_size < 500_000
+    ...     wg.film(f"{folder}/xor.run", f"{folder}/xor.html").stat().st_size < 500_000
     True
     """
     path = Path(path)
     refuse_taken(path, overwrite, ".html")
+    _, page = film_page(x, X, y, examples=examples, size=size, title=title)
+    write_atomically(path, page.encode())
+    return path
+
+
+def film_page(
+    x: Any, X: Any, y: Any, *, examples: int, size: float, title: str
+) -> tuple[dict[str, Any], str]:
+    """Return the header and the page of a film."""
     if not isinstance(examples, int | np.integer) or isinstance(examples, bool) or examples < 1:
         raise InputError(f"examples is {examples!r}: it must be a whole number of at least 1")
     if not 0 < size < np.inf:
@@ -94,8 +106,7 @@ def film(
     room = size * MB - len(empty.encode()) - ROOM
     found = recording_of(x, X, y, examples=examples, room=room, title=title)
     header, pieces = _packed(found)
-    page = _page(found.header["title"], bundle(ENTRY), as_json(header), pieces)
-    write_atomically(path, page.encode())
+    return header, _page(header["title"], bundle(ENTRY), as_json(header), pieces)
 
 
 def _packed(found: Recording) -> tuple[dict[str, Any], list[str]]:

@@ -13,7 +13,7 @@ import base64
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from os import PathLike
 from pathlib import Path
@@ -155,7 +155,7 @@ def header(
             name: penalty.of_batch(plan.batch_size, plan.n)
             for name, penalty in (("l1", plan.l1), ("l2", plan.l2))
         },
-        "batch": {"size": plan.batch_size, "n": plan.n, "rate": []},
+        "batch": {"size": plan.batch_size, "n": plan.n, "rate": [], "clip": asdict(plan.clip)},
         "settings": _settings(plan),
         "steps": [],
         "epochs": [],
@@ -293,7 +293,7 @@ def _examples(
     picked = [ranked[k] for k in order]
     data = [parts[name].at(np.array([i])) for name, i, _, _ in picked]
     cells = [
-        {column: _written(value) for column, value in parts[name].rows(i).items()}
+        {column: written(value) for column, value in parts[name].rows(i).items()}
         for name, i, _, _ in picked
     ]
     columns = list(cells[0])
@@ -344,7 +344,8 @@ def _groups(
     ]
 
 
-def _written(value: Any) -> str:
+def written(value: Any) -> str:
+    """Return a cell of a table as the page shows it."""
     return "" if value is None else f"{value:.6g}" if isinstance(value, float) else str(value)
 
 

@@ -317,7 +317,7 @@ class Sheet:
         return NetworkPicture(
             "", known, self.context.theta.W, names, "activation" if self.filled else "input",
             image=self.context.names.image, shown=() if self.context.names.image else self.chosen,
-            partial=True, kept=net.kept,
+            partial=True, kept=net.kept, biases=self.context.theta.b, targets=self.context.y[0],
         )  # fmt: skip
 
     def kinds(self) -> list[str]:

@@ -285,14 +285,18 @@ def _metric(about: _About, what: str) -> CurvePicture | None:
 
 
 def _parts(run: _Run, what: str, of_epochs: Mapping[str, str]) -> list[Line]:
-    """Return a line for each part of the rows: as measured, or as the epochs had it."""
+    """Return a line for each part of the rows: as measured, or as the epochs had it.
+
+    Of a run alone the held-out one is dashed, so that of two equal lines both are seen.
+    """
     lines, shown = [], run.seen
     for part, colour in PARTS.items():
+        stroke = int(run.of == 1 and colour != TRAINING)
         if part in shown.points:
             found = shown.points[part]
-            lines.append(run.line(part, found.steps, getattr(found, what), colour))
+            lines.append(run.line(part, found.steps, getattr(found, what), colour, stroke))
         elif part in of_epochs and np.isfinite(values := shown.of_epochs(of_epochs[part])).any():
-            lines.append(run.line(part, shown.ends, values, colour))
+            lines.append(run.line(part, shown.ends, values, colour, stroke))
     return lines
 
 
@@ -313,12 +317,15 @@ def _by_layer(about: _About, title: str, y_name: str, of: Any) -> CurvePicture |
 
 def _quiet(about: _About) -> CurvePicture | None:
     """Draw the share of units that are dead, where activations end on one side, or saturated."""
+    kinds = {kind for run in about.runs for _, kind in _kinds(run.seen.net)}
+    one = len(kinds) == 1  # named once, in the title: six layers fit into the legend
     lines = [
-        _layer(run, l, f"{kind}, layer {l}", run.seen.statistics[kind])
+        _layer(run, l, f"layer {l}" if one else f"{kind}, layer {l}", run.seen.statistics[kind])
         for run in about.runs
         for l, kind in _kinds(run.seen.net)
     ]
-    return about.drawn("Dead and saturated units", "share of the layer", lines, "percent")
+    title = f"{next(iter(kinds)).capitalize()} units" if one else "Dead and saturated units"
+    return about.drawn(title, "share of the layer", lines, "percent")
 
 
 def _layer(run: _Run, l: int, name: str, values: Array) -> Line:

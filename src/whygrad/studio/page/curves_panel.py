@@ -3,6 +3,7 @@
 A click on a curve goes to that step; an area that is dragged over fills the chart; other runs stand beside.
 """
 
+import asyncio
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.scoring import words_of
 
 BESIDE = 8  # runs at most
+PAUSE = (
+    1.0  # seconds between two drawings of a training that goes on: the stage beside them is to flow
+)
 # What a click in a chart says: the step there, unless the mouse was dragged to it.
 PRESSED = "(e) => { window.wgPressed = [e.clientX, e.clientY]; }"
 STEP = """(e) => {
@@ -79,6 +83,8 @@ def build(page: Page) -> None:
                     with page.client:
                         put(options, key[0])
                     await page.settled()
+                if session.running:
+                    await asyncio.sleep(PAUSE)
         finally:
             state["drawing"] = False
 
@@ -111,7 +117,7 @@ def _chart(page: Page) -> ui.echart:
 
     def go(event: events.GenericEventArguments) -> None:
         if isinstance(event.args, int | float):
-            page.show(step=max(0, round(event.args)))
+            page.go_to(max(0, round(event.args)))
 
     chart = ui.echart({}).classes("wg-chart")
     chart.on("mousedown", js_handler=PRESSED)

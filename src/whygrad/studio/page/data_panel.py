@@ -1,5 +1,6 @@
 """The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
 
+import json
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -15,7 +16,15 @@ from whygrad.studio.page.curves_panel import BESIDE
 from whygrad.studio.page.page import Page
 from whygrad.studio.server.guard import LIMIT
 from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
-from whygrad.studio.session.uploads import UPLOADED, is_model, keep_model, keep_table
+from whygrad.studio.session.uploads import (
+    UPLOADED,
+    holds_run,
+    is_model,
+    keep_model,
+    keep_run,
+    keep_table,
+    refusal,
+)
 
 ABOUT = {
     "xor": "two numbers, one class where they differ: the smallest thing a straight line cannot do",
@@ -45,7 +54,35 @@ KINDS = {
     "leave-out": "leave out",
     "": "as found",
 }
+# What a column is, and what it can be taken as instead.
+KIND_CELL = f"""<q-td :props="props">{{{{ props.row.kind }}}}
+  <div v-if="props.row.open" role="group" :aria-label="`take ${{props.row.name}} as`">
+    <q-btn v-for="(said, kind) in {json.dumps(KINDS).replace('"', "'")}" :key="kind" :label="said"
+      dense flat no-caps size="sm" :outline="kind === props.row.given"
+      :aria-pressed="String(kind === props.row.given)"
+      @click="() => $parent.$emit('kind', props.row.name, kind)" />
+  </div>
+</q-td>"""
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
+
+# What is dropped anywhere on the page is uploaded. The place for that comes with its panel.
+DROPPED = """(() => {{
+  const holds = (event) => event.dataTransfer?.types.includes("Files");
+  const give = (files) => {{
+    const place = getElement({0})?.$refs?.qRef;
+    if (place) place.addFiles(files);
+    else requestAnimationFrame(() => give(files));
+  }};
+  window.wgDropped?.abort();
+  const {{ signal }} = window.wgDropped = new AbortController();
+  document.addEventListener("dragover", (event) => holds(event) && event.preventDefault(), {{ signal }});
+  document.addEventListener("drop", (event) => {{
+    if (!holds(event) || event.defaultPrevented) return;
+    event.preventDefault();
+    emitEvent("wg-stage", ["panel", "data"]);
+    give([...event.dataTransfer.files]);
+  }}, {{ signal }});
+}})()"""
 
 
 def build(page: Page) -> None:
@@ -66,7 +103,7 @@ def build(page: Page) -> None:
         await _uploaded(page, event, chosen[0])
 
     upload = ui.upload(
-        label=f"CSV, Parquet …; ONNX, Keras, safetensors, skops; up to {LIMIT // 1_000_000} MB",
+        label=f"CSV …; ONNX, Keras, safetensors, skops; runs as .zip; to {LIMIT // 1_000_000} MB",
         auto_upload=True,
         max_files=1,
         max_file_size=LIMIT,
@@ -77,6 +114,7 @@ def build(page: Page) -> None:
     )
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
+    page.client.on_connect(lambda: page.client.run_javascript(DROPPED.format(upload.id)))
     chosen.append(ui.column().classes("wg-chosen"))
     ui.label("What is learned from").classes("wg-heading")
     shown = ui.column().classes("wg-shown")
@@ -118,8 +156,7 @@ def _refusal(why: str, name: str) -> str:
             "and open its run here"
         )
     if why == "accept":
-        others = ", ".join(UPLOADED)
-        return f"{name}: not a table that can be read: choose CSV or Parquet, or one of {others}"
+        return refusal(name)
     return f"{name}: one file at a time"
 
 
@@ -139,6 +176,11 @@ async def _uploaded(page: Page, event: events.UploadEventArguments, into: ui.col
             page.session.look_at(keep_model(page.session.folder, name, content)[1])
 
         page.do(look)
+        return
+    if holds_run(name, content):
+        path = await page.in_thread(lambda: keep_run(page.session.folder, name, content))
+        if path is not None:
+            page.do(lambda: page.session.open(path))
         return
     found = await page.in_thread(lambda: keep_table(page.session.folder, name, content))
     if found is not None:
@@ -193,39 +235,36 @@ def _preview(page: Page, config: Any) -> None:
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
     if encoding.facts:
-        with ui.expansion(f"What its {len(encoding.facts)} columns are").classes("wg-wide"):
-            _table_of_columns(encoding.facts)
-            _ask_type(page, config)
+        title, changed = f"What its {len(encoding.facts)} columns are", bool(config.settings.types)
+        with ui.expansion(title, value=changed).classes("wg-wide"):
+            _table_of_columns(page, config)
 
 
-def _table_of_columns(facts: Any) -> None:
-    """Lay out what was decided about each column, as `whygrad columns` prints it."""
+def _table_of_columns(page: Page, config: Any) -> None:
+    """Lay out what was decided about each column, as `whygrad columns` does; a click decides otherwise."""
+    facts, types = config.ready.encoding.facts, dict(config.settings.types)
     heads = ("name", "kind", "read", "missing", "distinct", "examples", "becomes", "note")
     columns = [{"name": head, "label": head, "field": head, "align": "left"} for head in heads]
-    rows = [vars(one) | {"examples": ", ".join(one.examples)} for one in facts[:MOST]]
+    target = config.ready.encoding.target.name
+    rows = [
+        vars(one)
+        | {"examples": ", ".join(one.examples), "given": types.get(one.name, "")}
+        | {"open": one.name != target}
+        for one in facts[:MOST]
+    ]
     table = ui.table(columns=columns, rows=rows, row_key="name", pagination=20)
-    table.props("dense flat bordered").classes("wg-table")
+    table.props('dense flat bordered aria-label="Columns"').classes("wg-table")
+    table.add_slot("body-cell-kind", KIND_CELL)
+    table.on("kind", lambda e: _take_as(page, types, *e.args))
 
 
-def _ask_type(page: Page, config: Any) -> None:
-    """Lay out the choice of another type for a column; one click, and it is trained anew with that."""
-    target, types = config.ready.encoding.target.name, dict(config.settings.types)
-    names = [one.name for one in config.ready.encoding.facts if one.name != target]
-    with ui.row().classes("wg-line"):
-        column = ui.select(names, value=names[0], label="Another type for").classes("wg-wide")
-        column.props("dense outlined options-dense")
-        for kind, said in KINDS.items():
-            ui.button(said, on_click=partial(_take_as, page, types, column, kind)).props(
-                "no-caps dense outline"
-            )
-
-
-def _take_as(page: Page, types: dict[str, str], column: ui.select, kind: str) -> None:
-    chosen, trained = str(column.value), page.session.opened_run is not None
-    others = {name: one for name, one in types.items() if name != chosen}
+def _take_as(page: Page, types: dict[str, str], column: str, kind: str) -> None:
+    """Take a column as of another type, "" as it is found; what was trained before is trained anew so."""
+    trained = page.session.opened_run is not None
+    others = {name: one for name, one in types.items() if name != column}
 
     def work() -> None:
-        page.session.set(types=others | ({chosen: kind} if kind else {}))
+        page.session.set(types=others | ({column: kind} if kind else {}))
         if trained:
             page.session.go()
 
@@ -267,6 +306,9 @@ def build_runs(page: Page) -> None:
     ]
     table = ui.table(columns=columns, rows=[], row_key="name", selection="multiple", pagination=50)
     table.props('dense flat bordered binary-state-sort aria-label="Runs"').classes("wg-table")
+    for slot, name in (("header", '"all runs"'), ("body", "props.row.name")):
+        box = f"<q-checkbox v-model='props.selected' dense :aria-label='{name}' />"
+        table.add_slot(f"{slot}-selection", box)
     for name, text in (("score", "props.row.score_text"), ("size", "props.row.size_text")):
         table.add_slot(
             f"body-cell-{name}", f'<q-td :props="props">{{{{ {text} }}}}</q-td>'

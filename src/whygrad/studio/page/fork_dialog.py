@@ -11,14 +11,16 @@ from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.studio.page.page import Page
 
 
-def ask(page: Page) -> None:
-    """Ask what is to be otherwise, and fork."""
-    subject = page.now
-    plan = subject.plan
+def ask(page: Page, step: int) -> None:
+    """Ask what is to be otherwise from a step of the run that is shown, and fork."""
+    opened_run = page.session.opened_run
+    if opened_run is None:
+        return
+    plan = opened_run.run.plan
     learning_rate = getattr(plan.optimizer, "learning_rate", None)
     name = next((name for name, kind in OPTIMIZERS.items() if type(plan.optimizer) is kind), None)
     with ui.dialog(value=True) as dialog, ui.card():
-        ui.label(f"Fork from step {subject.step:,}").classes("wg-heading")
+        ui.label(f"Fork from step {step:,}").classes("wg-heading")
         ui.label(
             "The training goes on from here in another way, as a run of its own; the first one stays."
         )
@@ -39,7 +41,7 @@ def ask(page: Page) -> None:
                 field.props("dense outlined").classes("wg-field")
         before = {key: field.value for key, field in fields.items()}
 
-        if subject.state.epoch >= plan.epochs:  # else nothing would be left to do
+        if step >= plan.epochs * plan.steps_per_epoch:  # else nothing would be left to do
             fields["epochs"].set_value(2 * plan.epochs)
 
         def fork() -> None:
@@ -55,7 +57,7 @@ def ask(page: Page) -> None:
                 wrong.set_text(str(error))
                 return
             dialog.close()
-            page.do(lambda: page.session.fork(subject.step, **changes))
+            page.do(lambda: page.session.fork(step, **changes))
 
         wrong = ui.label().classes("wg-wrong").props('role="alert"')
         with ui.row():

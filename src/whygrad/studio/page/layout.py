@@ -1,26 +1,20 @@
-"""The layout of the page: the stage with panels that slide over it, or the drawing with them beside it."""
+"""The layout of the page: the stage fills it, and panels slide in beside it."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 from nicegui import ui
 
-from whygrad.answers.widget.view import view
 from whygrad.studio.page import (
+    asked_with,
     curves_panel,
     data_panel,
-    example_bar,
-    motion_panel,
     network_panel,
     stage_view,
-    surface_view,
-    time_bar,
     why_panel,
 )
-from whygrad.studio.page.canvas import Canvas
-from whygrad.studio.page.page import EMPTY, Page
+from whygrad.studio.page.page import TABS, Page
 from whygrad.studio.session.session import Session
-from whygrad.studio.session.subject import EDGES
 
 STYLE = Path(__file__).with_name("page.css")
 # Tell how the browser shows the page, now and whenever that changes. And screen readers are to hear of a
@@ -58,55 +52,36 @@ def build(session: Session) -> None:
         page.title = ui.label().classes("wg-run")
         ui.space()
         stage_view.build_ways(page)
-        page.status = ui.label().classes("wg-status").props('role="status" aria-live="polite"')
         ui.button(icon="contrast", color=None, on_click=page.switch).props(
             'flat round dense text-color=white aria-label="Light or dark"'
         )
     page.working = ui.linear_progress(show_value=False).classes("wg-working")
     page.working.props('indeterminate aria-label="Working"').set_visibility(False)
-    with ui.element("main").classes("wg-page wg-on-stage") as page.main:
+    with ui.element("main").classes("wg-page") as page.main:
         stage_view.build(page)
-        with ui.element("section").classes("wg-left").props('aria-label="The network"'):
-            with ui.row().classes("wg-tools"):
-                example_bar.build(page)
-                ui.toggle(
-                    dict(EDGES), value="weight", on_change=lambda e: page.show(edges=e.value)
-                ).props('dense no-caps aria-label="What the connections show"')
-            with ui.element("div").classes("wg-both") as page.stage:
-                with ui.element("div").classes("wg-drawing") as page.room:
-                    page.canvas = Canvas(view(EMPTY), page.gesture)
-                surface_view.build(page)
-            time_bar.build(page)
-        with (
-            ui.element("section").classes("wg-right").props('aria-label="Data, training, answers"')
-        ):
-            _tabs(page)
+        with ui.element("section").classes("wg-right").props('aria-label="Panel"'):
+            _panels(page)
     page.message = ui.label().classes("wg-message").props('role="alert"')
     page.message.set_visibility(False)
     ui.timer(TICK, page.tick)
-    page.refresh()
 
 
-def _tabs(page: Page) -> None:
-    panels: dict[str, tuple[str, Callable[[Page], None]]] = {
-        "data": ("Data", data_panel.build),
-        "runs": ("Runs", data_panel.build_runs),
-        "network": ("Network", network_panel.build),
-        "curves": ("Curves", curves_panel.build),
-        "why": ("Why", why_panel.build),
-        "motion": ("Slow motion", motion_panel.build),
+def _panels(page: Page) -> None:
+    panels: dict[str, Callable[[Page], None]] = {
+        "data": data_panel.build,
+        "runs": data_panel.build_runs,
+        "network": network_panel.build,
+        "curves": curves_panel.build,
+        "why": why_panel.build,
     }
-
-    def chosen(tab: str) -> None:
-        if tab != page.look.tab:
-            page.show(tab=tab)
-
-    with ui.tabs(on_change=lambda e: chosen(e.value)).props(
-        "dense no-caps inline-label narrow-indicator align=left"
-    ) as page.tabs:
-        for name, (title, _) in panels.items():
-            ui.tab(name, label=title).classes(f"wg-tab-{name}")
-    with ui.tab_panels(page.tabs, value="network", animated=False).classes("wg-panels"):
-        for name, (_, build) in panels.items():
+    with ui.row().classes("wg-line wg-panel-head"):
+        page.heading = ui.label().classes("wg-panel-title").props('role="heading" aria-level="2"')
+        ui.space()
+        close = ui.button(icon="close", on_click=lambda: page.show(panel=False))
+        close.props('flat round dense aria-label="Close the panel"')
+    with ui.tab_panels(value=page.look.tab, animated=False).classes("wg-panels") as page.tabs:
+        for name in TABS:
             with ui.tab_panel(name):
-                build(page)
+                if name == "why":
+                    asked_with.build(page)
+                panels[name](page)

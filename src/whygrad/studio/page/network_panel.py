@@ -1,4 +1,4 @@
-"""The network and its training before they begin: layers, activation, cost, optimizer, penalties."""
+"""The network and its training: fields before they begin, and afterwards a statement of what was chosen."""
 
 from typing import Any
 
@@ -15,6 +15,8 @@ from whygrad.pipeline.settings import (
     share_of_test,
 )
 from whygrad.plan.optimizers import OPTIMIZERS
+from whygrad.record import Run
+from whygrad.studio.page import fork_dialog
 from whygrad.studio.page.data_panel import QUALITY
 from whygrad.studio.page.page import Page
 
@@ -22,9 +24,50 @@ WHOLE = ("epochs", "batch_size", "seed")
 
 
 def build(page: Page) -> None:
-    """Lay out the settings; they can be changed until a training begins."""
+    """Lay out the settings; they can be changed until a training begins, and are read afterwards."""
     session = page.session
     hint = ui.label().classes("wg-note")
+    form = ui.column().classes("wg-wide")
+    statement = ui.column().classes("wg-wide")
+    with form:
+        fields = _fields(page)
+    facts = ui.label().classes("wg-note")
+    state: dict[str, Any] = {"stated": None}
+
+    def update() -> None:
+        config, opened_run, subject = session.config, session.opened_run, page.now
+        begun = opened_run is not None
+        hint.set_text(_hint(begun, config is not None))
+        form.set_visibility(config is not None and not begun)
+        statement.set_visibility(begun)
+        sizes = " – ".join(f"{size:,}" for size in subject.net.sizes)
+        facts.set_text(f"{sizes}: {len(subject.theta.flat):,} weights and biases.")
+        if opened_run is not None and state["stated"] is not opened_run.run:
+            state["stated"] = opened_run.run
+            statement.clear()
+            with statement:
+                _statement(page, opened_run.run)
+        if config is None or begun:
+            return
+        settings = config.ready.settings
+        if subject.encoding is not None:
+            numbers = subject.encoding.task == "regression"
+            options = list(OF_NUMBERS if numbers else OF_CLASSES)
+            cost = settings.cost
+            if cost and cost not in options:
+                options.append(cost)
+            fields["cost"].set_options(options)
+        for name, field in fields.items():
+            # What the recipe decides is stated by it: there is nothing to type.
+            field.set_visibility(not (name in OF_THE_RECIPE and settings.quality))
+            field.set_value(shown_value(settings, name))
+
+    page.panels.append(update)
+
+
+def _fields(page: Page) -> dict[str, Any]:
+    """Lay out a field for each setting; one that is left takes effect."""
+    session = page.session
     fields: dict[str, Any] = {}
 
     def changed(name: str, value: Any) -> None:
@@ -75,34 +118,73 @@ def build(page: Page) -> None:
         amount("l2", "L2 regularization λ₂", min=0)
         amount("seed", "Seed", min=0, precision=0)
         amount("test", "Test set, fraction of the rows", min=0, max=0.9, step=0.05)
-    facts = ui.label().classes("wg-note")
+    return fields
 
-    def update() -> None:
-        config, subject = session.config, page.now
-        begun = session.opened_run is not None
-        hint.set_text(_hint(begun, config is not None))
-        settings = None
-        if begun and session.opened_run is not None and session.opened_run.run.on_table:
-            settings = session.opened_run.run.settings
-        elif config is not None:
-            settings = config.ready.settings
-        if subject.encoding is not None:
-            numbers = subject.encoding.task == "regression"
-            options = list(OF_NUMBERS if numbers else OF_CLASSES)
-            cost = None if settings is None else settings.cost
-            if cost and cost not in options:
-                options.append(cost)
-            fields["cost"].set_options(options)
-        for name, field in fields.items():
-            field.set_enabled(not begun and config is not None)
-            if name in OF_THE_RECIPE and settings is not None and settings.quality:
-                field.disable()
-            if settings is not None:
-                field.set_value(shown_value(settings, name))
-        sizes = " – ".join(f"{size:,}" for size in subject.net.sizes)
-        facts.set_text(f"{sizes}: {len(subject.theta.flat):,} weights and biases.")
 
-    page.panels.append(update)
+LABELS = {
+    "hidden": "Units of the hidden layers",
+    "activation": "Activation",
+    "cost": "Cost",
+    "optimizer": "Optimizer",
+    "learning_rate": "Learning rate η",
+    "schedule": "Schedule",
+    "epochs": "Epochs at most",
+    "batch_size": "Batch size",
+    "dropout": "Dropout",
+    "l1": "L1 regularization λ₁",
+    "l2": "L2 regularization λ₂",
+    "seed": "Seed",
+}
+
+
+def _statement(page: Page, run: Run) -> None:
+    """Say what a training was given, and lead to one with other settings."""
+    with ui.element("dl").classes("wg-statement"):
+        for name, value in stated(run).items():
+            with ui.element("div"):
+                with ui.element("dt"):
+                    ui.label(name)
+                with ui.element("dd"):
+                    ui.label(value)
+    with ui.row():
+        ask = ui.button("Fork with others …", on_click=lambda: fork_dialog.ask(page, page.now.step))
+        ask.props("no-caps unelevated").set_enabled(not page.now.notice)
+        if page.session.config is not None:
+            reset = ui.button("Reset", on_click=lambda: page.do(page.session.reset))
+            reset.props("no-caps flat")
+
+
+def stated(run: Run) -> dict[str, str]:
+    """Return what a training was given, by the names that its fields have.
+
+    The numbers are those of the plan, which a fork may have changed; what the fields know is in the
+    settings of a run on a table.
+    """
+    plan, net = run.plan, run.net
+    rule = plan.optimizer
+    layers = net.layers[:-1]
+    found: dict[str, Any] = {
+        "hidden": ", ".join(str(layer.units) for layer in layers) or "none",
+        "activation": ", ".join(dict.fromkeys(f.name for f in net.f[1:-1])) or "none",
+        "cost": net.C.name.replace("_", " "),
+        "optimizer": type(rule).__name__,
+        "learning_rate": getattr(rule, "learning_rate", None),
+        "schedule": type(plan.schedule).__name__ if plan.by_steps else None,
+        "epochs": plan.epochs,
+        "batch_size": plan.batch_size,
+        "dropout": max((layer.dropout for layer in layers), default=0) or None,
+        "l1": plan.l1.strength or None,
+        "l2": plan.l2.strength or None,
+        "seed": plan.seed,
+    }
+    if run.on_table and run.settings.quality:
+        found = {"quality": QUALITY[run.settings.quality], **found}
+    labels = {"quality": "What is trained", **LABELS}
+    return {
+        labels[name]: f"{value:,g}" if isinstance(value, float) else str(value)
+        for name, value in found.items()
+        if value is not None
+    }
 
 
 def shown_value(settings: Settings, name: str) -> Any:
@@ -123,12 +205,8 @@ def _hint(begun: bool, known: bool) -> str:
     if not begun and not known:
         return "A trained network alone: what it learned from, and how, was not recorded."
     if not begun:
-        return "Click + and − in the drawing, or type here. Training has not begun."
-    if known:
-        return (
-            "These settings belong to the run shown. Fork goes on with others, Reset begins anew."
-        )
-    return "These settings belong to the run shown."
+        return "Click + and − at the layers, or type here. Training has not begun."
+    return "What the run shown was trained with."
 
 
 def _layers(text: str) -> tuple[int, ...]:

@@ -1,4 +1,4 @@
-"""The page: the stage, or the drawing of the network with its time bar, and what can be done and asked.
+"""The page: the stage, and panels that slide beside it, with what can be chosen and asked.
 
 One `Page` belongs to one tab of a browser. It holds what is looked at (`Look`); what is worked on belongs
 to the `Session`, which all tabs share. Whatever takes long runs in a thread.
@@ -10,29 +10,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from traceback import format_exception
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
 from nicegui import background_tasks, run, ui
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.widget.view import Gesture, Shown, choose, view
 from whygrad.errors import WhygradError
 from whygrad.escaping import visible
-from whygrad.studio.page.canvas import Canvas
-from whygrad.studio.process.worker import Status
 from whygrad.studio.session.session import Session
-from whygrad.studio.session.subject import Chosen, Edges, Subject, overview
+from whygrad.studio.session.subject import Chosen, Subject
 
 LOG = logging.getLogger("whygrad.studio")
 MISSES = 20  # looks in vain at a run, after which that is told
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
   : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
-TO_THE_ANSWER = "document.querySelector('.wg-right').scrollIntoView({behavior: 'smooth'})"
-EMPTY = NetworkPicture("", (np.zeros(1), np.zeros(1)), (None, np.zeros((1, 1))), (("",), ("",)))
-EDITS = ("add_unit", "remove_unit", "add_layer", "remove_layer")
+TABS = {"data": "Data", "runs": "Runs", "network": "Network", "curves": "Curves", "why": "Why"}
 
 T = TypeVar("T")
 
@@ -41,21 +34,15 @@ T = TypeVar("T")
 class Look:
     """What one tab looks at.
 
-    `view` is "stage" or "drawing", and `panel` whether a panel lies over the stage. `step` is None to
-    follow the training, `part` the unit, weight or bias asked about, `question` what is asked, `whole` the
-    layers of which every unit is drawn, `lit` the parts pointed at, and `frame` that of slow motion.
+    `panel` is whether a panel is open beside the stage, and `tab` which. `step` is None to follow the
+    training, `part` the unit, weight or bias asked about, and `question` what is asked.
     """
 
     step: int | None = None
     part: str = ""
     question: str = ""
-    edges: Edges = "weight"
     chosen: Chosen = Chosen()
     tab: str = "network"
-    whole: tuple[int, ...] = ()
-    lit: tuple[str, ...] = ()
-    frame: int = 0
-    view: Literal["stage", "drawing"] = "stage"
     panel: bool = False
 
 
@@ -63,14 +50,11 @@ class Page:
     """One tab: what it looks at, and its elements, which `layout` makes."""
 
     title: ui.label
-    status: ui.label
     message: ui.label
     working: ui.linear_progress
-    tabs: ui.tabs
-    stage: ui.element
-    room: ui.element
+    tabs: ui.tab_panels
+    heading: ui.label
     main: ui.element
-    canvas: Canvas
     dark_mode: ui.dark_mode
 
     def __init__(self, session: Session) -> None:
@@ -78,7 +62,6 @@ class Page:
         self.look = Look()
         self.subject: Subject | None = None
         self.answer: Explanation | None = None
-        self.told: NetworkPicture | None = None  # what a panel wants drawn in place of the overview
         self.panels: list[Callable[[], None]] = []
         self.client = ui.context.client
         self.doing = 0
@@ -87,11 +70,9 @@ class Page:
         self._working = False
         self._version = -1
         self._seen: Any = None
-        self._steady: Any = None  # what decides which units are drawn
-        self._shown: Shown = ()
-        self.overview = EMPTY
         self._preferred = self._narrow = False
         self._about = ""  # what the message speaks of
+        self.shown_example = Chosen()  # on the stage
 
     @property
     def now(self) -> Subject:
@@ -110,20 +91,19 @@ class Page:
         """Look at something else."""
         self.look = replace(self.look, **changes)
         if "tab" in changes:
-            self.look = replace(self.look, lit=(), panel=True)
-        if "tab" in changes and self.tabs.value != self.look.tab:
+            self.look = replace(self.look, panel=True)
             self.tabs.set_value(self.look.tab)
-        self._arrange()
+            self.heading.set_text(TABS[self.look.tab])
+        look = self.look
+        self.main.classes(**{"add" if look.panel else "remove": "wg-open"})
+        asked = look.question if look.tab == "why" else ""
+        self.stage_told("opened", look.tab if look.panel else "", asked)
         self.refresh()
 
-    def _arrange(self) -> None:
-        """Put the stage or the drawing in sight, and a panel over the stage."""
-        look = self.look
-        for name, on in (("wg-on-stage", look.view == "stage"), ("wg-open", look.panel)):
-            self.main.classes(**{"add" if on else "remove": name})
-        asked = look.question if look.tab == "why" else ""
-        panel = look.tab if look.panel and look.view == "stage" else ""
-        self.stage_told("opened", panel, asked)
+    def go_to(self, step: int) -> None:
+        """Go to a step, on the stage as well."""
+        self.stage_told("goTo", step)
+        self.show(step=step)
 
     def stage_told(self, what: str, *about: Any) -> None:
         """Call a function of the stage in the browser, where there is one."""
@@ -133,8 +113,8 @@ class Page:
                 ui.run_javascript(f"window.wgStudio?.{what}({words})")
 
     def sees(self, tab: str) -> bool:
-        """Whether a panel is in sight: of one that is closed over the stage nothing is computed."""
-        return self.look.tab == tab and (self.look.panel or self.look.view == "drawing")
+        """Whether a panel is in sight: of one that is closed nothing is computed."""
+        return self.look.tab == tab and self.look.panel
 
     def switch(self) -> None:
         """Make a light page dark, and a dark one light."""
@@ -152,12 +132,10 @@ class Page:
             self._preferred, self._narrow = dark, narrow
             self.refresh()
 
-    def follow(self) -> None:
-        """Look at the latest step from now on."""
-        self.look = replace(self.look, step=None)
-
     def refresh(self) -> None:
-        """Compute what is looked at, and draw it; changes that come meanwhile are drawn after it."""
+        """Fill the panel that is open; changes that come meanwhile are drawn after it."""
+        if not self.look.panel:
+            return
         self._wanted = True
         if not self._working:
             self._working = True
@@ -184,51 +162,16 @@ class Page:
                 await self.client.run_javascript(DRAWN, timeout=SLOWEST)
 
     async def _draw(self) -> None:
-        look = self.look
-
-        def work() -> tuple[Subject, NetworkPicture]:
-            subject = self.session.subject(look.step)
-            picture = overview(subject, look.chosen, look.edges)
-            return subject, replace(picture, marked=(look.part,) if look.part else ())
-
-        found = await self.in_thread(work, "page")
+        found = await self.in_thread(lambda: self.session.subject(self.look.step), "page")
         if found is None or self.client.is_deleted:
             return
-        self.subject, self.overview = found
+        self.subject = found
         with self.client:
-            for panel in (*self.panels, self.draw):
+            for panel in self.panels:
                 try:
                     panel()
                 except Exception as error:  # one that fails takes no other with it
                     self._failed(error, "page")
-
-    def draw(self) -> None:
-        """Draw the network: what a panel tells, or the overview."""
-        if self.subject is None or self.look.view == "stage":
-            return
-        look = self.look
-        untrained = self.session.opened_run is None and self.session.config is not None
-        editable = untrained and look.tab in ("data", "network")
-        steady = (self._version, self.subject.net, look.whole, look.part, look.chosen)
-        if steady != self._steady:
-            self._steady, self._shown = steady, choose(self.overview, look.whole)
-        picture = replace(self.told or self.overview, shown=self._shown)
-        self.room.classes(**{"add" if look.whole else "remove": "wg-all"})
-        self.canvas.show(
-            view(
-                picture,
-                editable=editable,
-                room=not self._narrow,
-                more=look.whole,
-                narrow=self._narrow,
-            )
-        )
-        self.canvas.light(look.lit)
-
-    @property
-    def behind(self) -> bool:
-        """Whether something else is to be drawn after this."""
-        return self._wanted
 
     async def in_thread(self, work: Callable[[], T], about: str = "session") -> T | None:
         """Do something that takes long; a mistake of the user's is told on the page.
@@ -252,11 +195,11 @@ class Page:
         LOG.error("an error of the studio\n%s", visible("".join(format_exception(error))))
         self.tell(f"an error of whygrad: {type(error).__name__}: {error!s:.200}", about)
 
-    def do(self, work: Callable[[], object]) -> None:
+    def do(self, work: Callable[[], object], about: str = "session") -> None:
         """Do something to what all tabs share, in a thread, and draw what it comes to."""
 
         async def doing() -> None:
-            await self.working_on(work)
+            await self.working_on(work, about)
             self.refresh()
 
         background_tasks.create(doing(), name="whygrad session")
@@ -283,24 +226,8 @@ class Page:
             self.message.set_visibility(bool(message))
 
     def light(self, part: str) -> None:
-        """Light up a part of the drawing that is pointed at elsewhere; "" for none."""
-        lit = tuple(part.split())
-        if lit != self.look.lit:
-            self.look = replace(self.look, lit=lit)
-            self.canvas.light(lit)
-            self.stage_told("light", part)
-
-    def gesture(self, gesture: Gesture) -> None:
-        """Do what a gesture on the drawing asks for."""
-        layer = gesture.layer or 0
-        if gesture.kind == "click":
-            self.show(part=gesture.part, tab="why", question="", lit=())
-            if self._narrow:  # where the answer is below the drawing
-                self.client.run_javascript(TO_THE_ANSWER)
-        elif gesture.kind in ("more", "less"):
-            self.show(whole=tuple(sorted({*self.look.whole} ^ {layer})))
-        elif gesture.kind in EDITS:
-            self.do(lambda: self.session.edit(gesture.kind, layer))
+        """Light up a part of the picture that is pointed at in an answer; "" for none."""
+        self.stage_told("light", part)
 
     async def tick(self) -> None:
         """Check how the training is doing."""
@@ -309,17 +236,13 @@ class Page:
         session = self.session
         if session.worker is not None:
             await self._follow()
-        status = session.status
-        self.status.set_text(_words_of(status))
-        # What changes four times a second is not read aloud.
-        self.status.props(f'aria-live="{"off" if session.running else "polite"}"')
-        seen = (session.now, status, session.opened_run and session.opened_run.run)
-        if self.look.view == "stage" and (seen != self._seen or session.running):
+        seen = (session.now, session.status, session.opened_run and session.opened_run.run)
+        if seen != self._seen or session.running:
             self.stage_told("news")
         if session.version != self._version:
             self._version = session.version
-            self.look = replace(self.look, step=None, part="", question="", frame=0)
-            self.answer, self.told = None, None
+            self.look = replace(self.look, step=None, part="", question="")
+            self.answer = None
             self.refresh()
         elif seen != self._seen and (self.look.step is None or not session.running):
             self.refresh()
@@ -345,18 +268,3 @@ class Page:
     def later(self, work: Callable[[], Awaitable[None]]) -> None:
         """Do something asynchronous, in its own time."""
         background_tasks.create(work(), name="whygrad answer")
-
-
-def _words_of(status: Status | None) -> str:
-    """Return in words how the training process is doing."""
-    if status is None:
-        return ""
-    at = f"step {status.step:,}, epoch {status.epoch:,}"
-    more = f", {status.message}" if status.message else ""
-    return {
-        "starting": f"starting: {status.message}" if status.message else "starting …",
-        "compiling": "compiling, once on this machine …",
-        "running": f"training: {at}{more}",
-        "paused": f"paused at {at}{more}",
-        "ended": f"ended at {at}: {status.message}",
-    }.get(status.kind, status.message)

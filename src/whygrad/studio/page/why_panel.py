@@ -16,7 +16,7 @@ from whygrad.answers.draw.svg import told_svg
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import typeset_within
 from whygrad.answers.names import Ref
-from whygrad.answers.pictures import CurvePicture, NetworkPicture
+from whygrad.answers.pictures import CurvePicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.errors import WhygradError
 from whygrad.studio.page.charting import chart
@@ -32,6 +32,7 @@ from whygrad.studio.session.questions import (
     value_of,
     written,
 )
+from whygrad.studio.session.subject import overview
 from whygrad.why.symbols import signed
 
 ROW, NARROW_ROW = 38, 24  # characters of a row of an equation
@@ -108,7 +109,6 @@ def build(page: Page) -> None:
         "silent": False,
         "by": None,
         "left": None,
-        "picture": None,  # of the answer, in place of the overview
         "asking": Asking(),
         "changes": {},  # that a fork with the cure of the answer has
     }
@@ -116,9 +116,7 @@ def build(page: Page) -> None:
     def update() -> None:
         subject, look = page.now, page.look
         if not page.sees("why"):
-            page.told = None
             return
-        page.told = state["picture"]
         known = questions(look.part, look.chosen)
         name = look.question if look.question in known else next(iter(known))
         title.set_text(title_of(subject, look.part, look.chosen))
@@ -135,7 +133,7 @@ def build(page: Page) -> None:
         leaving.set_visibility(name == "without")
         if key == state["key"]:
             return
-        state["key"], state["picture"], page.told = key, None, None
+        state["key"] = key
         state["asking"].cancel()
         fork.set_visibility(False)
         waits(False)
@@ -199,10 +197,6 @@ def build(page: Page) -> None:
                 shown.set_content(
                     "" if found is None else _folded(to_fragment(_rest_of(found), most))
                 )
-                state["picture"] = _drawn(found)
-                if page.look.tab == "why":
-                    page.told = state["picture"]
-                    page.draw()
 
         page.later(work)
 
@@ -218,7 +212,7 @@ def build(page: Page) -> None:
         slider.update()
         state["silent"] = False
         moved.set_text(written(subject, part, value))
-        told.set_text("Drag: what changes runs forward through the drawing.")
+        told.set_text("Drag: what changes runs forward to the cost.")
         curve.set_visibility(False)
         rest()
 
@@ -255,13 +249,9 @@ def build(page: Page) -> None:
                     ask(question, state["key"])
                 else:
                     start_drag(page.now, state["part"])
-                    page.told = state["picture"] = None
-                    page.draw()
 
     def rippled(found: Explanation, by: float) -> None:
-        page.answer, page.told = found, _drawn(found)
-        state["picture"] = page.told
-        page.draw()
+        page.answer = found
         first = sum(term.value for term in found.terms)
         assert found.value is not None
         told.set_text(
@@ -283,13 +273,6 @@ def build(page: Page) -> None:
     page.panels.append(update)
 
 
-def _drawn(found: Explanation | None) -> NetworkPicture | None:
-    """Return the picture of an answer that the drawing shows in place of the overview."""
-    if found is None:
-        return None
-    return next((one for one in found.pictures if isinstance(one, NetworkPicture)), None)
-
-
 def _folded(answer: str) -> str:
     """Leave the first of the tables open, and the others to be opened."""
     first, *others = answer.split(OPEN)
@@ -297,9 +280,10 @@ def _folded(answer: str) -> str:
 
 
 def _rest_of(found: Explanation) -> Explanation:
-    """Leave out what is drawn elsewhere: the network, and the curve that the slider of a ripple draws."""
-    elsewhere = (NetworkPicture, CurvePicture) if found.kind == "ripple" else NetworkPicture
-    rest = tuple(one for one in found.pictures if not isinstance(one, elsewhere))
+    """Leave out of a ripple the curve that its slider draws."""
+    if found.kind != "ripple":
+        return found
+    rest = tuple(one for one in found.pictures if not isinstance(one, CurvePicture))
     return replace(found, pictures=rest)
 
 
@@ -333,10 +317,11 @@ def _save_png(page: Page) -> None:
 
 
 def _pictures(page: Page) -> list[tuple[str, str]]:
-    """Return names and SVGs of what an answer shows; of one without pictures the network as it is drawn."""
+    """Return names and SVGs of what an answer shows; of one without pictures the network."""
     if page.answer is None:
         return []
-    kind, pictures = _stem(page, page.answer.kind), page.answer.pictures or (page.overview,)
+    drawn = page.answer.pictures or (overview(page.now, page.look.chosen),)
+    kind, pictures = _stem(page, page.answer.kind), drawn
     names = [kind, *(f"{kind}-{i}" for i in range(2, len(pictures) + 1))]
     return [(name, told_svg(one, page.answer)) for name, one in zip(names, pictures, strict=True)]
 

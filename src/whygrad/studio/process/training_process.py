@@ -20,7 +20,10 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, BinaryIO
 
-from whygrad.errors import WhygradError
+import numpy as np
+
+from whygrad.errors import InputError, WhygradError
+from whygrad.nn import Array, dense
 from whygrad.pipeline import settings
 from whygrad.pipeline.fit import find, prepare_training
 from whygrad.plan.plan import State
@@ -167,6 +170,8 @@ class _Process:
         changes = settings.changes(run.plan, order["changes"])
         if order["edits"]:
             changes["edits"] = dict(order["edits"])
+        if order["painted"]:
+            changes["data"] = _with_painted(run, np.array(order["painted"]))
         forked = forking.fork(run, step, path, changes, [Live(path)], control)
         return forked.stopped
 
@@ -187,6 +192,21 @@ class _Process:
         self._begun = True
         paused, speed = order["paused"], order["speed"]
         return Control(self._inbox, self._told.state, first=first, paused=paused, speed=speed)
+
+
+def _with_painted(run: Run, painted: Array) -> tuple[Any, ...]:
+    """Return the examples of a run with painted ones behind them: (m, n_0 + 1), inputs and class."""
+    data = run.data
+    X, chosen = painted[:, :-1], painted[:, -1].astype(int)
+    # One output has two values, as training saw them; of several, the one of the class is 1.
+    known = np.unique(data.Y) if data.Y.shape[1] == 1 else np.eye(data.Y.shape[1])
+    if len(known) < 2 or chosen.max() >= len(known):
+        raise InputError("painted points have classes, and this run predicts numbers")
+    more = np.asarray(known[chosen], data.Y.dtype).reshape(len(X), -1)
+    found = np.concatenate([dense(data.X), X.astype(data.X.dtype)]), np.concatenate([data.Y, more])
+    if data.sample_weight is None:
+        return found
+    return *found, np.concatenate([data.sample_weight, np.ones(len(X), data.Y.dtype)])
 
 
 def main() -> int:

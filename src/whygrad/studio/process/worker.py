@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from os import PathLike
@@ -53,6 +53,27 @@ class Status:
         return self.kind in OVER
 
 
+class Launched:
+    """A process that loads what training needs, and waits for its order: a `Worker` takes it over."""
+
+    def __init__(self) -> None:
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 — closed once it was read
+        self.process = subprocess.Popen(
+            # -P: a file of the user's that is called as a library is, random.py say, is not taken for it
+            [sys.executable, "-P", "-m", "whygrad.studio.process.training_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for this process, which then closes the other
+        )
+
+    def close(self) -> None:
+        """End it where nobody has taken it over."""
+        with self.errors, self.process:
+            self.process.kill()
+
+
 class Worker:
     """A process that trains; made by `start`, `resume` or `fork`, and ended by `close`.
 
@@ -60,24 +81,19 @@ class Worker:
     ----------
     path : the run that it writes.
     order : what it is to do, as JSON can hold it.
+    launched : the process, where one is waiting already.
     """
 
-    def __init__(self, path: Path, order: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: Path, order: Mapping[str, Any], launched: Launched | None = None
+    ) -> None:
         self.path = path
         self._status = Status("starting")
         self._silent = True  # until its first message
         self._changed = threading.Condition()
         self._sending = threading.Lock()
-        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 — closed once it was read
-        self._process = subprocess.Popen(
-            # -P: a file of the user's that is called as a library is, random.py say, is not taken for it
-            [sys.executable, "-P", "-m", "whygrad.studio.process.training_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._errors,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C is for this process, which then closes the other
-        )
+        launched = launched or Launched()
+        self._errors, self._process = launched.errors, launched.process
         self._send(order)
         self._reader = threading.Thread(target=self._read, name="whygrad worker", daemon=True)
         self._reader.start()
@@ -96,11 +112,13 @@ class Worker:
         speed: float | None = None,
         overwrite: bool = False,
         copy_data: bool | None = None,
+        launched: Launched | None = None,
     ) -> "Worker":
         """Train on a table: the name of a data set, or a CSV or Parquet file with its target.
 
         `path` is the run's folder. With `paused` it waits at step 0; `speed` is in steps a second. A data
-        set that is drawn is drawn with `data_seed`, by default the seed of the settings.
+        set that is drawn is drawn with `data_seed`, by default the seed of the settings. `launched` is a
+        process that is waiting already.
         """
         order = {
             "data": str(data),
@@ -111,7 +129,7 @@ class Worker:
             "overwrite": overwrite,
             "copy_data": copy_data,
         }
-        return cls._ordered("start", path, order, paused, speed)
+        return cls._ordered("start", path, order, paused, speed, launched)
 
     @classmethod
     def resume(
@@ -134,19 +152,22 @@ class Worker:
         changes: Mapping[str, Any],
         *,
         edits: Mapping[int, float] | None = None,
+        painted: Sequence[Sequence[float]] = (),
         paused: bool = False,
         speed: float | None = None,
     ) -> "Worker":
         """Go on from a step of the run `path` in another way, as the run `record`.
 
         `changes` are learning_rate, optimizer, schedule, l1, l2, batch_size, epochs (in all) and seed, as
-        `Settings` names them; `edits` are parameters set by hand, by their index in `Parameters.flat`.
+        `Settings` names them; `edits` are parameters set by hand, by their index in `Parameters.flat`;
+        `painted` are more examples, each its inputs as the network takes them and the number of its class.
         """
         order = {
             "run": str(Path(path).resolve()),
             "step": int(step),
             "changes": dict(changes),
             "edits": list((edits or {}).items()),  # JSON has no keys that are numbers
+            "painted": [list(map(float, one)) for one in painted],
         }
         return cls._ordered("fork", record, order, paused, speed)
 
@@ -158,11 +179,12 @@ class Worker:
         order: Mapping[str, Any],
         paused: bool,
         speed: float | None,
+        launched: Launched | None = None,
     ) -> "Worker":
         folder = Path(path)
         _check_speed(speed)
         head = {"do": what, "path": str(folder), "paused": paused, "speed": speed}
-        return cls(folder, head | dict(order))
+        return cls(folder, head | dict(order), launched)
 
     def __enter__(self) -> "Worker":
         return self

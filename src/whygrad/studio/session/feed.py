@@ -4,6 +4,8 @@
     news.json?after=100      of the steps from the 100th on the same, and how the training is doing
     states?from=100&to=200   their parameters, float32
     browser/stage.js         a module of the stage
+    example?part=test&row=7  an example that the header does not carry
+    picture.svg              the network as a still drawing, where there can be no stage
 
 All tabs get the same states. While a training goes on they become more with every look at it; where they
 are too many every second one is left out, and `feed` is another: states of another are to be forgotten.
@@ -16,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError, WhygradError
+from whygrad.answers.draw.svg import picture_svg
+from whygrad.errors import WhygradError
 from whygrad.nn import Array, Data, count
 from whygrad.plan.plan import State
 from whygrad.record import replay
@@ -31,11 +34,14 @@ from whygrad.studio.film.recording import (
     frame_of,
     header,
     in_float32,
+    to_base64,
     with_frames,
+    written,
 )
+from whygrad.studio.session.controls import controls
 from whygrad.studio.session.opened_run import OpenedRun
 from whygrad.studio.session.session import Session
-from whygrad.studio.session.subject import Rows, Subject
+from whygrad.studio.session.subject import Rows, Subject, overview
 
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
@@ -68,6 +74,10 @@ class Feed:
                 return _json(self._header())
             if path == "news.json":
                 return _json(self._news(_whole(query.get("after"))))
+            if path == "example":
+                return _json(self._example(query.get("part", ""), _whole(query.get("row"))))
+            if path == "picture.svg":
+                return "image/svg+xml", picture_svg(overview(self.session.subject())).encode()
             if path == "states":
                 piece = self.states[_whole(query.get("from")) : _whole(query.get("to"))]
                 return (BYTES, np.stack(piece).tobytes()) if piece else None
@@ -92,6 +102,15 @@ class Feed:
         new = {"steps": steps[after:], "epochs": epochs[after:], "rate": rate[after:]}
         return new | {"curves": found["curves"]} | now
 
+    def _example(self, part: str, row: int) -> dict[str, Any]:
+        """Return one example of a part as the header has its own, or why there is none."""
+        rows = self._parts.get(part)
+        if rows is None or row >= len(rows):
+            return {"error": f"there is no {part:.20} example {row}"}
+        one, cells = rows.at(np.array([row])), rows.rows(row)
+        about = {name: to_base64(np.asarray(of)) for name, of in (("X", one.X), ("Y", one.Y))}
+        return about | {"cells": [written(value) for value in cells.values()]}
+
     def _look(self) -> dict[str, Any]:
         """Look at what is shown, and return how its training is doing."""
         now = self.session.now
@@ -101,6 +120,7 @@ class Feed:
             self._key = (now.version, now.opened_run)
         if now.opened_run is not None:
             self._go_on(now.opened_run)
+        notice = self._about["note"]
         active = self.session.active
         begun = now.opened_run is not None or active
         return {
@@ -108,6 +128,7 @@ class Feed:
             "running": self.session.running,
             "live": active or not begun,  # whether it can go on
             "begun": begun,
+            "training": controls(self.session, notice),
         }
 
     def _begin(self) -> None:
@@ -127,8 +148,8 @@ class Feed:
             run="" if opened_run is None else opened_run.path.name,
             note=subject.notice,
         )
-        if about["examples"] is None:
-            raise InputError(subject.notice or "there are no examples to show it with")
+        if about["examples"] is not None:
+            about["examples"]["sizes"] = {name: len(part) for name, part in self._parts.items()}
         self._about, self.frames, self.states, self._thinned = about, [], [], 0
         if opened_run is None:
             self._add(subject, subject.state)

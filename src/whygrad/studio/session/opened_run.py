@@ -14,7 +14,6 @@ from typing import Any
 
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import FileError, InputError
-from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import EncodedTable, Source, find_again
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
@@ -170,21 +169,14 @@ class OpenedRun:
         else:
             state = self._kept(step)
 
-        def before() -> Array | None:
-            return (
-                self.state(state.step - 1).theta if rows and state.step > self.run.start else None
-            )
-
         return Subject(
             plan=self.run.plan,
             state=state,
             last=max(last, state.step),
             names=self.names,
             parts=rows,
-            before=before,
             run=self.run,
             notice=self._notice,
-            standing=self.standing(),
             encoding=self.run.encoding if self.run.on_table else None,
         )
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from whygrad.answers.formatting import clean
 from whygrad.errors import FileError
-from whygrad.pipeline.scores import RegressionScores, written_r2, written_share
+from whygrad.pipeline.scores import written_score
 from whygrad.record.files import events
 from whygrad.record.files.location import MANIFEST
 from whygrad.record.listing import (
@@ -78,13 +78,9 @@ def row(one: Listed) -> dict[str, Any]:
     run = one.run
     if run is None:
         return found | {"settings": clean(one.error)}
-    scores = one.scores
-    if isinstance(scores, RegressionScores):
-        found["score_text"] = f"R² {written_r2(scores.r2)}"
-    elif scores is not None:
-        found["score_text"] = written_share(scores.accuracy)
     return found | {
         "score": one.score,
+        "score_text": written_score(one.scores),
         "target": clean(run.target) if run.on_table else "–",
         "written": run.manifest["created"].replace("T", " ")[:16],
         "epochs": len(run.history.epochs),

@@ -5,7 +5,7 @@ nothing, and two tabs see one training.
 """
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -22,7 +22,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import Run, free_name
 from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.members import unfinished
-from whygrad.studio.process.worker import Status, Worker
+from whygrad.studio.process.worker import Launched, Status, Worker
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.asking import Asking
 from whygrad.studio.session.model_config import (
@@ -67,16 +67,25 @@ class Session:
 
     The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
     only what lies in the folder is. What is on it (`now`) is read without waiting: one change is made at
-    a time, from what was there before it, and takes effect at once.
+    a time, from what was there before it, and takes effect at once. The first training that is started is
+    that of the process `launched`, where one is waiting.
     """
 
-    def __init__(self, folder: Path, shown: Run | Fitted | Model | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        shown: Run | Fitted | Model | None = None,
+        launched: Launched | None = None,
+    ) -> None:
         self.folder = folder
         if isinstance(shown, Model) and shown.why.run is not None:
             shown = shown.why.run
         self.network = shown if isinstance(shown, Fitted | Model) else None
         self.now = SessionState()
-        self.speed: float | None = None
+        self._speeds: dict[bool, float | None] = {
+            True: SLOWLY,
+            False: None,
+        }  # of small sets, and of others
         self._settled: Status | None = None  # the end that is read already
         self._changing = threading.RLock()  # held while a change is computed
         self._swapping = threading.Lock()  # never held for long
@@ -84,11 +93,23 @@ class Session:
         self._leaving: list[Worker] = []  # that are being ended
         self._asked: set[Asking] = set()
         self._closed = False
+        self._launched = launched
         self._untouched = shown is None
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
         elif shown is None:
             self.load("spirals")
+
+    @property
+    def speed(self) -> float | None:
+        """The steps a second that are taken at most; what is chosen comes back with sets of that kind."""
+        return self._speeds[self._small]
+
+    @property
+    def _small(self) -> bool:
+        """Whether what is shown learns from one of the small sets that are drawn."""
+        config = self.now.config
+        return config is not None and config.given in datasets.DRAWN
 
     @property
     def config(self) -> ModelConfig | None:
@@ -132,7 +153,6 @@ class Session:
         with self._changing:
             source = replace(find(given, target, seed=seed), **more)
             config = checked(ModelConfig(source, settings or fitting(given)))
-            self.speed = SLOWLY if given in datasets.DRAWN else None
             before = self._show(SessionState(config))
         self._end(before)
 
@@ -241,7 +261,7 @@ class Session:
 
     def set_speed(self, steps: float | None) -> None:
         """Take so many steps a second at most; None for all that can be taken."""
-        self.speed = steps
+        self._speeds[self._small] = steps
         worker = self.now.worker
         if worker is not None:
             worker.speed(steps)
@@ -254,6 +274,15 @@ class Session:
         self.stop()
         for one in list(self._leaving):
             self._end(one)
+        launched = self._waiting()
+        if launched is not None:
+            launched.close()
+
+    def _waiting(self) -> Launched | None:
+        """Return the process that waits for a training, once."""
+        with self._swapping:
+            launched, self._launched = self._launched, None
+        return launched
 
     def stop(self) -> None:
         """End the training process; its run can be resumed."""
@@ -282,6 +311,7 @@ class Session:
                 data_seed=config.source.about.get("seed"),
                 paused=paused,
                 speed=speed,
+                launched=self._waiting(),
             )
 
         return self._begin(begin)
@@ -332,8 +362,14 @@ class Session:
             self.now = replace(now, opened_run=opened_run, version=now.version + 1)
         return True
 
-    def fork(self, step: int, edits: Mapping[int, float] | None = None, **changes: Any) -> None:
-        """Go on from a step with other settings, or parameters set by hand, as a new run beside its origin.
+    def fork(
+        self,
+        step: int,
+        edits: Mapping[int, float] | None = None,
+        painted: Sequence[Sequence[float]] = (),
+        **changes: Any,
+    ) -> None:
+        """Go on from a step with other settings, or with what was done by hand, as a new run.
 
         A training that runs is ended first; its run can be resumed.
         """
@@ -347,20 +383,22 @@ class Session:
             path = free_name(f"{parent.path.stem}-fork", self.folder)
             self._begin(
                 lambda speed: Worker.fork(
-                    parent.path, step, path, changes, edits=edits, speed=speed
+                    parent.path, step, path, changes, edits=edits, painted=painted, speed=speed
                 ),
                 others=(parent,),
             )
 
-    def fork_by_hand(self, step: int, edits: Mapping[int, float]) -> None:
-        """Train on from a step with parameters set by hand; where all epochs are over, as many again."""
+    def fork_by_hand(
+        self, step: int, edits: Mapping[int, float], painted: Sequence[Sequence[float]] = ()
+    ) -> None:
+        """Train on from a step with parameters set and points painted; after all epochs, as many again."""
         parent = self.now.opened_run
         if parent is None:
             raise InputError("nothing is recorded yet to train on from: start the training first")
         plan, more = parent.run.plan, {}
         if plan.by_steps and step >= plan.epochs * plan.steps_per_epoch:
             more["epochs"] = 2 * plan.epochs
-        self.fork(step, edits, **more)
+        self.fork(step, edits, painted, **more)
 
     def ask(self, asking: Asking, subject: Subject, question: Question) -> Explanation:
         """Return the answer to a question; the end of the studio breaks it off."""

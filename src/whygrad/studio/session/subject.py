@@ -4,10 +4,10 @@ Before a training has begun it is the network as it was drawn up, at step 0; aft
 any of its steps. Both are asked in the same way.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
 from whygrad.interop import Model
-from whygrad.nn import Array, Gradients, Network, Parameters, dense
+from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
 from whygrad.record.why import why_of_member, why_of_run
@@ -24,9 +24,6 @@ from whygrad.why.bound import Why, as_given
 from whygrad.why.context import Context, ask
 
 MOST = 2000  # examples of a class, or of all, that are asked about at once
-
-Edges: TypeAlias = Literal["weight", "gradient", "update"]
-EDGES: dict[Edges, str] = {"weight": "weight", "gradient": "gradient", "update": "last update"}
 
 
 @dataclass(frozen=True)
@@ -66,10 +63,6 @@ NOTHING_RECORDED = (
 )
 
 
-def _nothing() -> None:
-    """Nothing came before the start."""
-
-
 @dataclass(frozen=True, eq=False)
 class Subject:
     """A network at one step.
@@ -81,10 +74,8 @@ class Subject:
     last : the last step there is.
     names : what inputs and outputs are called.
     parts : the examples by part; empty where the data are gone.
-    before : gives theta before the last update, which may have to be computed, or None at the start.
     run : the recorded training, or None before it has begun.
     notice : why something cannot be asked, or "".
-    standing : what stands out of its training, or "".
     encoding : how the rows of a table became inputs, or None.
     """
 
@@ -93,10 +84,8 @@ class Subject:
     last: int = 0
     names: Names = Names()
     parts: Mapping[str, Rows] = field(default_factory=dict)
-    before: Callable[[], Array | None] = _nothing
     run: Any = None
     notice: str = ""
-    standing: str = ""
     encoding: Any = None
 
     @property
@@ -151,14 +140,6 @@ class Subject:
             if single or self.net.C.targets in ("real", "nonnegative")
             else self.names.layer(self.net, self.net.L)
         )
-
-    @property
-    def own(self) -> Callable[[float], str] | None:
-        """Write an output in the target's own units, where it is a number of a table."""
-        if self.encoding is None or self.labels:
-            return None
-        target = self.encoding.target
-        return lambda value: f"{number(value * target.scale + target.center)} {target.name}"
 
     def rows(self, part: str) -> Rows | None:
         """Return a part, or the first there is."""
@@ -231,32 +212,21 @@ def alone(network: Fitted | Model) -> Subject:
     return Subject(plan, State(why.theta.flat, np.zeros(0)), names=names, notice=NOTHING_RECORDED)
 
 
-def overview(subject: Subject, chosen: Chosen, edges: Edges = "weight") -> NetworkPicture:
-    """Draw the network: activations of the chosen examples, and weights, or what moves them."""
+def overview(subject: Subject, chosen: Chosen = Chosen()) -> NetworkPicture:  # noqa: B008 — frozen data
+    """Draw the network as it stands: its weights, and the activations of the chosen examples."""
     net, names = subject.net, subject.names
     asked = subject.asked(chosen)
     units = tuple(np.zeros(size) for size in net.sizes)
     if asked is not None:
         units = tuple(np.asarray(a).mean(axis=0) for a in asked.trace.a)
-    one = chosen.which == "one"
-    layers: list[Any] = [None]
-    if edges == "gradient" and asked is not None:
-        layers += list(asked.gradients.dW[1:])
-    elif edges == "update":
-        before = subject.before()
-        flat = subject.theta.flat
-        moved = np.zeros_like(flat) if before is None else flat - before
-        layers += list(Gradients(net.sizes, moved).dW[1:])
-    else:
-        edges = "weight"
-        layers += list(subject.theta.W[1:])
+    one = "activation" if chosen.which == "one" else "mean activation"
     return NetworkPicture(
         title="",
         units=units,
-        edges=tuple(layers),
+        edges=(None, *subject.theta.W[1:]),
         names=names.layers(net),
-        unit_meaning="" if asked is None else "activation" if one else "mean activation",
-        edge_meaning=EDGES[edges],
+        unit_meaning="" if asked is None else one,
+        edge_meaning="weight",
         image=names.image,
         kept=net.kept,
         own=() if asked is None else names.own_means(net, asked.trace.a),

@@ -343,6 +343,7 @@ def _picture(context: Context, flow: Flow, marked: tuple[str, ...], where: str) 
         marked=marked,
         image=names.image,
         kept=net.kept,
+        targets=context.y[0] if context.n == 1 else None,
     )
 
 

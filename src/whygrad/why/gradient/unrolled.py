@@ -117,7 +117,9 @@ def picture(context: Context, ref: Ref, units: dict[int, Array], title: str) -> 
         above, below = units[m].tolist(), units[m - 1].tolist()
         marked += [Ref(m, i).part for i in above]
         marked += [Ref(m, i, k).part for i in above for k in below]
-    return activities(net, context.theta, context.trace.a, context.names, title, tuple(marked))
+    target = context.y[0] if context.n == 1 else None
+    a, names = context.trace.a, context.names
+    return activities(net, context.theta, a, names, title, tuple(marked), target)
 
 
 def _symbol(factor: Factor) -> Expression:
@@ -300,8 +302,9 @@ def activities(
     names: Names,
     title: str,
     marked: tuple[str, ...] = (),
+    targets: Any = None,
 ) -> NetworkPicture:
-    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight.
+    """Draw the mean activity of every unit, from a[l] of shape (n, n_l), and every weight and bias.
 
     >>> from whygrad.nn.network import Dense
     >>> net = Network(2, [Dense(1, "identity")])
@@ -320,4 +323,6 @@ def activities(
         image=names.image,
         kept=net.kept,
         own=names.own_means(net, a),
+        biases=theta.b,
+        targets=targets,
     )
