@@ -36,7 +36,7 @@ OF_NETWORK = {
 }
 OF_ONE = ("prediction", "influence", "tracin", "without")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-# Are computed when asked for, say how far they are, and can be stopped.
+# Are computed when asked for, and say how far they are; all but `check` can be cancelled.
 SLOW = ("ledger", "influence", "tracin", "without", "check", "learning")
 NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
 
