@@ -180,7 +180,9 @@ def build(page: Page) -> None:
         if question.name in SLOW:
             rest()
         waits(question.name in SLOW)
-        end.set_visibility(question.name != "check")  # which is over in seconds, and takes no notice
+        end.set_visibility(
+            question.name != "check"
+        )  # which is over in seconds, and takes no notice
         asked_for = partial(page.session.ask, asking, subject, question)
 
         async def work() -> None:
