@@ -16,6 +16,7 @@ from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Equation, Number, Product, Sum, Symbol
 from whygrad.answers.formatting import number, share, typeset
+from whygrad.answers.names import Names
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.answers.write.html import to_fragment
 from whygrad.engines import Probes
@@ -26,9 +27,9 @@ from whygrad.plan.plan import Plan, start
 from whygrad.record.rows import record_table
 from whygrad.studio.page.charting import chart
 from whygrad.studio.session.opened_run import OpenedRun
-from whygrad.studio.session.questions import written
+from whygrad.studio.session.questions import title_of, written
 from whygrad.studio.session.session import Session
-from whygrad.studio.session.subject import Chosen, overview
+from whygrad.studio.session.subject import Chosen, Rows, alone, overview
 from whygrad.why import blame, influence, ledger, neuron, prediction
 from whygrad.why.bound import Why
 from whygrad.why.symbols import shown
@@ -301,6 +302,20 @@ def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
     assert f"{number(value)} in the table, here standardised" in factor.meaning
     if weight.value:
         assert f"The sender gives {number(value)}, standardised " in weight.answer
+
+
+def test_the_page_asks_about_what_is_said_and_what_is_true_in_the_users_units(price):
+    subject = OpenedRun(price).subject()
+    X, Y = subject.examples(Chosen("training", "one", 3))
+    said = own(price, wg.forward(subject.net, subject.theta, X).a[-1][0, 0])
+    title = title_of(subject, "", Chosen("training", "one", 3))
+    assert title == f"Says {said}, true {own(price, Y[0, 0])}. Why?"
+    assert title_of(subject, "", Chosen("training", "all")) == "The whole network"
+    names = Names(outputs=("4", "9"))
+    net = wg.Network(1, [wg.Dense(2, "softmax")], "cross_entropy")
+    digits = replace(alone(wg.Fitted(net, net.init(W=[None, [[0.0], [0.0]]]))), names=names)
+    digits = replace(digits, parts={"training": Rows(np.ones((1, 1)), np.array([[0.0, 1.0]]))})
+    assert title_of(digits, "", Chosen()) == 'Says "4" (50.0%), true "9". Why?'
 
 
 def test_drawings_write_columns_and_targets_in_their_own_units(price):

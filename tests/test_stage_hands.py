@@ -10,6 +10,7 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from test_stage_model import in_node
+from whygrad.answers.formatting import number, typeset
 from whygrad.plan import Clip, Plan
 from whygrad.studio.film.bundle import BROWSER
 from whygrad.studio.film.recording import network_of
@@ -443,15 +444,22 @@ def test_a_weight_opens_its_equation_its_course_and_its_ripple(show):
     assert len(points.split()) == shown.run("return film.recording.header.steps.length")
     shown.run("""const slider = document.querySelector(".wgm-ripple input");
         slider.value = 40; slider.dispatchEvent(new Event("input"))""")
+    tried = shown.run("return film.store.get().ripple")
+    assert list(tried) == [str(place)]
+    before, now = shown.run(
+        f"return [film.recording.theta(5)[{place}], film.stage.scene.theta[{place}]]"
+    )
+    assert now == pytest.approx(tried[str(place)], rel=1e-6) != before
     said = shown.run("return document.querySelector('.wgm-ripple-told').textContent")
     assert "first order" in said
     assert "beyond first order" in said
     value = shown.run(f"return film.recording.theta(5)[{place}]")
-    assert f"{abs(value):.3g}" in shown.run(
+    assert typeset(number(value)) in shown.run(
         "return document.querySelector('.wgm-sheet').textContent"
     )
     shown.run("film.stage.closeSheet()")
     assert shown.state("part") == ""
+    assert shown.state("ripple") is None
 
 
 # ── as training takes the step ───────────────────────────────────────────────────────────────────────

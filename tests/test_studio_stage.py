@@ -374,7 +374,7 @@ def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, x
     assert cost == pytest.approx(wg.cost(run.net, parameters, trace, Y), rel=1e-9)
     assert gradient == pytest.approx(expected.flat.tolist(), rel=1e-9)
     sheet = stage.run_script("return document.querySelector('.st-sheet').innerText")
-    w, dw = (f"{one[1][to, origin]:.3g}".replace("-", "−") for one in (parameters.W, expected.dW))
+    w, dw = (f"{one[1][to, origin]:.4g}".replace("-", "−") for one in (parameters.W, expected.dW))
     assert f"This weight is {w}. Its gradient is {dw}:" in sheet
 
 

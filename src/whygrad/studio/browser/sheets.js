@@ -6,10 +6,13 @@ import { equationsOf, gradientAt, mathmlOf } from "./equation.js";
 import { indexOf } from "./model.js";
 import { passAt } from "./motion.js";
 import { costCurve, rippleOf } from "./ripple.js";
-import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { capital, inOwnUnits, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
 
 const MOST = 8; // units that a ripple lists
 const WIDTH = 460, HEIGHT = 120; // of a curve, in its own units
+
+// Numbers of a sheet have as many digits as those of its equations.
+const exactly = (value) => said(value, 4), exactChange = (value) => signed(value, 4);
 
 // ── curves ──
 
@@ -31,7 +34,7 @@ function lineChart(label, points, now, marked, go) {
   const drawn = points.filter(([, value]) => Number.isFinite(value)).map(([at, value]) => `${x(at).toFixed(1)},${y(value).toFixed(1)}`);
   chart.append(svg("polyline", { points: drawn.join(" "), class: "wgm-line" }));
   for (const value of new Set([low, high]))
-    chart.append(svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "wgm-tick" }, said(value)));
+    chart.append(svg("text", { x: left - 6, y: y(value) + 4, "text-anchor": "end", class: "wgm-tick" }, exactly(value)));
   if (Number.isFinite(marked)) chart.append(svg("circle", { cx: x(now), cy: y(marked), r: 4.5, class: "wgm-mark" }));
   if (go) {
     chart.classList.add("wgm-clickable");
@@ -56,20 +59,20 @@ function rippleSheet(recording, store, pass, part, from, moved) {
     const result = by ? rippleOf(pass, part, by) : null;
     chart.replaceChildren(lineChart("The cost of this example as it changes", curve, by, result ? pass.cost + result.cost.change : pass.cost));
     if (!result) {
-      write(told, `Move it: it is ${said(now)} now, and this example costs ${said(pass.cost)}.`);
+      write(told, `Move it: it is ${exactly(now)} now, and this example costs ${exactly(pass.cost)}.`);
       table.replaceChildren();
       return;
     }
     const { change, firstOrder, beyond } = result.cost;
-    write(told, Number.isFinite(change) ? `${signed(by)} makes it ${said(now + by)}. The cost changes by ${signed(change)}: ` +
-      `first order ${signed(firstOrder)}, beyond first order ${signed(beyond)}.`
-      : `${signed(by)} makes it ${said(now + by)}. Then the numbers overflow.`);
+    write(told, Number.isFinite(change) ? `${exactChange(by)} makes it ${exactly(now + by)}. The cost changes by ${exactChange(change)}: ` +
+      `first order ${exactChange(firstOrder)}, beyond first order ${exactChange(beyond)}.`
+      : `${exactChange(by)} makes it ${exactly(now + by)}. Then the numbers overflow.`);
     const most = result.units.filter((unit) => unit.change || unit.firstOrder)
       .sort((p, q) => Math.abs(q.change) - Math.abs(p.change)).slice(0, MOST);
     const cells = (tag, ...texts) => texts.map((text) => h(tag, {}, text));
     table.replaceChildren(h("tr", {}, ...cells("th", "unit", "was", "change", "first order", "beyond")),
-      ...most.map((unit) => h("tr", { "data-part": unit.part }, ...cells("td", nameOfUnit(header, unit.l, unit.j, from), said(unit.before),
-        signed(unit.change), signed(unit.firstOrder), signed(unit.change - unit.firstOrder)))));
+      ...most.map((unit) => h("tr", { "data-part": unit.part }, ...cells("td", nameOfUnit(header, unit.l, unit.j, from), exactly(unit.before),
+        exactChange(unit.change), exactChange(unit.firstOrder), exactChange(unit.change - unit.firstOrder)))));
   }
   function move() { // and all of the picture with it
     const by = (reach * slider.value) / 100, place = indexOf(pass.model, part);
@@ -97,14 +100,17 @@ export function sheetOf(recording, store, name, moved = 0) {
     const g = gradientAt(pass, part.l, part.j, part.k), it = part.kind === "weight" ? "weight" : "bias";
     const way = g > 0 ? `as it grows, this example costs more: a gradient step makes it smaller`
       : g < 0 ? `as it grows, this example costs less: a gradient step makes it larger` : "a small change of it does not change the cost of this example";
-    node.prepend(h("p", {}, `This ${it} is ${said(pass.theta[indexOf(model, part)])}. Its gradient is ${said(g)}: ${way}.`));
+    node.prepend(h("p", {}, `This ${it} is ${exactly(pass.theta[indexOf(model, part)])}. Its gradient is ${exactly(g)}: ${way}.`));
     const course = courseOf(recording, indexOf(model, part));
     if (course.length > 1)
       node.append(h("h3", {}, `How it came there, over ${said(header.steps.at(-1))} steps`),
         lineChart("Its value over the training", course, state.step, recording.theta(state.step)[indexOf(model, part)],
           (step) => store.set({ step })));
     node.append(rippleSheet(recording, store, pass, part, from, moved));
-  } else if (part.l === 0) node.append(h("p", {}, `An input: ${said(pass.x[part.j])} in this example.`));
+  } else if (part.l === 0) {
+    const x = pass.x[part.j], own = inOwnUnits(header.inputs?.[part.j], x);
+    node.append(h("p", {}, `An input: ${exactly(own)} in this example${own === x ? "" : `, standardised ${exactly(x)}`}.`));
+  }
   else {
     node.append(h("div", { class: "wgm-ways" }, h("button", { type: "button", onclick: () => store.set({ part: `${name},bias` }) }, "Its bias")));
   }

@@ -36,7 +36,7 @@ OF_NETWORK = {
 }
 OF_ONE = ("prediction", "influence", "tracin", "without")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-# Are computed when asked for, say how far they are, and can be stopped.
+# Are computed when asked for, and say how far they are; all but `check` can be cancelled.
 SLOW = ("ledger", "influence", "tracin", "without", "check", "learning")
 NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
 
@@ -92,11 +92,9 @@ def _said(subject: Subject, chosen: Chosen | None) -> str:
     assert rows is not None
     true = subject.truth(rows, int(subject.indices(chosen)[0]))
     if classifies(net):
-        c, p = (
-            int(classes(a)[0]),
-            float(a[0].max() if a.shape[1] > 1 else max(a[0, 0], 1 - a[0, 0])),
-        )
-        said = f"{classes_said(net, names)[c]} ({share(p)})"
+        p = a[0] if a.shape[1] > 1 else (1 - a[0, 0], a[0, 0])
+        c = int(classes(a)[0])
+        said = f"{classes_said(net, names)[c]} ({share(float(p[c]))})"
     else:
         said = ", ".join(in_units(net, names, net.L, m, float(x)) for m, x in enumerate(a[0]))
     return f"Says {said}, true {true}. Why?"

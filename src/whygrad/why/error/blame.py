@@ -173,7 +173,10 @@ def _of_one(context: Context, flow: Flow, l: int, k: int, top: int, where: str) 
         value=value,
         terms=tuple(terms),
         residuals=rounding.remainder(left, most_left),
-        equations=(in_symbols(context, l, k), in_numbers(l, k, by_size, value)),
+        equations=(
+            in_symbols(context, l, k),
+            in_numbers(l, k, by_size if len(terms) > symbols.LISTED else terms, value),
+        ),
         tables=tuple(tables),
         pictures=(_picture(context, flow, (ref.part,), where),),
         arrays=arrays,

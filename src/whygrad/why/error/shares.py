@@ -104,7 +104,7 @@ def in_symbols(context: Context, l: int, k: int) -> Equation:
 
 
 def in_numbers(l: int, k: int, terms: list[Term], value: float) -> Equation:
-    """Return δ of a unit as the sum of its terms, the largest of which come first."""
+    """Return δ of a unit as the sum of its terms, of many the largest first."""
     left = symbols.unit("δ", l, k) if l > 0 else _by(Symbol("x", None, (k,), part=Ref(0, k).part))
     numbers = symbols.summed_up([(term.value, term.part) for term in terms], len(terms), 0.0)
     return Equation((left, Sum(tuple(numbers)), Number(value)))
