@@ -4,7 +4,7 @@
 import { classShape, clearCanvas, FACE, shortened } from "./dom.js";
 import { responses } from "./model.js";
 import { largestOf, paintNumbers, paintSpot, planePoints, sideFor } from "./units.js";
-import { inOwnUnits, percent, said } from "./words.js";
+import { counted, inOwnUnits, percent, said } from "./words.js";
 
 const NEAR = 14; // px
 const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
@@ -245,7 +245,7 @@ function matrixOf(recording) {
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
-    ctx.fillText("the network says", x + side / 2, box.y + 6);
+    ctx.fillText(`the network says, of ${counted(examples.count, "example")}`, x + side / 2, box.y + 6);
     header.classes.forEach((name, j) => {
       ctx.fillStyle = colours.ink;
       ctx.textAlign = "center";
