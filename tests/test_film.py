@@ -229,6 +229,38 @@ def test_opened_without_a_network_it_has_the_numbers_that_python_has(xor, film, 
     assert not alone.complaints()
 
 
+def test_as_it_plays_the_caption_is_of_the_step_that_is_drawn_and_the_matrix_counts_its_examples(
+    folder, alone
+):
+    net = wg.Network(3, [wg.Dense(4, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    rng = np.random.default_rng(2)
+    X, labels = rng.normal(size=(30, 3)), rng.integers(3, size=30)
+    wg.train(net, X, labels, epochs=60, optimizer=wg.Adam(0.05), record=folder / "matrix.run")
+    play(alone, wg.film(folder / "matrix.run", folder / "matrix.html").as_uri())
+    found = alone.driver.execute_async_script(f"""
+        const done = arguments[0], film = {FILM}, {{ store, recording, stage }} = film, seen = [];
+        const write = CanvasRenderingContext2D.prototype.fillText, texts = new Set();
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {{
+          texts.add(text);
+          write.call(this, text, ...at);
+        }};
+        store.set({{ step: 0, playing: true }});
+        const look = () => {{
+          const {{ step, playing }} = store.get();
+          if (step && playing) seen.push([stage.caption.textContent, recording.header.curves.score[step]]);
+          if (seen.length < 20) requestAnimationFrame(look);
+          else done([seen, [...texts], recording.header.examples.whole]);
+        }};
+        requestAnimationFrame(look);
+    """)
+    seen, texts, whole = found
+    for caption, score in seen:
+        share = re.search(r"Correct on ([\d.]+) % of the training examples", caption)[1]
+        assert float(share) == pytest.approx(100 * score, abs=0.06)
+    assert len({caption for caption, _ in seen}) > 1
+    assert whole and "the network says, of 30 examples" in texts
+
+
 def test_names_and_classes_of_a_table_are_never_markup(hostile, alone):
     path = Path(hostile).with_suffix(".html")
     wg.film(hostile, path, title=HOSTILE)

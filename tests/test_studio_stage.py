@@ -463,7 +463,7 @@ def test_whatever_is_dropped_on_the_stage_is_opened_and_kept_within_the_folder(p
     net = wg.Network(2, [wg.Dense(5, "tanh"), wg.Dense(2, "softmax")])
     wg.Fitted(net, net.init(0)).save(stage.folder.parent / "net.safetensors")
     drop("../net.safetensors", (stage.folder.parent / "net.safetensors").read_bytes())
-    stage.browser.has("a network alone")
+    stage.until(lambda now: now["sizes"] == [2, 5, 2], "the network that was dropped")
     assert {one.name for one in stage.folder.iterdir()} >= {"xor.run", "net.safetensors"}
     assert not list(stage.folder.glob("*.pt"))
     assert stage.browser.complaints() == []

@@ -51,7 +51,7 @@ SHOTS = {
     "vanishing": Shot("vanishing", LARGE, "edges=gradient&width=network"),
     "digits": Shot("digits", LARGE),
     "table": Shot("table", SMALL, "part=2:1"),
-    "why": Shot("table", LARGE, "part=2:1,3&panel=why&question=weight", seconds=5),
+    "why": Shot("table", LARGE, "panel=why", seconds=6),
     "why_dark_phone": Shot("xor", PHONE, "part=1:2,0", dark=True),
 }
 

@@ -4,7 +4,7 @@
 import { classShape, clearCanvas, FACE, shortened } from "./dom.js";
 import { responses } from "./model.js";
 import { largestOf, paintNumbers, paintSpot, planePoints, sideFor } from "./units.js";
-import { inOwnUnits, percent, said } from "./words.js";
+import { counted, inOwnUnits, percent, said } from "./words.js";
 
 const NEAR = 14; // px
 const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
@@ -215,8 +215,15 @@ function axes(ctx, box, colours, xs, ys, [name, other]) {
 
 // ── the confusion matrix ──
 
+// Names without what all of them begin with, up to a space: there is little room above a column.
+function withoutShared(names) {
+  const shared = names[0].slice(0, names[0].lastIndexOf(" ") + 1);
+  return names.every((name) => name.startsWith(shared)) ? names.map((name) => name.slice(shared.length)) : names;
+}
+
 function matrixOf(recording) {
   const { header, examples } = recording;
+  const heads = withoutShared(header.classes);
   const answers = answersOf(recording);
   const bipolar = saysMinusOne(header.network), count = header.classes.length;
   let cells = [];
@@ -245,11 +252,11 @@ function matrixOf(recording) {
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
-    ctx.fillText("the network says", x + side / 2, box.y + 6);
+    ctx.fillText(`the network says, of ${counted(examples.carried, "example")}`, x + side / 2, box.y + 6);
     header.classes.forEach((name, j) => {
       ctx.fillStyle = colours.ink;
       ctx.textAlign = "center";
-      ctx.fillText(shortened(ctx, name, cell - 4), x + (j + 0.5) * cell, box.y + 23);
+      ctx.fillText(shortened(ctx, heads[j], cell - 4), x + (j + 0.5) * cell, box.y + 23);
       ctx.textAlign = "right";
       ctx.fillText(shortened(ctx, name, x - left - 26), x - 8, y + (j + 0.5) * cell);
     });

@@ -138,7 +138,7 @@ LABELS = {
 
 
 def _statement(page: Page, run: Run) -> None:
-    """Say what a training was given, and lead to one with other settings."""
+    """List what a training was given, and lead to one with other settings."""
     with ui.element("dl").classes("wg-statement"):
         for name, value in stated(run).items():
             with ui.element("div"):

@@ -69,16 +69,7 @@ def keep_run(folder: Path, name: str, content: bytes) -> Path:
             raise FileError(f"{name}: more than {UNPACKED // 10**9} GB or {MOST_FILES:,} files")
         with TemporaryDirectory(prefix=".unpacking-", dir=folder) as room:
             made = Path(room) / f"run{ENDING}"
-            try:
-                for one, place in whole:
-                    path = made / place
-                    path.parent.mkdir(parents=True, exist_ok=True)
-                    with archive.open(one) as packed, path.open("wb") as file:
-                        copyfileobj(packed, file)
-            except (
-                OSError
-            ) as error:  # two entries of one name, names that are too long, a full disk
-                raise FileError(f"{name}: cannot be unpacked ({error.strerror})") from None
+            _unpack(archive, whole, made, name)
             open_run(made)
             stem = _shortened(_plain(stem.removesuffix(ENDING))) or "run"
             return made.rename(free_name(stem, folder))
@@ -112,6 +103,24 @@ def _place(one: zipfile.ZipInfo, top: PurePosixPath, name: str) -> PurePosixPath
     if stat.S_ISLNK(one.external_attr >> 16):
         raise FileError(f"{name}: {one.filename!r:.100} is a link: nothing is unpacked")
     return path.relative_to(top) if path.is_relative_to(top) else None
+
+
+def _unpack(
+    archive: zipfile.ZipFile,
+    whole: list[tuple[zipfile.ZipInfo, PurePosixPath]],
+    into: Path,
+    name: str,
+) -> None:
+    try:
+        for one, place in whole:
+            path = into / place
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(one) as packed, path.open("wb") as file:
+                copyfileobj(packed, file)
+    except (
+        OSError
+    ) as error:  # a file where another is a folder, a name that is too long, a full disk
+        raise FileError(f"{name}: cannot be unpacked ({error.strerror})") from None
 
 
 def refusal(name: str) -> str:
