@@ -193,6 +193,20 @@ def test_a_fitted_network_that_was_not_recorded_says_how_to_record_it():
             getattr(fitted.why, ask)(X_OUT, Y_OUT)
 
 
+def test_functions_of_ones_own_are_differenced_and_the_answer_says_so(calm):
+    bump = wg.Activation("bump", lambda z: z / (1 + z * z), lambda z: (1 - z**2) / (1 + z**2) ** 2)
+    net = wg.Network(3, [wg.Dense(2, bump), wg.Dense(1, "identity")], "squared_error")
+    rng = np.random.default_rng(0)
+    data = as_data(net, rng.normal(size=(9, 3)), rng.normal(size=(9, 1)))
+    plan = Plan(net, wg.SGD(0.05), 9, epochs=1, batch_size=3)
+    made = trajectory(plan, start(plan), data, engine="reference")
+    rows = np.ones((2, 3)), np.ones((2, 1))
+    notes = influence(made, rows[0], y=rows[1]).notes, settings(made, rows[0], y=rows[1]).notes
+    assert all(any("of bump is not known" in note for note in each) for each in notes)
+    known = influence(calm, calm.data.X[:2], y=calm.data.Y[:2]).notes
+    assert not any("is not known" in note for note in known)
+
+
 def test_settings_that_are_tried_show_what_they_truly_bring(calm):
     found = settings(calm, X_OUT, y=Y_OUT, attempt=True)
     (tried,) = found.tables[1:]

@@ -14,14 +14,15 @@ from whygrad.why.training_history import accounts as accounting
 from whygrad.why.training_history.first_order import first_order
 from whygrad.why.training_history.trajectory import trajectory
 
-M, B, R, N, GROUPS = 4, 3, 2, 9, 3
+M, B, R, N, GROUPS = 4, 3, 5, 9, 3
 
 
-def drawn(low, width, bias):
+def drawn(low, width, bias, share=1.0):
     rng = np.random.default_rng(6)
     index = rng.integers(0, N, (M, B))
     index[-1, -1] = -1
-    a = Below(rng.normal(size=(N, 7)).astype(np.float32), index, low, width, bias)
+    rows = rng.normal(size=(N, 7)) * (rng.random((N, 7)) < share)
+    a = Below(rows.astype(np.float32), index, low, width, bias)
     delta = rng.normal(size=(M, B, R)).astype(np.float32)
     delta[0, 0] = 0
     return a, delta, rng.integers(0, GROUPS, (M, B)), rng
@@ -40,10 +41,13 @@ def singly(a, delta):
 @pytest.mark.parametrize("makers", [pytest.param("compiled", marks=needs_native), "NumPy"])
 @pytest.mark.parametrize(("low", "width", "bias"), [(0, 8, True), (2, 3, False), (7, 1, True)])
 @pytest.mark.parametrize("wide", [(False, False), (True, False), (True, True)])
-def test_pushes_add_up_by_label_and_along_a_direction(makers, low, width, bias, wide, monkeypatch):
+@pytest.mark.parametrize("share", [1.0, 0.2])
+def test_pushes_add_up_by_label_and_along_a_direction(
+    makers, low, width, bias, wide, share, monkeypatch
+):
     if makers == "NumPy":
         monkeypatch.setattr(pushes, "missing", lambda dtype: "nothing is compiled")
-    a, delta, labels, rng = drawn(low, width, bias)
+    a, delta, labels, rng = drawn(low, width, bias, share)
     factors = tuple(rng.normal(size=(M, R, width) if each else (M, 1, 1)) for each in wide)
     alone = singly(a, delta)
     for found, part in zip(sums(a, delta, labels, GROUPS, factors), factors, strict=True):

@@ -16,6 +16,9 @@ from whygrad.engines.native import missing
 from whygrad.engines.probes import Block
 from whygrad.nn.functions import Array
 
+# Of so many units on, columns that are 0 are left out where at most one in FEW_OF is something else.
+FROM_UNITS, FEW_OF = 4, 3
+
 
 @dataclass(frozen=True, eq=False)
 class Below:
@@ -62,7 +65,14 @@ def sums(
     if missing("float64") is None:
         given = *_given(a, delta), labels.astype(np.int64), bool(factors[1].any())
         parts = [_whole(part, shape) for part in factors]
-        _SUM_UP(*given, *parts, *(array for one in found for array in (one.by_label, one.sizes)))
+        # Label by label their sums stay in the cache, step by step the factors of all weights.
+        order = np.arange(labels.size)
+        if all(part.size == len(part) for part in parts):
+            order = np.argsort(labels, axis=None, kind="stable")
+        _SUM_UP(
+            *given, order, np.empty(a.width, np.int64), *parts,
+            *(array for one in found for array in (one.by_label, one.sizes)),
+        )  # fmt: skip
         return found
     for t, (rows, errors) in enumerate(zip(_rows(a), delta.astype(np.float64), strict=True)):
         there = a.index[t] >= 0
@@ -112,15 +122,33 @@ def _rows(a: Below) -> Any:
         yield rows
 
 
-def _add_scaled(x: Array, factor: float, total: Array, sizes: Array) -> None:
-    """Add one example's push on the weights of one unit, and its size, where c is a single number."""
-    for k in range(len(x)):
+def _add_scaled(x: Array, used: Array, factor: float, total: Array, sizes: Array) -> None:
+    """Add one example's push on the weights of one unit, and its size, where c is a single number.
+
+    Of x the columns `used` are not 0, or it is taken whole where there are none.
+    """
+    for k in used:
+        push = factor * float(x[k])
+        total[k] += push
+        sizes[k] += abs(push)
+    for k in range(0 if len(used) == 0 else len(x), len(x)):
         push = factor * float(x[k])
         total[k] += push
         sizes[k] += abs(push)
     for k in range(len(x), len(total)):  # the bias
         total[k] += factor
         sizes[k] += abs(factor)
+
+
+def _find_used(x: Array, columns: Array, units: int) -> int:
+    """Find the columns of x that are not 0; return how many, 0 where it pays to take them all."""
+    count = 0
+    if units < FROM_UNITS:
+        return count
+    for k in range(len(x)):
+        columns[count] = k
+        count += x[k] != 0
+    return count if FEW_OF * count < len(x) else 0
 
 
 def _add_each(x: Array, factors: Array, d: float, total: Array, sizes: Array) -> None:
@@ -146,33 +174,39 @@ def _length(x: Array, weights: Array) -> float:
 
 # As parts of the functions below: sums of the last run in lanes.
 _adding_scaled, _adding_each = Deferred("kernel", _add_scaled), Deferred("kernel", _add_each)
+_finding_used = Deferred("kernel", _find_used)
 _measuring = Deferred("lanes", _length)
 
 
 def _sum_up(
     rows: Array, index: Array, low: int, inputs: int, delta: Array, labels: Array, carries: bool,
-    moved: Array, left: Array, moves: Array, moves_size: Array, leaves: Array, leaves_size: Array,
+    order: Array, columns: Array, moved: Array, left: Array, moves: Array, moves_size: Array,
+    leaves: Array, leaves_size: Array,
 ) -> int:  # fmt: skip
-    """As `sums`, the second factors only where they are any; returns the number of steps."""
+    """As `sums`, the second factors only where they are any, in this order; returns how many there are."""
     moved_by_one, left_by_one = moved.size == len(moved), left.size == len(left)
-    for t in range(len(index)):
-        for i in range(index.shape[1]):
-            if index[t, i] < 0:
+    B, units = index.shape[1], delta.shape[2]
+    for place in order:
+        t, i = place // B, place % B
+        if index[t, i] < 0:
+            continue
+        x, g = rows[index[t, i], low : low + inputs], labels[t, i]
+        used = columns[:0]
+        if moved_by_one or left_by_one:
+            used = columns[: _finding_used(x, columns, units)]
+        for r in range(units):
+            d = float(delta[t, i, r])
+            if d == 0:
                 continue
-            x, g = rows[index[t, i], low : low + inputs], labels[t, i]
-            for r in range(delta.shape[2]):
-                d = float(delta[t, i, r])
-                if d == 0:
-                    continue
-                if moved_by_one:
-                    _adding_scaled(x, moved[t, 0, 0] * d, moves[g, r], moves_size[r])
-                else:
-                    _adding_each(x, moved[t, r], d, moves[g, r], moves_size[r])
-                if carries and left_by_one:
-                    _adding_scaled(x, left[t, 0, 0] * d, leaves[g, r], leaves_size[r])
-                elif carries:
-                    _adding_each(x, left[t, r], d, leaves[g, r], leaves_size[r])
-    return len(index)
+            if moved_by_one:
+                _adding_scaled(x, used, moved[t, 0, 0] * d, moves[g, r], moves_size[r])
+            else:
+                _adding_each(x, moved[t, r], d, moves[g, r], moves_size[r])
+            if carries and left_by_one:
+                _adding_scaled(x, used, left[t, 0, 0] * d, leaves[g, r], leaves_size[r])
+            elif carries:
+                _adding_each(x, left[t, r], d, leaves[g, r], leaves_size[r])
+    return len(order)
 
 
 def _find_lengths(

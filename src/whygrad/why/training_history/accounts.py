@@ -19,7 +19,14 @@ from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
-from whygrad.why.training_history.linear import Effects, Linear, decays, effects, linear
+from whygrad.why.training_history.linear import (
+    Effects,
+    Linear,
+    decays,
+    differs,
+    effects,
+    linear,
+)
 from whygrad.why.training_history.rules import buffer_slot
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
@@ -120,7 +127,9 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     X = trajectory.data.X
     rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
     gathered = examples is not None or probe.layer > 1 or not rows_of_X
-    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), 8, gathered)):
+    # Coefficients of every weight, where there are denominators, penalties or bounds; else of the step.
+    copies = 8 if differs(plan) else 2
+    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), copies, gathered)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples
         numbers = linear(plan, seen.weights, block)
@@ -135,7 +144,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         else:
             moved = classes.take(come, pushed.moves, pushed.leaves)
             along.take(pushed, come, block, who)
-        by_epoch[epoch] += (moved * direction).sum(axis=(1, 2))
+        by_epoch[epoch] += np.einsum("grk,rk->g", moved, direction)
         pushes += pushed.moved_size
         m = None if slot is None else np.abs(block.opt_state[:, slot], dtype=np.float64)
         of_penalty = [
@@ -168,6 +177,9 @@ class _Account:
 
     def take(self, come: Effects, moves: Array | float, left: Array | float) -> Array:
         """Add a chunk of steps, and return its moves, with those by momentum from before it."""
+        if not (come.kept or come.carried.any()):  # there is no momentum
+            self.total += moves
+            return np.broadcast_to(moves, self.total.shape)
         moved: Array = self.buffer * come.carried + moves
         self.total += moved
         self.buffer *= come.kept

@@ -23,6 +23,7 @@ from whygrad.engines import Probes, Pulled, PullsBack, WalkBack, WeightProbe, ch
 from whygrad.engines.probe_data import Batches, batches
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data, Network, Parameters, backward, dense, forward, gradients
+from whygrad.nn.functions import COSTS
 from whygrad.nn.hessian import hessian_times
 from whygrad.nn.network import count
 from whygrad.nn.products import as_multiplied
@@ -280,6 +281,16 @@ def _through(clip: Clip, g: Array, clipped: Array, scale: float, u: Array) -> Ar
     if clip.value is not None:
         u = u * (np.abs(g) <= clip.value)
     return u
+
+
+def differenced(net: Network) -> tuple[str, ...]:
+    """Return a note that says which functions have no second derivative here, if there are such."""
+    own = {f.name: None for f in net.f[1:] if f.second_derivative is None and f.custom_bend is None}
+    if net.C.second_derivative is None and COSTS.get(net.C.name) != net.C:
+        own[net.C.name] = None
+    if not own:
+        return ()
+    return (f"The second derivative of {' and '.join(own)} is not known: it is differenced.",)
 
 
 def weights_of(net: Network) -> Array:

@@ -17,7 +17,7 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError
 from whygrad.training.again import leaving_out
 from whygrad.why.context import at_least_one
-from whygrad.why.training_history.adjoint import adjoint, cost_of
+from whygrad.why.training_history.adjoint import adjoint, cost_of, differenced
 from whygrad.why.training_history.example_lists import listed
 from whygrad.why.training_history.functional import functional
 from whygrad.why.training_history.trajectory import trajectory_of
@@ -158,7 +158,7 @@ def harmful(
             "found_on": found,
             "judged_on": judged,
         },
-        notes=(HELD, *more),
+        notes=(HELD, *differenced(net), *more),
     )
 
 

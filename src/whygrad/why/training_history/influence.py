@@ -20,7 +20,7 @@ from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 from whygrad.why.context import at_least_one
-from whygrad.why.training_history.adjoint import adjoint, cost_of
+from whygrad.why.training_history.adjoint import adjoint, cost_of, differenced
 from whygrad.why.training_history.example_lists import listed, most_and_least, name_of_example
 from whygrad.why.training_history.functional import (
     Functional,
@@ -480,7 +480,7 @@ def _answer(
             "true": [float(t) for one in judged.tried for t in one.true],
             "again": np.array([[i, change] for i, change in judged.again.items()]).reshape(-1, 2),
         },
-        notes=(HELD, *more_notes),
+        notes=(HELD, *differenced(trajectory.plan.net), *more_notes),
         part=f.ref.part if isinstance(f, WeightAsked) else "",
     )
 

@@ -20,7 +20,7 @@ from whygrad.engines import Block, WeightProbeResult
 from whygrad.engines.probe_data import rows_of
 from whygrad.nn.functions import Array
 from whygrad.plan import Plan
-from whygrad.why.training_history.rules import form_of
+from whygrad.why.training_history.rules import ADAPTIVE, form_of
 
 HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
 
@@ -41,6 +41,13 @@ class Linear:
     decay: float | Array
     push: Array
     penalty: Array
+
+
+def differs(plan: Plan) -> bool:
+    """Return whether weights of one step have coefficients of their own."""
+    bounded = plan.clip.value is not None or plan.factors is not None or len(plan.net.masked) > 0
+    penalised = plan.l1.strength > 0 or plan.l2.strength > 0
+    return isinstance(plan.optimizer, ADAPTIVE) or bounded or penalised
 
 
 def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:

@@ -2,8 +2,8 @@
 
 Random removals of a size are trained side by side; twice the root mean square of what they differ by from
 what was computed is the ±. A size is trusted where they are in the order that was computed, and where units
-with a kink do not change side too often. The bounds were set on 450 trainings of tables that scikit-learn
-has or draws; `benchmarks/influence.py` tries them on MNIST and on California's houses.
+with a kink do not change side too often. The bounds were set on trainings of tables that scikit-learn has
+or draws (`benchmarks/verdict.py`); `benchmarks/influence.py` tries them on MNIST and California's houses.
 """
 
 from collections.abc import Sequence

@@ -21,7 +21,7 @@ from whygrad.nn.pairings import output_error
 from whygrad.plan.plan import Penalty, Plan
 from whygrad.plan.schedules import Adaptive, OnPlateau, Schedule
 from whygrad.training.again import Change
-from whygrad.why.training_history.adjoint import Stretch, back, cost_of, growth
+from whygrad.why.training_history.adjoint import Stretch, back, cost_of, differenced, growth
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.removals import GROWTH
 from whygrad.why.training_history.trajectory import (
@@ -175,7 +175,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
             ),
         ),
         arrays=vars(found) | ({"true": np.array(true)} if attempt else {}),
-        notes=(HELD,),
+        notes=(HELD, *differenced(plan.net)),
     )
 
 
