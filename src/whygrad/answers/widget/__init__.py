@@ -5,7 +5,7 @@ view_state  which units are shown, how wide
 widget      the element itself, by anywidget
 notebook    the widget of a notebook: a click asks why
 
-Doors beside this one: `notebook`, `view`, `view_state`, `widget`. It may import the rest of `answers`, and
+Door beside this one: `notebook`. It may import the rest of `answers`, and
 anywidget only where a widget is made.
 """
 

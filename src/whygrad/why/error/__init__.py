@@ -1,5 +1,5 @@
 """Whose is the error: error attribution.
 
 `blame` takes the error δ of every unit apart into shares (`shares`), from means over the examples (`flow`).
-Doors: `blame`, `flow`, `shares`. Imports from `why` its modules alone, no other folder of it.
+Door: `blame`. Imports from `why` its modules alone, no other folder of it.
 """
