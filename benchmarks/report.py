@@ -438,8 +438,8 @@ def stage() -> str:
     loads = [about["load"] for about in found.values()]
     head = "network|what the hand does|median ms|95 % within|at most|bar, of 95 %"
     return (
-        f"{circumstances('stage')} The machine was busy, with {min(loads):g} to {max(loads):g} processes that "
-        f"wanted its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine: {begun}."
+        f"{circumstances('stage')} The machine was busy: {min(loads):g} to {max(loads):g} processes wanted "
+        f"its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine: {begun}."
     )
 
 

@@ -3,9 +3,9 @@
     recording    a training → header and states
     bundle       the browser's modules → one script, one style sheet
     film         a recording as one HTML file
-    stage        the same in a notebook
+    stage        the same in a notebook's output
     worksheet    one step of backpropagation by hand, to print
 
-Doors: `film`, `recording`, `stage`, `worksheet`. None of them imports NiceGUI: a film is made by a plain
-installation.
+Doors: `bundle`, `film`, `recording`, `stage`, `worksheet`. None of them imports NiceGUI: a film is made by a
+plain installation.
 """
