@@ -18,6 +18,7 @@ exported, and `frozen_array`, for files. It may import `errors`, `files` and `co
 
 from whygrad.nn.arrays import (
     Data,
+    RowsOnDemand,
     as_data,
     as_indices,
     as_inputs,
@@ -76,6 +77,7 @@ __all__ = [
     "HessianTimes",
     "Network",
     "Parameters",
+    "RowsOnDemand",
     "Trace",
     "Uniform",
     "ValidationData",
