@@ -20,6 +20,7 @@ exported, `products`, for engines, and `frozen_array`, for files. It may import 
 
 from whygrad.nn.arrays import (
     Data,
+    RowsOnDemand,
     as_data,
     as_indices,
     as_inputs,
@@ -78,6 +79,7 @@ __all__ = [
     "HessianTimes",
     "Network",
     "Parameters",
+    "RowsOnDemand",
     "Trace",
     "Uniform",
     "ValidationData",
