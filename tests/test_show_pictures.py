@@ -478,7 +478,14 @@ def test_the_page_has_the_whole_answer():
     about = answers.weight()
     page = about.html()
     for part in (
-        *(about.question, about.answer, *about.notes, "beyond first order", "1×10⁻²²", "−2.334×10⁻⁶"),
+        *(
+            about.question,
+            about.answer,
+            *about.notes,
+            "beyond first order",
+            "1×10⁻²²",
+            "−2.334×10⁻⁶",
+        ),
         *("slope of sigmoid", 'data-part="2:1,0"', "<math", "<svg", "Examples that push most"),
     ):
         assert part in page

@@ -6,6 +6,6 @@
     stage        the same in a notebook's output
     worksheet    one step of backpropagation by hand, to print
 
-Doors: `bundle`, `film`, `recording`, `stage`, `worksheet`. None of them imports NiceGUI: a film is made by a
+Doors: `bundle`, `film`, `recording`, `stage`, `worksheet`. None imports NiceGUI: a film is made by a
 plain installation.
 """
