@@ -26,7 +26,7 @@ test-long: .venv/.test ## kill a hundred trainings and resume each; ask two thou
 	WHYGRAD_KILLS=100 $(BIN)/python -m pytest tests/test_record_kills.py $(ARGS)
 	WHYGRAD_DAMAGED=2000 $(BIN)/python -m pytest -n 2 tests/test_record_fuzz.py $(ARGS)
 	WHYGRAD_LONG=1 $(BIN)/python -m pytest tests/test_film.py $(ARGS)
-	WHYGRAD_ALL_PAIRS=1 WHYGRAD_LAUNCH_KILLS=20 $(BIN)/python -m pytest tests/test_xla.py tests/test_launch.py $(ARGS)
+	WHYGRAD_ALL_PAIRS=1 WHYGRAD_LAUNCH_KILLS=20 $(BIN)/python -m pytest tests/test_xla.py tests/test_launch.py tests/test_folders.py $(ARGS)
 
 # What reading, training and recording rest on, not every test: the floors are to be tried, not the code. Checks
 # and words that are scikit-learn's own go with its version.
