@@ -9,7 +9,6 @@ a message, and all take these steps. So nothing that depends on a clock can part
 import atexit
 import json
 import os
-import pickle
 import signal
 import sys
 import threading
@@ -23,6 +22,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from whygrad import errors
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -164,29 +164,30 @@ class Processes:
         return self._gathered(array, slice(None))
 
     def done(self, work: Callable[[], T]) -> list[T]:
-        """Do some work in each process; return what it gave in each of them, or raise the first error."""
+        """Do some work in each process; return what it gave in each of them, or raise the first error.
+
+        It goes from one to the others as JSON, in which tuples are lists.
+        """
         if self.count == 1:
             return [work()]
         try:
-            mine: tuple[Any, Any] = work(), None
+            mine: dict[str, Any] = {"found": work()}
         except WhygradError as error:
-            mine = None, error
+            mine = {"failed": type(error).__name__, "message": str(error)}
         except BaseException:
             _abandon(INTERRUPTED)
             raise
-        content = pickle.dumps(mine)
+        content = json.dumps(mine).encode()
         with ending_if_parted(), waiting(START):  # others may still be at work
             sizes = self.gathered(np.array([len(content)]))[:, 0].tolist()
             room = 1 << max(sizes).bit_length()
             parts = self.gathered(np.frombuffer(content.ljust(room), np.uint8))
         found = []
         for part, size in zip(parts, sizes, strict=True):
-            result, failed = pickle.loads(
-                part[:size].tobytes()
-            )  # of the processes of this training
-            if failed is not None:
-                raise failed
-            found.append(result)
+            told = json.loads(part[:size].tobytes())
+            if "failed" in told:
+                raise getattr(errors, told["failed"], WhygradError)(told["message"])
+            found.append(told["found"])
         return found
 
     def _of_first(self, array: Array) -> Array:

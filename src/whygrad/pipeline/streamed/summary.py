@@ -154,21 +154,40 @@ def summaries(
             waiting: list[tuple[int, dict[str, Summary]]] = []
             for at in range(first, min(first + size, n)):
                 _add(waiting, 0, _of_group(folder, at, kinds, na, target))
-            branches.append((first, waiting))
+            branches.append((first, [(level, _to_json(part)) for level, part in waiting]))
         return branches
 
     waiting: list[tuple[int, dict[str, Summary]]] = []
     for _, parts in sorted(chain(*processes.done(own)), key=itemgetter(0)):
         for level, part in parts:
-            _add(waiting, level, part)
+            _add(waiting, level, _from_json(part))
     found = waiting.pop()[1]
     while waiting:
         found = _both(waiting.pop()[1], found)
     return found
 
 
-# Its first row group, and the summaries in it that wait for others: of 2^level row groups each.
-_Branch: TypeAlias = tuple[int, list[tuple[int, dict[str, Summary]]]]
+# Its first row group, and the summaries in it that wait for others, as JSON: of 2^level row groups each.
+_Branch: TypeAlias = tuple[int, list[tuple[int, dict[str, Any]]]]
+
+
+def _to_json(found: dict[str, Summary]) -> dict[str, Any]:
+    """Return summaries as they go to other processes, to the last bit."""
+    return {
+        name: vars(one) | {"sketch": [one.sketch.points.tolist(), one.sketch.weights.tolist()]}
+        if isinstance(one, Numbers)
+        else vars(one)
+        for name, one in found.items()
+    }
+
+
+def _from_json(about: dict[str, Any]) -> dict[str, Summary]:
+    return {
+        name: Numbers(**one | {"sketch": Sketch(*map(np.array, one["sketch"]))})
+        if "sketch" in one
+        else Values(**one)
+        for name, one in about.items()
+    }
 
 
 def _add(
