@@ -132,7 +132,7 @@ function othersOf(products, chosen) {
     if (chosen[at] === i) at += 1;
     else value += products[i];
   }
-  const words = ` from ${counted(rest, "other")}`;
+  const words = `\u00a0from ${counted(rest, "other")}`;
   return [mathToken(`${mathSign(value < 0 ? "−" : "+")}${mathNumber(Math.abs(value))}<mtext>${words}</mtext>`,
     writtenLength(value) + words.length + 3)];
 }
@@ -306,8 +306,8 @@ export function gradientAt(pass, l, j, k) {
 export function stepEquation(pass, part, rate, after, { from = 0 } = {}) {
   const w = new Writer(from), { l, j, k } = part, place = indexOf(pass.model, part);
   const symbol = k === null ? w.bias(l, j) : w.weight(l, j, k), name = k === null ? `${l}:${j},bias` : `${l}:${j},${k}`;
-  const g = pass.step[place], of = isClipped(pass) ? mathRow("<mtext>clipped </mtext>", w.by(symbol)) : w.by(symbol);
-  return { left: mathRow("<mtext>new </mtext>", symbol), sides: [
+  const g = pass.step[place], of = isClipped(pass) ? mathRow("<mtext>clipped\u00a0</mtext>", w.by(symbol)) : w.by(symbol);
+  return { left: mathRow("<mtext>new\u00a0</mtext>", symbol), sides: [
     mathSymbols(mathRow(symbol, mathSign("−"), "<mi>η</mi>", of), 14),
     [mathTerm([[pass.theta[place], name]], true), mathToken(`${mathSign("−")}${mathNumber(rate)}<mo>·</mo>${mathBracketed(g, name)}`, 18)],
     mathResult(after[place], name)] };

@@ -3,7 +3,10 @@
 
 const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
-export const BESIDE = 760; // px from which the big unit stands beside the network, not beneath it
+const BESIDE = 760; // px from which the big unit stands beside the network, whatever the height
+
+// Whether the big unit stands beneath the network: in a picture that is small, and not much wider than high.
+export const isStacked = (width, height) => width < BESIDE && width < 1.5 * height;
 
 // The units of a layer that tell most: those that most flows through, in their own order.
 export function tellingUnits(model, theta, l, most, page = 0) {
@@ -31,7 +34,7 @@ export function rowsThatFit(count, height, narrow) {
 // sizes: units per layer; shown: indices drawn per layer; room: {left, right} px beside for names;
 // image: whether the inputs are one picture. All in CSS pixels; left of the big unit `beside` px are free.
 export function layoutOf({ sizes, shown, width, height, room, image }) {
-  const narrow = width < BESIDE;
+  const narrow = isStacked(width, height);
   const L = sizes.length - 1;
   const titles = narrow ? 54 : 52, axis = 24;
   let big, net;

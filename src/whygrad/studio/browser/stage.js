@@ -4,7 +4,7 @@
 import { captionOf } from "./captions.js";
 import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { chooseExample } from "./examples.js";
-import { besidePart, biasPlace, distanceTo, edgePlace, layoutOf, rowsThatFit, tellingUnits, unitPlace, BESIDE } from "./layout.js";
+import { besidePart, biasPlace, distanceTo, edgePlace, isStacked, layoutOf, rowsThatFit, tellingUnits, unitPlace } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
@@ -96,7 +96,7 @@ class Stage {
     this.width = this.picture.clientWidth;
     this.height = this.picture.clientHeight;
     if (!this.width || !this.height) return;
-    const { sizes, L } = this.model, narrow = this.width < BESIDE;
+    const { sizes, L } = this.model, narrow = isStacked(this.width, this.height);
     const theta = this.newestState();
     const most = sizes.map((count) => rowsThatFit(count, narrow ? this.height * 0.5 : this.height, narrow));
     const image = Boolean(this.header.shape);
