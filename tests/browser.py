@@ -361,6 +361,9 @@ def chromium():
         yield driver
 
 
+CONNECTED = {"offline": False, "latency": 0, "downloadThroughput": -1, "uploadThroughput": -1}
+
+
 def _window(driver, width, height):
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
@@ -368,6 +371,7 @@ def _window(driver, width, height):
     for log in ("performance", "browser"):
         driver.get_log(log)
     yield Browser(driver, width, height)
+    driver.execute_cdp_cmd("Network.emulateNetworkConditions", CONNECTED)
     driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
     driver.get("about:blank")
 

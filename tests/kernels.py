@@ -21,7 +21,7 @@ def from_python(kernel):
     def by_type(*arguments):
         return kernel(*arguments)
 
-    return njit(**OPTIONS)(by_type if kernel._kind == "by type" else kernel.py_func)
+    return njit(**OPTIONS)(by_type if kernel.kind == "by type" else kernel.py_func)
 
 
 def tiny_kernel():

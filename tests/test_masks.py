@@ -324,7 +324,8 @@ def test_gradient_checks_look_at_the_weights_that_there_are(trained):
 def test_what_is_left_out_is_not_drawn(trained):
     (picture,) = trained.why.weight(X, Y, layer=1, to=0, from_=0).pictures
     drawn = {edge.part for edge in edges(picture, lay_out(picture), all_=True)}
-    assert drawn == {f"{l}:{j},{k}" for l in (1, 2) for j, k in np.argwhere(NET.kept[l]).tolist()}
+    kept = {f"{l}:{j},{k}" for l in (1, 2) for j, k in np.argwhere(NET.kept[l]).tolist()}
+    assert drawn == kept | {f"{l}:{j},bias" for l in (1, 2) for j in range(NET.sizes[l])}
 
 
 def test_the_ledger_of_a_masked_network_adds_up():

@@ -241,6 +241,7 @@ NETWORK = {
     "dropout": 0,
     "l1": 0,
     "l2": 0,
+    "products": "bfloat16",
 }
 FEW = ("--epochs", 1, "--engine", "reference", "--no-comparison", "--json", "--target", "kind")
 

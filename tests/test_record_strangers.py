@@ -233,9 +233,15 @@ def test_every_key_of_a_manifest_is_named_where_it_is_missing_or_of_another_type
         "quality",
         "member",
     }
-    free |= {"class_weight", "aim", "blocks", "metrics", "comparison", "error_quantiles"} | set(
-        OF_CLASSES
-    ) - {"accuracy"}
+    free |= {
+        "class_weight",
+        "aim",
+        "blocks",
+        "products",
+        "metrics",
+        "comparison",
+        "error_quantiles",
+    } | set(OF_CLASSES) - {"accuracy"}
     count = 0
     for way in places(whole):
         *above, last = way

@@ -17,8 +17,8 @@ def test_the_page_opens_and_asks_no_other_host(served, browser, tmp_path):
 
 def test_the_token_is_in_no_address_once_the_page_is_open(served, browser, tmp_path):
     studio = served(tmp_path)
-    browser.open(f"{studio.url}#step=3")
-    assert browser.driver.current_url.startswith(f"{studio.origin}#step=3")
+    browser.open(f"{studio.url}#edges=gradient")
+    assert browser.driver.current_url.startswith(f"{studio.origin}#edges=gradient")
     assert "token" not in browser.driver.execute_script(
         "return document.cookie + document.referrer"
     )

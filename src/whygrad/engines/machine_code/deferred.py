@@ -18,7 +18,7 @@ class Deferred:
     """
 
     def __init__(self, kind: str, function: Callable[..., Any]) -> None:
-        self._kind, self.py_func = kind, function
+        self.kind, self.py_func = kind, function
         functools.update_wrapper(self, function)
 
     @functools.cached_property
@@ -26,7 +26,7 @@ class Deferred:
         """What Numba makes of the function."""
         from whygrad.engines.machine_code.parts import DECORATORS
 
-        return DECORATORS[self._kind](self.py_func)
+        return DECORATORS[self.kind](self.py_func)
 
     def __call__(self, *arguments: Any) -> Any:
         """Raise, since only compiled functions can call it."""

@@ -150,8 +150,9 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
             system, root = pa.fs.LocalFileSystem(), Path(path).as_posix()
         found = system.get_file_info(pa.fs.FileSelector(root))
     kinds = {one.base_name: one.type for one in found if one.base_name[:1] not in ("_", ".", "")}
+    above = "" if shown == "." else f"{shown.rstrip('/')}/"
     files = [
-        Place(system, f"{root.rstrip('/')}/{name}", f"{shown.rstrip('/')}/{name}")
+        Place(system, f"{root.rstrip('/')}/{name}", above + name)
         for name in sorted(kinds)
         if Path(name).suffix.lower() in PARQUET
     ]

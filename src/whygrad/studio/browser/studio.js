@@ -60,6 +60,24 @@ class Studio {
     document.addEventListener("keydown", (event) => {
       if (event.key === "Escape" && this.panel && !event.defaultPrevented) this.tell("panel", "");
     });
+    const holds = (event) => event.dataTransfer?.types.includes("Files") && !event.defaultPrevented;
+    document.addEventListener("dragover", (event) => holds(event) && event.preventDefault());
+    document.addEventListener("drop", (event) => {
+      if (!holds(event)) return;
+      event.preventDefault();
+      this.upload([...event.dataTransfer.files]);
+    });
+  }
+
+  // Upload what was dropped anywhere on the page, by the panel of the data.
+  upload(files) {
+    this.tell("panel", "data");
+    const give = () => {
+      const place = window.wgUpload?.();
+      if (place) place.addFiles(files);
+      else requestAnimationFrame(give);
+    };
+    give();
   }
 
   // The page is there, or is connected anew.
@@ -126,6 +144,7 @@ class Studio {
     this.element.replaceChildren();
     if (!this.shown) return;
     cancelAnimationFrame(this.walking);
+    this.goal = null;
     clearTimeout(this.telling);
     this.telling = 0;
     for (const part of this.shown.parts) part.dispose?.();
@@ -209,7 +228,8 @@ class Studio {
         if (states) recording.append(news, states);
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
-        if (step === before || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
+        const follows = step === before || this.goal === before; // there, or on the way there
+        if (follows || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
         if (!header.running) this.pausing = false;
         this.follow(header);
       }
@@ -228,6 +248,7 @@ class Studio {
   walk(from, to) {
     cancelAnimationFrame(this.walking);
     const began = performance.now(), { store } = this.shown;
+    this.goal = to;
     if (from === to) return;
     const go = (now) => {
       const at = Math.round(from + (to - from) * Math.min(1, (now - began) / LOOK));
@@ -255,6 +276,7 @@ class Studio {
     if (this.own) return;
     if (changed.includes("step")) { // somebody goes elsewhere
       cancelAnimationFrame(this.walking);
+      this.goal = null;
       this.pausing = false;
     }
     const { header } = this.shown.recording;

@@ -65,24 +65,8 @@ KIND_CELL = f"""<q-td :props="props">{{{{ props.row.kind }}}}
 </q-td>"""
 REJECTED = "(found) => emit(found[0].failedPropValidation, found[0].file.name)"
 
-# What is dropped anywhere on the page is uploaded. The place for that comes with its panel.
-DROPPED = """(() => {{
-  const holds = (event) => event.dataTransfer?.types.includes("Files");
-  const give = (files) => {{
-    const place = getElement({0})?.$refs?.qRef;
-    if (place) place.addFiles(files);
-    else requestAnimationFrame(() => give(files));
-  }};
-  window.wgDropped?.abort();
-  const {{ signal }} = window.wgDropped = new AbortController();
-  document.addEventListener("dragover", (event) => holds(event) && event.preventDefault(), {{ signal }});
-  document.addEventListener("drop", (event) => {{
-    if (!holds(event) || event.defaultPrevented) return;
-    event.preventDefault();
-    emitEvent("wg-stage", ["panel", "data"]);
-    give([...event.dataTransfer.files]);
-  }}, {{ signal }});
-}})()"""
+# Where studio.js uploads what is dropped on the page, once the panel is there.
+DROPPED = "window.wgUpload = () => getElement({0})?.$refs?.qRef"
 
 
 def build(page: Page) -> None:
