@@ -239,10 +239,11 @@ def upload(visit, path):
     visit.driver.find_element("css selector", "input[type=file]").send_keys(str(path))
 
 
-def asked(run, step, index=0):
-    """The network of a run at a step, and a training example, as the functions of `wg.why` take them."""
+def asked(run, step, example):
+    """The network of a run at a step, and an example of the stage, as the functions of `wg.why` take them."""
     theta = Parameters(run.net.sizes, run.state(step).theta.astype(np.float64))
-    X, Y = run.data.X[index : index + 1], run.data.Y[index : index + 1]
+    rows = {"training": run.data, "validation": run.validation}[example["of"]]
+    X, Y = (array[[example["index"]]] for array in (rows.X, rows.Y))
     penalties = {name: getattr(run.plan, name).of_batch(1, run.plan.n) for name in ("l1", "l2")}
     return (run.net, theta, X.astype(np.float64), Y.astype(np.float64)), penalties
 
@@ -269,8 +270,7 @@ def learn_and_ask(visit, table, target, name):
     run = visit.run()
     weight = visit.ask_of_a_weight()
     example = visit.driver.execute_script("return window.wgStudio.where()")
-    assert example["of"] == "training"
-    given, penalties = asked(run, step, example["index"])
+    given, penalties = asked(run, step, example)
     expected = wg.why.weight(*given, **weight, **penalties, names=visit.names(run))
     wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
     visit.browser.screenshot(f"{name}-weight")
