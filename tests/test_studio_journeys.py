@@ -240,7 +240,7 @@ def upload(visit, path):
 
 
 def asked(run, step, example):
-    """The network of a run at a step, and an example of the stage, as the functions of `wg.why` take them."""
+    """The network of a run at a step, and an example of the stage, as `wg.why` takes them."""
     theta = Parameters(run.net.sizes, run.state(step).theta.astype(np.float64))
     rows = {"training": run.data, "validation": run.validation}[example["of"]]
     X, Y = (array[[example["index"]]] for array in (rows.X, rows.Y))
