@@ -251,6 +251,39 @@ def test_questions_take_inputs_and_weights_as_they_were_multiplied(run):
     assert set(asked.residuals) <= {"rounding"}
 
 
+def test_penalties_are_of_theta_itself_as_in_training():
+    """What they add to the gradient is what they add to the reference engine's."""
+    data, theta = as_data(net, X, y, None, "float32"), net.init(4, dtype="float32")
+    plain = Plan(net, wg.SGD(0.5), n=60, batch_size=60, **PAIRS)
+    strengths = {"l1": 0.25, "l2": 0.5}
+    plan = replace(plain, **{name: wg.Penalty(each) for name, each in strengths.items()})
+    engine = choose("reference", plan)
+    (C, g), (C_plain, g_plain) = (
+        engine.cost_and_gradient(each, theta.flat, data) for each in (plan, plain)
+    )
+    expected = Parameters(net.sizes, g - g_plain).W[1]
+    gap = abs(expected - 0.25 * np.sign(theta.W[1]) - 0.5 * bfloat16(theta.W[1]))
+    j, k = (int(i) for i in np.unravel_index(gap.argmax(), gap.shape))
+    assert gap[j, k] > 1e-4  # what a rounded weight would be off by
+    why, at = Why(net, theta, products="bfloat16"), {"layer": 1, "to": j, "from_": k}
+    for ask in (why.weight, why.paths):
+        found, without = ask(X, y, **at, **strengths), ask(X, y, **at)
+        assert abs(found.value - without.value - expected[j, k]) < 1e-6
+        said = sum(term.value for term in found.terms if term.name in ("L1 penalty", "L2 penalty"))
+        assert abs(said - expected[j, k]) < 1e-6
+        assert set(found.residuals) <= {"rounding", "not listed"}
+    w = float(theta.W[1][j, k])
+    moved, without = (why.ripple(X, y, **at, by=0.1, **each) for each in (strengths, {}))
+    change = 0.25 * (abs(w + 0.1) - abs(w)) + 0.25 * ((w + 0.1) ** 2 - w**2)
+    assert abs(moved.value - without.value - change) < 1e-12
+    costs = [
+        next(table.rows[0][1] for table in answer.tables if table.rows[0][0] == "cost")
+        for answer in (why.neuron(X, y, layer=1, unit=0, **each) for each in (strengths, {}))
+    ]
+    assert abs(costs[0] - costs[1] - (C - C_plain)) < 1e-5
+    assert why.check(X, y, **strengths)["passed"]
+
+
 def test_what_cannot_be_is_refused_in_one_line():
     plan = Plan(net, wg.SGD(0.1), n=60, **PAIRS)
     with pytest.raises(wg.InputError, match="float32, and this training is in float64"):

@@ -29,7 +29,6 @@ from whygrad.nn import (
     dense,
     forward,
 )
-from whygrad.nn.products import as_multiplied, operand
 from whygrad.plan.plan import Penalty
 from whygrad.why.error.blame import blame
 from whygrad.why.gradient.paths import paths
@@ -1189,14 +1188,15 @@ class Why:
         S = float(len(given.X) if s is None else np.sum(s))
         return {
             "net": self.net,
-            "theta": as_multiplied(self._double_theta(), self.products),
-            "X": operand(self.products, as_inputs(self.net, given.X)) if self.products else given.X,
+            "theta": self._double_theta(),
+            "X": given.X,
             "Y": given.Y,
             "sample_weight": s,
             "l1": self.l1.of_batch(S, self.n) if l1 is None else l1,
             "l2": self.l2.of_batch(S, self.n) if l2 is None else l2,
             "masks": masks,
             "names": self._with_columns(X),
+            "products": self.products,
         }
 
     def _told(self, answer: Explanation) -> Explanation:
@@ -1205,7 +1205,7 @@ class Why:
         if self.products:
             notes += (
                 f"Training rounded what it multiplied to {self.products}: questions about cost and "
-                "gradient take inputs and weights so, predictions as they are.",
+                "gradient take inputs and weights so, penalties and predictions weights as they are.",
             )
         return replace(answer, notes=notes)
 

@@ -12,10 +12,11 @@ import numpy as np
 
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import InputError
-from whygrad.nn.arrays import as_sample_weight, as_targets
+from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets
 from whygrad.nn.backprop import Trace, backward, cost, example_costs, forward, gradients
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Gradients, Network, Parameters
+from whygrad.nn.products import as_multiplied, operand
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,7 +30,7 @@ class Context:
     net : Network
         The network.
     theta : Parameters
-        Its parameters.
+        Its parameters, as they are multiplied.
     trace : Trace
         z, a and δ of the pass, (n, n_l) by layer.
     y : array, shape (n, n_L)
@@ -40,6 +41,8 @@ class Context:
         The strengths λ₁ and λ₂ of the penalties.
     names : Names
         What inputs, outputs and classes are called.
+    stored : Parameters
+        θ itself, whose penalties are taken; other numbers than `theta` where products are rounded.
     """
 
     net: Network
@@ -50,6 +53,7 @@ class Context:
     l1: float
     l2: float
     names: Names
+    stored: Parameters
 
     @property
     def n(self) -> int:
@@ -70,12 +74,12 @@ class Context:
     @cached_property
     def gradients(self) -> Gradients:
         """∂C/∂θ as training takes it, penalties included."""
-        return gradients(self.net, self.theta, self.trace, self.s, self.l1, self.l2)
+        return gradients(self.net, self.stored, self.trace, self.s, self.l1, self.l2)
 
     @cached_property
     def cost(self) -> float:
         """The cost, penalties included."""
-        given = (self.net, self.theta, self.trace, self.y, self.s)
+        given = (self.net, self.stored, self.trace, self.y, self.s)
         return float(cost(*given, self.l1, self.l2))
 
     @cached_property
@@ -94,6 +98,7 @@ def ask(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Context:
     """Return the context of a question: pass the examples forward and their errors back.
 
@@ -115,6 +120,8 @@ def ask(
         Factors of dropout by layer, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -133,13 +140,17 @@ def ask(
     >>> ask(net, net.init(W=[None, [[2.0]]]), [[1.0]], [[1.0]]).cost
     0.5
     """
+    stored, theta = theta, as_multiplied(theta, products)
+    if products is not None:
+        X = operand(products, as_inputs(net, X))
     trace = forward(net, theta, X, masks)
     n = len(trace.a[net.L])
     y = as_targets(net, Y, n)
     s = as_sample_weight(sample_weight, n)
     trace = backward(net, theta, trace, y)
     ones = np.ones(n, trace.a[net.L].dtype)
-    return Context(net, theta, trace, y, ones if s is None else s, l1, l2, names_of(net, names))
+    s = ones if s is None else s
+    return Context(net, theta, trace, y, s, l1, l2, names_of(net, names), stored)
 
 
 def at_least_one(name: str, given: Any) -> int:

@@ -51,6 +51,7 @@ def blame(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Error attribution: split the error δ of one unit, or of all, among the units above it.
 
@@ -84,6 +85,8 @@ def blame(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -121,7 +124,7 @@ def blame(
     top = at_least_one("top", top)
     if of is not None:
         X, Y, sample_weight, masks = of_class(net, names, of, X, Y, sample_weight, masks)
-    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
     where = over(context.n)
     if of is not None:
         where += f" of {classes_said(net, names)[find_class(net, names, of)]}"

@@ -62,6 +62,7 @@ def paths(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Path decomposition: write ∂C/∂W of one weight as a sum over all paths, and list the k heaviest.
 
@@ -99,6 +100,8 @@ def paths(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -139,13 +142,13 @@ def paths(
             raise InputError("paths to the cost need Y: give it, or to_output=")
         if of is not None:
             raise InputError(f"of={of!r} is for paths to an output: give to_output= as well")
-        context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+        context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
         return explain_paths(context, names.weight(net, layer, to, from_), k)
     m = names.find(net, net.L, to_output)
     target, of = _output_as_cost(net, m, of)
     n = len(X) if np.ndim(X) > 1 or hasattr(X, "tocsr") else 1
     none = np.zeros((n, net.sizes[-1]))
-    context = ask(target, theta, X, none, sample_weight, masks=masks, names=names)
+    context = ask(target, theta, X, none, sample_weight, 0.0, 0.0, masks, names, products)
     return explain_paths(context, names.weight(net, layer, to, from_), k, (m, of))
 
 

@@ -50,6 +50,7 @@ def weight(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Gradient decomposition: take ∂C/∂W of one weight apart by the chain rule.
 
@@ -85,6 +86,8 @@ def weight(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -118,7 +121,7 @@ def weight(
     >>> found.value, [(factor.value, factor.part) for factor in found.terms[0].factors]
     (-6.0, [(3.0, '0:0'), (1.0, '1:0'), (2.0, '2:0,0'), (-1.0, '2:0')])
     """
-    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
     return _explain(context, context.names.weight(net, layer, to, from_), depth, top)
 
 
@@ -201,7 +204,7 @@ def penalties(context: Context, ref: Ref) -> tuple[Term, ...]:
     """Return the derivative of each penalty as a term of its own; biases are not penalised."""
     if ref.from_ == "bias":
         return ()
-    w = float(context.theta.W[ref.layer][ref.to, ref.from_])
+    w = float(context.stored.W[ref.layer][ref.to, ref.from_])
     symbol = Symbol("W", ref.layer, (ref.to, ref.from_), part=ref.part)  # type: ignore[arg-type]
     kinds = (
         ("λ₁", context.l1, Symbol("sign W", ref.layer, symbol.index), np.sign(w)),

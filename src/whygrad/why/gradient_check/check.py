@@ -62,6 +62,7 @@ def check(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Gradient check: compare the gradient with central differences, and find the function that is wrong.
 
@@ -95,6 +96,8 @@ def check(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -124,7 +127,7 @@ def check(
     theta = Parameters(theta.sizes, np.asarray(theta.flat, np.float64))
     X = X if is_sparse(X) else np.asarray(X)
     X = X.astype(np.float64) if X.dtype.kind in "fiub" else X
-    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
     given = _vector(gradients, theta)
     checked = checked_parameters(
         context, None if sample is None else at_least_one("sample", sample), seed

@@ -200,7 +200,7 @@ def _transposed(checked: CheckedParameters, said: Array, found: Slopes, clear: A
 
 def _without_penalty(checked: CheckedParameters, said: Array, found: Slopes, clear: Array) -> bool:
     """Return whether the penalty is all that is missing."""
-    w, context = checked.context.theta.flat[checked.index], checked.context
+    w, context = checked.context.stored.flat[checked.index], checked.context
     penalty = (context.l1 * np.sign(w) + context.l2 * w) * (checked.of >= 0)
     gap = np.abs(said - (found.value - penalty))
     return bool((gap <= _allowed(found, slice(None)))[clear].all()) and bool(penalty.any())

@@ -140,13 +140,13 @@ class CheckedParameters:
 
     def _penalty(self, which: Array, offset: Array) -> Array:
         """Return the change of the penalties by moving a weight."""
-        w, context = self.context.theta.flat[self.index[which]], self.context
+        w, context = self.context.stored.flat[self.index[which]], self.context
         added = context.l1 * (abs(w + offset) - abs(w)) + context.l2 * offset * (w + offset / 2)
         return np.where(self.of[which] >= 0, added, 0.0)
 
     def _turned(self, which: Array, offset: Array) -> Array:
         """Return which weights crossed 0, where |w| has its corner."""
-        w = self.context.theta.flat[self.index[which]]
+        w = self.context.stored.flat[self.index[which]]
         turned = np.sign(w + offset) != np.sign(w)
         return turned & (self.of[which] >= 0) & (self.context.l1 > 0)
 

@@ -52,6 +52,7 @@ def neuron(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Ablation: measure what the network is without one unit, and show what that unit responds to.
 
@@ -83,6 +84,8 @@ def neuron(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -111,7 +114,7 @@ def neuron(
     l = check_layer(net, layer, lowest=0)
     j = names.find(net, l, unit)
     top = at_least_one("top", top)
-    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
     with np.errstate(over="ignore", invalid="ignore"):  # exp may overflow without the unit
         return _answer(context, l, j, top)
 

@@ -46,7 +46,7 @@ class Perturbation:
     @cached_property
     def value(self) -> float:
         """The weight or bias as it is."""
-        theta, at = self.context.theta, self.ref
+        theta, at = self.context.stored, self.ref
         b = at.from_ == "bias"
         return float(theta.b[at.layer][at.to] if b else theta.W[at.layer][at.to, at.from_])
 

@@ -56,6 +56,7 @@ def ripple(
     l2: float = 0.0,
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
+    products: str | None = None,
 ) -> Explanation:
     """Sensitivity and what-if: move a weight, bias or input, and compare the true effect with first order.
 
@@ -87,6 +88,8 @@ def ripple(
         Factors of dropout by layer, (n, n_l) or None each, as `forward` takes them.
     names : Names, optional
         What inputs, outputs and classes are called.
+    products : {None, "bfloat16"}
+        What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
 
     Returns
     -------
@@ -113,7 +116,7 @@ def ripple(
     names = names_of(net, names)
     ref = _ref_of(net, names, layer, to, from_, input)
     step = _step(by)
-    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names)
+    context = ask(net, theta, X, Y, sample_weight, l1, l2, masks, names, products)
     moved = Perturbation(context, ref)
     with np.errstate(over="ignore", invalid="ignore"):  # a large step may leave what exp can hold
         return _answer(moved, step, top)
