@@ -305,6 +305,13 @@ def test_the_mean_of_the_training_rows_or_zero_are_baselines_where_asked_for():
     assert any("since no training rows are known" in note for note in bare.notes)
 
 
+@pytest.mark.parametrize("last, made", [("softmax", "a probability"), ("softplus", "the output")])
+def test_parts_of_z_say_what_becomes_of_it(last, made):
+    net, theta, X = network((3, 4, 2), ("tanh", last))
+    notes = prediction(net, theta, X[0], at="z", baseline=X[1:]).notes
+    assert f"The parts are of z, what {last} makes {made} of." in notes
+
+
 def test_a_row_that_cannot_exist_is_no_baseline():
     net, theta, x = encoded()
     with pytest.raises(wg.InputError, match="a row of 0 is of no category: give baseline="):

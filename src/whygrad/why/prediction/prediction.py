@@ -486,7 +486,8 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
                 "their sizes."
             )
     if about.at == "z" and net.f[net.L].name != "identity":
-        notes.append(f"The parts are of z, what {net.f[net.L].name} makes a probability of.")
+        made = "a probability" if classifies(net) else "the output"
+        notes.append(f"The parts are of z, what {net.f[net.L].name} makes {made} of.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
         notes.append("z above 0 speaks for the class, below 0 against it.")
     return notes
