@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 
 import numpy as np
@@ -16,6 +17,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from covering import pairwise
+from engines import needs_native
 from object_store import serving
 from whygrad.engines import WeightProbe, choose
 from whygrad.nn import Data
@@ -27,6 +29,8 @@ from whygrad.plan import Windows, start
 from whygrad.tables import choose_target, learn
 from whygrad.training.loop import Training, run
 from whygrad.why.training_history.accounts import accounts
+from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.trajectory import trajectory
 
 
 def table(n, seed=0):
@@ -151,6 +155,33 @@ def test_what_is_read_on_demand_is_trained_on_as_the_same_rows_in_memory(folder,
     rows = Data(np.asarray(given.data.X), np.asarray(given.data.Y))
     ends = [train_on(given.plan, data).theta for data in (given.data, rows)]
     assert ends[0].tobytes() == ends[1].tobytes()
+
+
+@needs_native
+@pytest.mark.parametrize("options", [{"dropout": 0.2}, {"optimizer": "sgd", "l1": 0.01}])
+def test_influence_and_curvature_of_rows_read_on_demand_are_those_of_the_same_rows_in_memory(
+    folder, windows, options, monkeypatch
+):
+    """Also where a stretch that is walked over, or the batch in question, begins within an epoch."""
+    module = import_module("whygrad.why.training_history.trajectory")
+    monkeypatch.setattr(module, "ROOM", 1)  # so that states are kept that lie √T steps apart
+    given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=2, **options))
+    plan, rows = given.plan, Data(np.asarray(given.data.X), np.asarray(given.data.Y))
+    along = np.random.default_rng(0).normal(size=(2, len(start(plan).theta)))
+    read, whole = (found_back(plan, data, along, "native") for data in (given.data, rows))
+    assert all(np.array_equal(one, other) for one, other in zip(read, whole, strict=True))
+    truth = found_back(plan, given.data, along, "reference")
+    for one, other in zip(read, truth, strict=True):
+        assert np.abs(one - other).max() < 1e-5 * np.abs(other).max()
+
+
+def found_back(plan, data, along, engine):
+    """What the examples did to two numbers, ∂f at the start; a batch's gradient, H v and ∇C_x · v."""
+    path = trajectory(plan, start(plan), data, engine=engine)
+    within = next(state for state in path.known if state.batch_index % plan.steps_per_epoch)
+    walked = adjoint(path, along, rescale=True)
+    curved = path.engine.hessian_times(plan, within, data, along)
+    return walked.by_example, walked.start, curved.gradient, curved.products, curved.slopes
 
 
 def train_on(plan, data):

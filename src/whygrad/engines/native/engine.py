@@ -78,7 +78,7 @@ class NativeEngine:
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
         self._changes: tuple[Any, Any] = None, None
-        self._room: tuple[Any, ...] = (None, 0, (), ())
+        self._room: tuple[Any, ...] = (None, (), ())
         self._before: tuple[Array, Array]
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
@@ -424,15 +424,15 @@ class NativeEngine:
         """
         from whygrad.engines.native.layout import rows_apart
 
-        layers, rows = layout.layers, len(state.opt_state)
+        layers, work, rows = layout.layers, layout.workspace.work, len(state.opt_state)
         traced = int(layers.a[1])
-        if self._room[:2] != (layout, rows) or len(self._room[3]) < steps:
-            real = layout.workspace.work.dtype
+        # By size: of rows that are read on demand every call has a layout of its own, and all are alike.
+        sizes = layout.sizes, layout.size, len(work) - traced, rows, work.dtype
+        if self._room[0] != sizes or len(self._room[2]) < steps:
             states = layout.memory_of_states(steps + 1, rows)
-            traces = rows_apart(steps, len(layout.workspace.work) - traced, real)
-            self._room = layout, rows, states, traces
+            self._room = sizes, states, rows_apart(steps, len(work) - traced, work.dtype)
             self._before = np.empty_like(state.theta), np.empty_like(state.opt_state)
-        _, _, states, traces = self._room
+        _, states, traces = self._room
         follows = form.v is None or (form.m is not None and not form.early)
         reads = walk.measured or not follows or walk.plan.clip != Clip()
         low = 0 if reads else int(layers.b[1] + layers.sizes[1])

@@ -103,7 +103,7 @@ class NativeWalk:
     @property
     def lam_state(self) -> Array:
         """∂f by the optimizer's state there."""
-        found = np.zeros((self.rows, *self.lam.shape))
+        found = np.zeros((self.rows, len(self.adjoints.lam), count(self.layout.sizes)))
         for row, inner in zip(self.slots, (self.adjoints.lam_m, self.adjoints.lam_v), strict=True):
             if row is not None:
                 found[row] = self._read(inner)
