@@ -55,20 +55,14 @@ def pairs_unavailable() -> str | None:
     a, W_and_b, z = (np.arange(n, dtype=np.float32) for n in (6, 16, 8))
     few_of_pairs(a, W_and_b, z, np.zeros(PAIRS, np.int32))
     W, b = W_and_b[:12].reshape(4, 3), W_and_b[12:]
-    return (
-        None
-        if np.array_equal(z.reshape(2, 4), a.reshape(2, 3) @ W.T + b)
-        else "products in bfloat16 are wrong here"
-    )
+    right = np.array_equal(z.reshape(2, 4), a.reshape(2, 3) @ W.T + b)
+    return None if right else "products in bfloat16 are wrong here"
 
 
 @cached_kernel
 def few_of_pairs(a: Array, W: Array, z: Array, panel: Array) -> None:
-    rows, units, size = (
-        len(a) // 3,
-        len(z) // 2,
-        3,
-    )  # no literals: to Numba they are types of their own
+    # No literals in the call: to Numba they are types of their own.
+    rows, units, size = len(a) // 3, len(z) // 2, 3
     into_units(True, a, ZERO, W, ZERO, units * size, z, ZERO, units, rows, units, size, panel)
 
 

@@ -34,8 +34,6 @@ from whygrad.why.training_history.trajectory import Trajectory
 # As many trainings as the walk back takes for the first number and for each further one, at most, measured
 # in float32 (benchmarks/README.md).
 BY_ENGINE, IN_NUMPY = (7.0, 2.0), (33.0, 16.0)
-
-
 # Probes one weight, for the sake of the scale of clipping beside it.
 DECIDED = Probes(weights=(WeightProbe(1, (0, 1), (0, 1)),))
 
