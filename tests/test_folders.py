@@ -427,6 +427,7 @@ def rewritten(change):
 WRONG = {
     "truncated": (truncated, "1.parquet: not a Parquet file, or a damaged one"),
     "empty": (emptied, "a folder without a Parquet file: they end in .parquet or .pq"),
+    "a pipe": (lambda path: os.mkfifo(path / "3.parquet"), "3.parquet: not a regular file"),
     "a later column": (
         rewritten(lambda t: t.append_column("late", t["x"])),
         "2.parquet: column 'late' is not in 0.parquet",

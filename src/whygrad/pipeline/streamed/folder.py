@@ -159,6 +159,9 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
         for name in sorted(kinds)
         if Path(name).suffix.lower() in PARQUET
     ]
+    for file in files:
+        if kinds[file.name] != pa.fs.FileType.File:  # to read a pipe may never end
+            raise FileError(f"{file}: not a regular file")
     if files:
         return files
     inside = [name for name in sorted(kinds) if kinds[name] == pa.fs.FileType.Directory]
