@@ -27,9 +27,7 @@ class Case:
     learning_rate: float
     inputs: str = "dense"  # or "zeros", MNIST as it is, or "csr", the same as a SciPy array
     dtype: str = "float32"
-    products: str | None = (
-        None  # what operands are rounded to: of whygrad and `PyTorchMedium` alone
-    )
+    products: str | None = None  # what operands are rounded to: of whygrad alone
 
     @property
     def output(self) -> str:

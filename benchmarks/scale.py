@@ -7,7 +7,7 @@ to a temporary folder. 1, 2 and 4 processes (`whygrad launch`, engine xla) learn
 train 20-64-32-2 in batches of 1,024 for some seconds; so does one process on the engine native, and PyTorch
 DDP with gloo, by hand: each rank reads its row groups with PyArrow, mixes four at a time, standardises, and
 takes its share of a batch. Kept are the time per step once the first tenth of the seconds is over, and the
-most anonymous memory that a process had. In a process of whygrad's all has 8 blocks and the same bits.
+most anonymous memory that a process had. With xla a batch has 8 blocks, however many processes share them.
 
 `engines`: a step of xla beside native, PyTorch by hand and JAX by hand, one thread each, on cases of
 `steps.py`, in turn; by ratio, medians of five rounds. "auto" chooses xla for an accelerator alone, so none
@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -76,27 +77,18 @@ def whygrad_process(folder: str, out: str, seconds: float, engine: str) -> None:
     """Train, in this process of several, and write what it saw to a file of its own."""
     import whygrad as wg
 
+    class Ends(wg.Callback):
+        def on_steps_end(self, report: Any) -> bool:
+            return watch.step(report.state.step)
+
     watch = Watch(seconds)
     began = time.perf_counter()
     wg.train_folder(
         folder, "y", hidden=(64, 32), batch_size=BATCH, epochs=100, seed=0, engine=engine,
         blocks=8 if engine == "xla" else 1,
-        callbacks=[Ends(watch)],
+        callbacks=[Ends()],
     )  # fmt: skip
     watch.write(out, learned=watch.began - began)
-
-
-class Ends:
-    """A callback that ends a training when the time is over."""
-
-    def __new__(cls, watch: Watch) -> Any:
-        import whygrad as wg
-
-        class Ending(wg.Callback):
-            def on_steps_end(self, report: Any) -> bool:
-                return watch.step(report.state.step)
-
-        return Ending()
 
 
 def ddp_process(rank: int, count: int, folder: str, out: str, seconds: float, port: int) -> None:
@@ -111,7 +103,7 @@ def ddp_process(rank: int, count: int, folder: str, out: str, seconds: float, po
     dist.init_process_group("gloo", rank=rank, world_size=count)
     sizes = (COLUMNS, 64, 32, 2)
     layers: list[Any] = []
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in pairwise(sizes):
         layers += [torch.nn.Linear(n, m), torch.nn.ReLU()]
     net = torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers[:-1]))
     optimizer = torch.optim.Adam(net.parameters(), 0.001)
@@ -178,6 +170,8 @@ def seen(command: list[str], out: Path, n: int) -> dict[str, Any]:
 
 def processes(rows: int, seconds: float, at: Path) -> dict[str, Any]:
     """Train on both folders."""
+    if rows < (least := 10 * GROUP * max(PROCESSES)):
+        raise SystemExit(f"each rank of DDP has a row group at least: give more, --rows {least}")
     free = os.statvfs(at)
     needed = rows * (4 * COLUMNS + 1) * 1.1
     if needed > free.f_bavail * free.f_frsize - SPARE:

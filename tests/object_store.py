@@ -13,6 +13,7 @@ def serving(folder):
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True  # else each of its answers waits for a delayed ACK
 
         def log_message(self, *args):
             pass

@@ -264,6 +264,29 @@ def test_the_run_predicts_a_folder_and_answers_for_all_of_its_training(
     assert opened.why.weight(layer=1, to=0, from_=0) is not None
 
 
+@pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
+def test_several_processes_predict_a_folder_file_by_file_as_one_predicts_it(
+    folder, whole, trained, tmp_path
+):
+    out, address = tmp_path / "out.parquet", f"file://{folder}"
+    words = ("launch", "-n", "2", "predict", str(trained), address, "-o", str(out))
+    done = subprocess.run(
+        [sys.executable, "-m", "whygrad", *words], capture_output=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    assert "1,500 rows predicted" in done.stdout.decode()
+    assert sorted(path.name for path in out.iterdir()) == [f"{i}.parquet" for i in range(3)]
+    predicted = pq.read_table(out).column(0).to_pylist()
+    assert predicted == wg.open_run(trained).predict(whole).tolist()
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+
+
+def test_a_column_to_keep_that_a_folder_does_not_have_is_told_by_its_name(folder, trained):
+    for given in (folder, f"file://{folder}"):
+        done = whygrad("predict", trained, given, "--keep", "nix")
+        assert done.code == 2 and done.lines[-1].startswith("whygrad: no column 'nix': "), done.err
+
+
 def test_a_run_on_a_folder_is_forked_trained_on_and_trained_without_some_rows(trained, tmp_path):
     opened = wg.open_run(trained)
     fork = opened.fork(25, learning_rate=0.01, epochs=3, record=tmp_path / "fork.run")
@@ -352,7 +375,10 @@ training.NUMBERS = 2**12
 options = dict(hidden=(8,), epochs=6, engine="reference", record=sys.argv[2])
 found = wg.train_folder(sys.argv[1], "y", **options)
 run = wg.open_run(sys.argv[2])
-assert (run.predict(sys.argv[1]) == run.predict(sys.argv[3])).all()
+expected = run.predict(sys.argv[3])
+assert (run.predict(sys.argv[1]) == expected).all()
+file = run.predict(f"{sys.argv[1]}/0.parquet")
+assert (file == expected[: len(file)]).all()
 print(run.replay().verdict, run.manifest["data"]["path"])
 """
 
@@ -432,6 +458,7 @@ def rewritten(change):
 WRONG = {
     "truncated": (truncated, "1.parquet: not a Parquet file, or a damaged one"),
     "empty": (emptied, "a folder without a Parquet file: they end in .parquet or .pq"),
+    "a pipe": (lambda path: os.mkfifo(path / "3.parquet"), "3.parquet: not a regular file"),
     "a later column": (
         rewritten(lambda t: t.append_column("late", t["x"])),
         "2.parquet: column 'late' is not in 0.parquet",

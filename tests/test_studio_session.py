@@ -13,6 +13,8 @@ from pathlib import Path
 from threading import Event
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 import whygrad as wg
@@ -580,6 +582,23 @@ def test_the_data_of_a_run_that_lies_in_the_folder_are_read_from_the_folder_alon
     assert session.config is None
     session.compare(folder / "h.run")
     assert session.others[0].rows() == {}
+
+
+@pytest.mark.parametrize("form", ["{}", "file://{}"])
+def test_nor_are_parquet_files_that_a_run_names_by_a_folder_or_an_address(apart, form):
+    folder, outside = apart
+    (outside / "big").mkdir(exist_ok=True)
+    x = np.random.default_rng(0).normal(size=60)
+    pq.write_table(pa.table({"x": x, "y": 2 * x}), outside / "big" / "0.parquet")
+    given, run = form.format(outside / "big"), folder / "big.run"
+    wg.train_folder(
+        given, "y", hidden=(2,), epochs=1, engine="reference", record=run, overwrite=True
+    )
+    session = Session(folder)
+    session.open(run)
+    assert session.subject().parts == {}
+    assert "not in the folder that the studio was started in" in session.subject().notice
+    assert Session(folder, open_run(run)).subject().parts != {}
 
 
 def test_the_data_of_the_run_that_the_user_named_are_read_from_wherever_they_are(apart):

@@ -23,8 +23,6 @@ THEMES: dict[str, TerminalTheme] = {"dark": SVG_EXPORT_THEME, "light": DEFAULT_T
 # The name of each image: the commands that lead to it, of which the last is shown.
 IMAGES = {
     "train_iris": ["train iris"],
-    "train_digits": ["train digits"],
-    "train_diabetes": ["train diabetes"],
     "show_digits": ["train digits", "show digits.run"],
 }
 

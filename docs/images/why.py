@@ -54,12 +54,8 @@ def digits() -> dict[str, tuple[Explanation, int]]:
     net = wg.Network((8, 8), [wg.Dense(64, "relu"), wg.Dense(10, "softmax")])
     theta = wg.train(net, X, y, epochs=10, seed=1).theta
     names = Names(outputs=tuple(map(str, range(10))), image=(8, 8))
-    ask = {"names": names}
-    place = {"layer": 1, "to": 7, "from_": 36}
     return {
-        "blame_digits": (wg.why.blame(net, theta, X[[5]], y[[5]], **ask), 0),
-        "paths_digits": (wg.why.paths(net, theta, X[[5]], y[[5]], **place, **ask), 0),
-        "neuron_digits": (wg.why.neuron(net, theta, X, y, layer=1, unit=7, **ask), 0),
+        "neuron_digits": (wg.why.neuron(net, theta, X, y, layer=1, unit=7, names=names), 0),
     }
 
 

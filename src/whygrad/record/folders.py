@@ -19,6 +19,7 @@ from whygrad.pipeline.streamed.folder import where
 from whygrad.plan.plan import start
 from whygrad.record.files.location import check_place
 from whygrad.record.folder import Details, conclude, tell_recorded, train_and_record
+from whygrad.record.source import FOLDER
 from whygrad.tables import Encoding, Task, as_table
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.loop import Training, run
@@ -167,5 +168,5 @@ def _details(given: Streaming, overwrite: bool) -> Details:
         "scored_on": given.scored_on,
     }
     rows = {name: count for name, count in given.rows.items() if count}
-    source = {"kind": "folder", "path": where(given.folder.path), "rows": rows}
+    source = {"kind": FOLDER, "path": where(given.folder.path), "rows": rows}
     return Details(overwrite, False, more, source, encoding=given.encoding.to_dict())

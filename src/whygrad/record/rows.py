@@ -50,9 +50,9 @@ from whygrad.tables import (
     batches,
     ending,
     far_values,
-    nearest_name,
     quoted,
 )
+from whygrad.tables.columns import refuse_missing
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History
 from whygrad.training.side_by_side import warm_up
@@ -201,12 +201,12 @@ def _pieces(
         needed += keep or ()
         if asked is None:
             asked = options_of(run.manifest["data"])
-            if not ending(str(data)).startswith(
-                WORKBOOK
-            ):  # that training read a workbook is no reason
+            if not ending(str(data)).startswith(WORKBOOK):
+                # That training read a workbook is no reason.
                 asked = replace(asked, sheet=None)
         if is_address(data):
             folder = open_folder(data)
+            refuse_missing([*folder.kinds], needed)
             names = [name for name in folder.kinds if keep is None or name in wanted]
             for at in range(len(folder.groups)):
                 group = folder.group(at, names)
@@ -219,9 +219,7 @@ def _pieces(
         table = as_table(data)
         if table.num_rows == 0:
             raise InputError("the frame has no rows")
-    for name in keep or ():
-        if name not in table.column_names:
-            raise InputError(f"no column {quoted(name)}: {nearest_name(name, table.column_names)}")
+    refuse_missing(table.column_names, keep or ())
     for start in range(0, table.num_rows, ROWS):
         yield table.slice(start, ROWS)
 

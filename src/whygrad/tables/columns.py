@@ -93,6 +93,14 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
     return f"there is {shown}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
 
 
+def refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
+    """Raise `InputError` for a table without a column that is needed; it names the nearest one."""
+    there = set(names)
+    for name in needed:
+        if name not in there:
+            raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
+
+
 def find(table: Any, name: str) -> Any:
     """Return the column of that name, which exists, at once in a table of any width."""
     return table.column(name)

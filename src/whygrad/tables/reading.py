@@ -3,7 +3,7 @@
 What a file lies in is undone in `opening` and `converting`, so that here it is text, Parquet or Arrow.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from os import PathLike
 from typing import Any
@@ -13,8 +13,8 @@ import pyarrow.csv
 import pyarrow.ipc
 import pyarrow.parquet
 
-from whygrad.errors import FileError, InputError
-from whygrad.tables.columns import computable, nearest_name, quoted
+from whygrad.errors import FileError
+from whygrad.tables.columns import computable, quoted, refuse_missing
 from whygrad.tables.converting import DELIMITER, from_blanks, from_json_lines, from_sheet
 from whygrad.tables.header import PLACE, distinct
 from whygrad.tables.opening import AS_FOUND, ReadOptions, TableFile, opened, told
@@ -105,11 +105,11 @@ def batches(
     file, asked = _plain(opened(path), asked, [])
     if file.form != "text":
         open_file, names = _open_arrow(file, [])
-        _refuse_missing(names, needed)
+        refuse_missing(names, needed)
         pieces = _arrow_pieces(file, open_file, names, rows, kinds)
     else:
         file, found = _text(file, asked, needed)
-        _refuse_missing(found.names, needed)
+        refuse_missing(found.names, needed)
         pieces = _text_pieces(file, found, kinds or found.names)
     return _of_equal_length(file, pieces, rows)
 
@@ -250,14 +250,6 @@ def _options(found: Layout, wanted: Collection[str] | None = None) -> tuple[Any,
             column_types=dict.fromkeys(names, pa.string()),
         ),
     )
-
-
-def _refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
-    """Raise `InputError` for a file without a column that is needed; it names the nearest one."""
-    there = set(names)
-    for name in needed:
-        if name not in there:
-            raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
 
 
 def _text_error(path: TableFile, found: Layout, error: Exception) -> FileError:

@@ -135,7 +135,8 @@ def where(path: str | PathLike[str]) -> str:
 def files_of(path: str | PathLike[str]) -> list[Place]:
     """Return the Parquet files of a folder, by name; raise `FileError` where there is none.
 
-    Names that begin with _ or . are those of programs that write such folders, and no tables.
+    Names that begin with _ or . are those of programs that write such folders, and no tables. The address
+    of a file is that of a folder with this file alone: only its file system knows which of them it is.
     """
     shown = str(path)
     if is_address(path) and SECRET.search(shown):
@@ -146,6 +147,8 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
     with told(path):
         if is_address(path):
             system, root = pa.fs.FileSystem.from_uri(shown)
+            if system.get_file_info(root).type == pa.fs.FileType.File:
+                return [Place(system, root, shown)]
         else:
             system, root = pa.fs.LocalFileSystem(), Path(path).as_posix()
         found = system.get_file_info(pa.fs.FileSelector(root))
@@ -156,6 +159,9 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
         for name in sorted(kinds)
         if Path(name).suffix.lower() in PARQUET
     ]
+    for file in files:
+        if kinds[file.name] != pa.fs.FileType.File:  # to read a pipe may never end
+            raise FileError(f"{file}: not a regular file")
     if files:
         return files
     inside = [name for name in sorted(kinds) if kinds[name] == pa.fs.FileType.Directory]

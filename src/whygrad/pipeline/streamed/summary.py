@@ -27,7 +27,7 @@ from whygrad.pipeline.streamed.folder import Folder
 from whygrad.pipeline.streamed.sketch import Sketch
 from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, Task, choose_target, quoted
 from whygrad.tables.cells import read_dates, read_numbers
-from whygrad.tables.columns import HOLDS, Kind, nearest_name, refuse_infinity, texts
+from whygrad.tables.columns import HOLDS, Kind, refuse_infinity, refuse_missing, texts
 from whygrad.tables.columns import leave_out as without
 from whygrad.tables.dates import DateForm, calendar, parts_of
 from whygrad.tables.learning import Learned, counts_of, learn_counts, scales_of_parts
@@ -102,8 +102,7 @@ def learned(
         For a column that is not there, a target without a value in some row or good for nothing, infinity,
         and where no column is left.
     """
-    if name not in folder.kinds:
-        raise InputError(f"no column {quoted(name)}: {nearest_name(name, [*folder.kinds])}")
+    refuse_missing([*folder.kinds], [name])
     kept = without(pa.table({one: [] for one in folder.kinds}), leave_out, name).column_names
     kinds = {one: folder.kinds[one] for one in kept}
     notes = [f"column {quoted(one)} left out: you asked for that" for one in leave_out]

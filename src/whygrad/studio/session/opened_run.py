@@ -15,11 +15,13 @@ from typing import Any
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.pipeline.fit import EncodedTable, Source, find_again
+from whygrad.pipeline.streamed.folder import is_address
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
 from whygrad.record.files import manifest, stored
 from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.so_far import SoFar, so_far
+from whygrad.record.source import FOLDER
 from whygrad.record.why import names_of_encoding
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
@@ -125,6 +127,8 @@ class OpenedRun:
         run, about = self.run, self.run.manifest["data"]
         if self.folder is not None:
             for path in _read_from(about):
+                if is_address(path):
+                    raise FileError(f"{path}: not in the folder that the studio was started in")
                 confined(path, self.folder)
         if run.given is not None or not run.on_table or about["kind"] == "frame":
             return _of_arrays(run)
@@ -199,7 +203,7 @@ def _read_from(about: dict[str, Any]) -> list[str]:
     """Return the paths that a manifest says the data lie at, the run's own folder aside."""
     if about["kind"] == "mapped":
         return [place["path"] for place in about["places"].values()]
-    return [about["path"]] if about["kind"] == "file" else []
+    return [about["path"]] if about["kind"] in ("file", FOLDER) else []
 
 
 def _of_arrays(run: Run) -> dict[str, Rows]:
