@@ -12,6 +12,9 @@ import whygrad as wg
 from browser import wait_for
 from test_stage_model import in_node
 from whygrad.cli import run as command
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
+from whygrad.record.rows import record_table
 from whygrad.studio.film.bundle import BROWSER
 from whygrad.studio.film.recording import chosen_steps, recording_of
 
@@ -259,6 +262,25 @@ def test_as_it_plays_the_caption_is_of_the_step_that_is_drawn_and_the_matrix_cou
         assert float(share) == pytest.approx(100 * score, abs=0.06)
     assert len({caption for caption, _ in seen}) > 1
     assert whole and "the network says, of 30 examples" in texts
+
+
+def test_on_a_telephone_the_names_of_the_classes_are_written_whole(folder, narrow):
+    settings = Settings(hidden=(3,), epochs=2, engine="reference")
+    record_table(folder / "iris.run", find("iris"), settings)
+    play(narrow, wg.film(folder / "iris.run", folder / "iris.html").as_uri())
+    times = narrow.driver.execute_async_script(f"""
+        const done = arguments[0], {{ store, stage }} = {FILM}, times = {{}};
+        const write = CanvasRenderingContext2D.prototype.fillText;
+        CanvasRenderingContext2D.prototype.fillText = function (text, ...at) {{
+          if (this.canvas === stage.bigCanvas) times[text] = (times[text] ?? 0) + 1;
+          write.call(this, text, ...at);
+        }};
+        store.set({{ step: 1, playing: false }});
+        requestAnimationFrame(() => requestAnimationFrame(() => done(times)));
+    """)
+    for name in ("setosa", "versicolor", "virginica"):  # above its column and beside its row
+        assert times[name] >= 2 and times[name] % 2 == 0
+    assert not any("…" in text for text in times)
 
 
 def test_names_and_classes_of_a_table_are_never_markup(hostile, alone):

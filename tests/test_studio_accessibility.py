@@ -229,3 +229,14 @@ def test_the_page_is_dark_where_the_browser_prefers_it_and_when_it_is_switched(s
         settle(browser)
         after = browser.driver.execute_script(ground)
         assert (after != light) != prefers
+
+
+def test_an_answer_adds_no_second_title_to_the_page(studio, browser):
+    opened(browser, studio)
+    ask_of(browser, "1:2,0")
+    answer = "return document.querySelector('.wg-answer h2')?.innerText"
+    assert wait_for(lambda: browser.driver.execute_script(answer), "the answer").startswith("Why")
+    levels = """return [...document.querySelectorAll('h1, h2, h3, [role=heading]')].map((one) =>
+      [one.ariaLevel ?? one.tagName[1], one.innerText])"""
+    titles = [text for level, text in browser.driver.execute_script(levels) if level == "1"]
+    assert titles == ["whygrad studio"]

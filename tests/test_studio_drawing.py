@@ -30,10 +30,9 @@ def by_part(items):
     return {item["part"]: item for item in items}
 
 
-@pytest.mark.parametrize("editable", [False, True])
 @pytest.mark.parametrize("name", PICTURES)
-def test_a_view_is_plain_data_with_a_part_for_every_unit_and_edge(name, editable):
-    found = view(PICTURES[name], editable=editable)
+def test_a_view_is_plain_data_with_a_part_for_every_unit_and_edge(name):
+    found = view(PICTURES[name])
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     units, lines = by_part(found["units"]), by_part(found["edges"])
     assert len(units) == len(found["units"])
@@ -106,16 +105,16 @@ def boxes(found):
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),
     seed=st.integers(0, 99),
     called=st.lists(st.text(max_size=30), min_size=1, max_size=8),
-    flags=st.tuples(st.booleans(), st.booleans(), st.booleans()),
+    flags=st.tuples(st.booleans(), st.booleans()),
     more=st.frozensets(st.integers(0, 6), max_size=3),
 )
 def test_no_text_and_no_button_lies_upon_another_or_leaves_the_sheet(
     sizes, seed, called, flags, more
 ):
-    backwards, editable, narrow = flags
+    backwards, narrow = flags
     marked = tuple(f"{l}:0,0" for l in range(1, len(sizes)))
     picture = answers.network(tuple(sizes), seed, marked, backwards, names=tuple(called))
-    found = view(picture, editable=editable, narrow=narrow, more=more)
+    found = view(picture, narrow=narrow, more=more)
     taken = boxes(found)
     for place, (box, text) in enumerate(taken):
         assert box[0] >= 0, text
@@ -141,9 +140,7 @@ def test_nothing_but_numbers_sizes_and_colours_changes_while_a_network_learns(si
         units=tuple(one[::-1] * 50 - 20 for one in picture.units),
     )
     old, new = view(picture), view(changed)
-    assert [old[key] == new[key] for key in ("width", "height", "labels", "legend", "layers")] == [
-        True
-    ] * 5
+    assert [old[key] == new[key] for key in ("width", "height", "labels", "legend")] == [True] * 4
     kept = {
         "units": ("part", "x", "y", "r", "name", "shape", "kind"),
         "edges": ("part", "x1", "y1", "x2", "y2", "tx", "ty"),
@@ -179,7 +176,7 @@ def test_the_rest_of_a_layer_is_one_click_away_and_as_many_again():
     assert showing.again() == found
 
 
-def test_the_same_units_are_shown_while_numbers_change_and_others_when_asked_for():
+def test_the_same_units_are_shown_while_numbers_change():
     picture = answers.network((3, 40, 2))
     showing = ViewState()
     parts = [unit["part"] for unit in showing.view(picture)["units"]]
@@ -188,9 +185,6 @@ def test_the_same_units_are_shown_while_numbers_change_and_others_when_asked_for
     marked = replace(other, marked=("1:39", "1:38"))
     assert {unit["part"] for unit in showing.view(marked)["units"]} == {*parts, "1:38", "1:39"}
     assert [unit["part"] for unit in showing.view(other)["units"]] == parts
-    showing.choose_again()
-    chosen = [f"{l}:{j}" for l, units in enumerate(choose(other)) for j in units]
-    assert [unit["part"] for unit in showing.view(other)["units"]] == chosen != parts
     grown = answers.network((3, 41, 2))
     assert shown(showing.view(grown), 1) == 8
 
@@ -206,16 +200,6 @@ def test_of_a_very_wide_layer_the_most_important_units_and_edges_are_drawn_and_t
     assert by_part(found["edges"])["1:1999,29"]["marked"]
     assert found["width"] < 1500
     assert found["height"] < 1500
-
-
-def test_only_hidden_layers_can_be_changed():
-    found = view(answers.network((3, 4, 5, 2)), editable=True)
-    assert [one["growable"] for one in found["layers"]] == [False, True, True, False]
-    assert [one["removable"] for one in found["layers"]] == [False, True, True, False]
-    kinds = [(one["kind"], one["layer"]) for one in found["buttons"]]
-    each = [(kind, l) for l in (1, 2) for kind in ("remove_unit", "add_unit", "remove_layer")]
-    assert sorted(kinds) == sorted([*each, *(("add_layer", l) for l in (1, 2, 3))])
-    assert view(answers.network((3, 4, 5, 2)))["buttons"] == []
 
 
 # ── gestures ─────────────────────────────────────────────────────────────────────────────────────────
@@ -263,8 +247,7 @@ def test_gestures_are_read():
     click = {"id": 4, "kind": "click", "part": "2:1,bias", "layer": None}
     assert read_gesture(click) == Gesture("click", "2:1,bias", 2, 4)
     assert read_gesture(click).ref == Ref(2, 1, "bias")
-    assert read_gesture({"id": 5, "kind": "add_unit", "part": "", "layer": 1}) == Gesture(
-        "add_unit", "", 1, 5
-    )
-    assert read_gesture({"kind": "add_unit", "layer": True}) is None
+    more = {"id": 5, "kind": "more", "part": "", "layer": 1}
+    assert read_gesture(more) == Gesture("more", "", 1, 5)
+    assert read_gesture({"kind": "more", "layer": True}) is None
     assert read_gesture({"kind": "point", "part": "1:2,"}) is None

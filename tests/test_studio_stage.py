@@ -208,6 +208,18 @@ def test_a_reload_and_a_link_show_the_same_place(at_xor):
     stage.until(lambda now: now["part"] == "1:2,0", "the place before")
 
 
+def test_a_link_to_a_panel_asks_about_the_example_and_the_part_of_the_stage(at_xor):
+    stage = at_xor("#run=xor.run&step=30&part=1:2,0&panel=why&question=paths")
+    wait_for(lambda: "path" in stage.run_script(ANSWER), "the answer")
+    example = stage.run_script(
+        "const {recording, store} = window.wgStudio.shown, {about} = recording.examples;"
+        "return `${about.part[store.get().example]} example ${about.rows[store.get().example]}:`"
+    )
+    assert example != "training example 0:"  # the first is not the most wrong
+    panel = stage.run_script("return document.querySelector('.wg-right').innerText")
+    assert example in panel and "Weight from" in panel
+
+
 def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_run):
     stage = person(at="#run=..%2Fxor.run")
     assert stage.until(lambda now: now["title"], "a stage")["title"] == "spirals"

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["studio"]
 
-NEEDED = ("nicegui",)
-
 
 def studio(
     run: "Run | Fitted | Model | str | PathLike[str] | None" = None,
@@ -58,7 +56,7 @@ def studio(
     --------
     >>> studio("houses.run")  # doctest: +SKIP
     """
-    if any(find_spec(name) is None for name in NEEDED):
+    if find_spec("nicegui") is None:
         raise InputError('the studio needs NiceGUI: pip install "whygrad[studio]"')
     if not Path(folder).is_dir():
         raise FileError(f"{folder}: there is no such folder")

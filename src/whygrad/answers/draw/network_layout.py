@@ -25,21 +25,17 @@ NAME = 128.0  # the longest name beside a unit, where there is room
 GAP, CLOSE = 112.0, 96.0  # from layer to layer: of few, of many
 IMAGE = 150.0  # the longer side of an image
 NARROWEST, NARROWEST_OF_ALL = 420.0, 340.0
-BUTTONS = 34.0  # the height of a row of buttons, above the columns
-BUTTONS_WIDE = 150.0  # what those of one layer, and of one that may come before it, take across
 
 
 @dataclass(frozen=True)
 class Wanted:
     """How a network is to be laid out.
 
-    `titled` leaves room for the title, `buttons` for a row of them; `blocks` sets many units of a layer in
-    several columns; `narrow` is for a telephone. Biases and targets are drawn where the
-    picture has them and it is `textbook`.
+    `titled` leaves room for the title; `blocks` sets many units of a layer in several columns; `narrow` is
+    for a telephone. Biases and targets are drawn where the picture has them and it is `textbook`.
     """
 
     titled: bool = True
-    buttons: bool = False
     blocks: bool = False
     narrow: bool = False
     textbook: bool = True
@@ -52,13 +48,12 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Column:
-    """Where one layer stands: the middle of its head, how many units it has, and how many are left out.
+    """Where one layer stands: its middle, how many units it has, and how many are left out.
 
     Below the units, at `foot`, is said how many are left out.
     """
 
     x: float
-    top: float
     foot: float
     units: int
     left_out: int
@@ -101,7 +96,6 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
     body = max(heights)
     xs, gap, width = _columns(picture, shown, blocks, image, wanted)
     labels, top = head(picture.title, width) if wanted.titled else ([], -20.0)
-    top += BUTTONS if wanted.buttons else 0.0
     middle = top + 46 + body / 2
     places: dict[tuple[int, int], tuple[float, float]] = {}
     columns = []
@@ -119,9 +113,8 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
         else:
             places |= {(l, j): (xs[l], start + pitch[l] * (i + 0.5)) for i, j in enumerate(units)}
             labels += _unit_labels(picture, l, places, units, gap, width)
-        headed = top + 34 if wanted.buttons else start - 12
-        labels.append(_header(picture, l, at, headed, width))
-        columns.append(Column(at, headed, foot, len(picture.units[l]), left_out))
+        labels.append(_header(picture, l, at, start - 12, width))
+        columns.append(Column(at, foot, len(picture.units[l]), left_out))
     frame = (
         (xs[0] - image[0], middle - image[1] / 2, xs[0], middle + image[1] / 2) if image else None
     )
@@ -210,7 +203,6 @@ def _columns(
     heads = _heads(picture, wanted)
     room = NARROWEST_OF_ALL if wanted.narrow else NARROWEST
     gap = max(gap, (room - left - right) / last, heads + 10)
-    gap = max(gap, BUTTONS_WIDE - 18 * wanted.narrow) if wanted.buttons else gap
     xs = [left + BLOCK * (blocks[0] - 1) / 2]
     for l in range(1, last + 1):
         xs.append(xs[-1] + gap + BLOCK * (blocks[l - 1] + blocks[l] - 2) / 2)

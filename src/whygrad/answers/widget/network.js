@@ -1,13 +1,12 @@
-// The drawing of a network, for notebooks and for the studio: it draws what Python gives (`view`, see
-// drawing.py), says what is done with it (`gesture`), and computes no number of the network.
+// The drawing of a network, for notebooks: it draws what Python gives (`view`, see view.py), says what is done
+// with it (a gesture), and computes no number of the network.
 //
 // Nodes are kept by part ("2:1" is unit 1 of layer 2, "2:1,0" a weight), and attributes are set where they
-// changed. A page that handles the cancelable event "gesture" of the element itself, and prevents its
-// default, gets gestures that way; else each is a message of its own: traits that change quickly are merged on
-// their way to a kernel, and a click would be lost.
+// changed. Each gesture is a message of its own: traits that change quickly are merged on their way to a
+// kernel, and a click would be lost.
 //
-// Whatever else has `data-part`, in an answer below or anywhere within the same element of the class
-// "wg-linked", lights up its part when pointed at, and stands out when its part is.
+// Whatever has `data-part` in an answer below lights up its part when pointed at, and stands out when its part
+// is.
 
 const SVG = "http://www.w3.org/2000/svg";
 const DWELL = 60; // ms that a pointer stays before anyone is told
@@ -104,7 +103,6 @@ class Drawing {
     set(this.svg, { viewBox: `0 0 ${view.width} ${view.height}` });
     const style = this.stage.style;
     style.setProperty("--wide", `${view.width}px`);
-    style.setProperty("--ratio", view.width / view.height);
     style.aspectRatio = `${view.width} / ${view.height}`;
     this.drawImage(view.image);
     const { units, edges, numbers, labels, buttons } = this.nodes;
@@ -146,8 +144,7 @@ class Drawing {
     const key = (one) => `${one.kind} ${one.layer}`;
     match(this.buttons, kept, view.buttons, key, newButton, (node, one) => {
       write(node, one.text);
-      set(node, { "aria-label": one.title, title: one.title, disabled: one.enabled ? "" : "disabled",
-        "data-kind": one.kind, "data-layer": one.layer });
+      set(node, { "aria-label": one.title, title: one.title, "data-kind": one.kind, "data-layer": one.layer });
       node.style.left = `${(100 * one.x) / view.width}%`;
       node.style.top = `${(100 * one.y) / view.height}%`;
     });
@@ -170,7 +167,7 @@ class Drawing {
   // Light up what Python says, and what is pointed at; connections that stand out are drawn above the others.
   light() {
     if (!this.view) return;
-    const named = [...this.given, ...this.view.lit, this.pointed, this.linked].join(" ").split(" ");
+    const named = [...this.given, this.pointed, this.linked].join(" ").split(" ");
     const lit = new Set(named.filter(Boolean).map((part) => this.known(part)).filter(Boolean));
     const units = new Set([...lit].filter((part) => !part.includes(",")));
     this.svg.classList.toggle("wg-pointing", lit.size > 0);
@@ -198,7 +195,7 @@ class Drawing {
     if (part === this.pointed) return;
     this.pointed = part;
     this.light();
-    for (const node of this.linkedNodes())
+    for (const node of this.reply.querySelectorAll("[data-part]"))
       node.classList.toggle("wg-same", part !== "" && node.dataset.part.split(" ").includes(part));
     clearTimeout(this.telling);
     this.telling = setTimeout(() => this.tell(), DWELL);
@@ -286,26 +283,12 @@ class Drawing {
       this.lastButton = button;
       if (button) this.perform(button.dataset.kind, "", Number(button.dataset.layer));
     });
-    // Not every page says when it drops a drawing; one that nobody else holds is not held by this.
-    const held = new WeakRef(this);
-    const stop = () => document.removeEventListener("pointerover", link);
-    const link = (event) => {
-      if (held.deref()) held.deref().link(event.target.closest?.("[data-part]"));
-      else stop();
-    };
-    document.addEventListener("pointerover", link);
-    this.stopLinking = stop;
+    this.reply.addEventListener("pointerover", (event) =>
+      this.link(event.target.closest("[data-part]")?.dataset.part ?? ""));
+    this.reply.addEventListener("pointerleave", () => this.link(""));
   }
 
-  // What of the page is about parts of this drawing.
-  linkedNodes() {
-    const nodes = (this.root.closest(".wg-linked") ?? this.reply).querySelectorAll("[data-part]");
-    return [...nodes].filter((node) => !this.scroll.contains(node));
-  }
-
-  link(node) {
-    const linked = node && !this.scroll.contains(node) && this.linkedNodes().includes(node);
-    const part = linked ? node.dataset.part : "";
+  link(part) {
     if (part === this.linked) return;
     this.linked = part;
     this.light();
@@ -485,12 +468,7 @@ function render({ model, el }) {
   let gestures = Date.now();
   let waiting = 0;
   let gone = false;
-  const act = (kind, part = "", layer = null) => {
-    const detail = { id: ++gestures, kind, part, layer };
-    const free = el.dispatchEvent(new CustomEvent("gesture", { detail, cancelable: true }));
-    if (!free || kind === "ready") return;
-    model.send(detail);
-  };
+  const act = (kind, part = "", layer = null) => model.send({ id: ++gestures, kind, part, layer });
   const drawing = new Drawing(el, act);
   const draw = () => {
     waiting = 0;
@@ -511,14 +489,11 @@ function render({ model, el }) {
   draw();
   light();
   answer();
-  // What was drawn before may be out of date where a page takes the drawing away and shows it again.
-  act("ready");
   const sizes = new ResizeObserver(() => drawing.measure());
   sizes.observe(drawing.root);
   return () => {
     gone = true;
     sizes.disconnect();
-    drawing.stopLinking();
     cancelAnimationFrame(waiting);
   };
 }

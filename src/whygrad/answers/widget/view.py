@@ -4,7 +4,7 @@
 gesture, which `read_gesture` reads.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -27,7 +27,6 @@ from whygrad.answers.draw.network_layout import (
     Layout,
     Wanted,
     counts,
-    kind,
     lay_out,
     layer_name,
 )
@@ -40,10 +39,7 @@ View: TypeAlias = dict[str, Any]
 Shown: TypeAlias = tuple[tuple[int, ...], ...]
 
 MOST_EDGES = 500  # connections of a drawing; of more the largest
-KINDS = (
-    *("click", "point", "leave", "more", "less", "narrow", "wide"),
-    *("add_unit", "remove_unit", "add_layer", "remove_layer"),
-)
+KINDS = ("click", "point", "leave", "more", "less", "narrow", "wide")
 
 
 @dataclass(frozen=True)
@@ -53,8 +49,7 @@ class Gesture:
     Parameters
     ----------
     kind : "click" and "point" speak of a part, "leave" of none; "more" asks for all units of a layer and
-        "less" for the most important ones; "add_unit", "remove_unit", "remove_layer" of a layer;
-        "add_layer" for one before the layer; "narrow" and "wide" tell how much room there is.
+        "less" for the most important ones; "narrow" and "wide" tell how much room there is.
     part : str
         The unit, weight or bias, such as "1:0,2", or "".
     layer : int or None
@@ -106,9 +101,6 @@ def choose(picture: NetworkPicture, more: Collection[int] = ()) -> Shown:
 def view(
     picture: NetworkPicture,
     *,
-    editable: bool = False,
-    room: bool = False,
-    lit: Iterable[str] = (),
     more: Collection[int] = (),
     narrow: bool = False,
 ) -> View:
@@ -118,12 +110,6 @@ def view(
     ----------
     picture : the network, its numbers, what is marked, and which units are shown. Where it is `partial`,
         numbers that are NaN are still to come: their units are empty, their connections faint.
-    editable : bool
-        Whether there are buttons to add and remove layers and units.
-    room : bool
-        Whether there is room for these buttons, so that nothing moves when they come and go.
-    lit : iterable of str
-        Parts to light up, "2:1", "2:1,0"; several in one text have spaces between them.
     more : collection of int
         The layers of which all units are drawn; of very many the most important.
     narrow : bool
@@ -137,15 +123,13 @@ def view(
     """
     if more or not picture.shown:
         picture = replace(picture, shown=_with(picture, more))
-    layout = lay_out(
-        picture, Wanted(False, editable or room, blocks=True, narrow=narrow, textbook=False)
-    )
+    layout = lay_out(picture, Wanted(titled=False, blocks=True, narrow=narrow, textbook=False))
     found = _drawn(edges(picture, layout, all_=True))
     numbers = numbered(
         picture, layout, sorted(found, key=lambda edge: not edge.marked), steady=True
     )
-    buttons = [*_feet(picture, layout, more), *(_above(picture, layout) if editable else [])]
-    below = {button["layer"] for button in buttons if button["kind"] in ("more", "less")}
+    buttons = _feet(picture, layout, more)
+    below = {button["layer"] for button in buttons}
     bottom = max([layout.bottom, *(button["y"] + 7 for button in buttons)])
     left_out = [one for l, one in enumerate(layout.columns) if l not in below]
     return {
@@ -160,10 +144,7 @@ def view(
         "labels": [*map(_label, layout.labels), *map(_label, counts(left_out))],
         "image": _image(picture, layout),
         "legend": [{"shape": shape, "text": text} for shape, text in keys(picture, all_=True)],
-        "layers": [_layer(picture, layout, l, editable) for l in range(len(layout.columns))],
         "buttons": buttons,
-        "editable": editable,
-        "lit": list(lit),
     }
 
 
@@ -246,7 +227,6 @@ def _label(label: Label) -> View:
         "anchor": label.anchor,
         "look": label.look,
         "part": label.part,
-        "title": label.full if label.full != label.text else "",
     }
 
 
@@ -262,31 +242,15 @@ def _image(picture: NetworkPicture, layout: Layout) -> View | None:
         "rows": picture.image[0],
         "columns": picture.image[1],
         "href": image_address(picture),
-        "title": f"input: {picture.unit_meaning or 'value'}",
-    }
-
-
-def _layer(picture: NetworkPicture, layout: Layout, l: int, editable: bool) -> View:
-    column, hidden = layout.columns[l], 0 < l < len(layout.columns) - 1
-    return {
-        "layer": l,
-        "kind": kind(picture, l),
-        "name": layer_name(picture, l),
-        "x": _round(column.x),
-        "y": _round(column.top),
-        "units": column.units,
-        "shown": len(layout.shown[l]),
-        "growable": editable and hidden,
-        "removable": editable and hidden,
     }
 
 
 # ── buttons ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _button(kind: str, l: int, x: float, y: float, text: str, title: str, on: bool = True) -> View:
-    ref = {"x": _round(x), "y": _round(y)}
-    return {"kind": kind, "layer": l, **ref, "text": text, "title": title, "enabled": on}
+def _button(kind: str, l: int, x: float, y: float, text: str, title: str) -> View:
+    at = {"x": _round(x), "y": _round(y)}
+    return {"kind": kind, "layer": l, **at, "text": text, "title": title}
 
 
 def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> list[View]:
@@ -304,29 +268,6 @@ def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> lis
         elif column.left_out:
             title = f"show all units of {name}, {column.left_out:,} more"
             buttons.append(_button("more", *at, f"+ {column.left_out:,} more", title))
-    return buttons
-
-
-def _above(picture: NetworkPicture, layout: Layout) -> list[View]:
-    """Return the buttons above the columns that add and remove layers and units."""
-    buttons = []
-    columns = layout.columns
-    last = len(columns) - 1
-    for l in range(1, last + 1):
-        left = layout.image[2] if l == 1 and layout.image else columns[l - 1].x
-        y = columns[l].top - 30
-        names = layer_name(picture, l - 1), layer_name(picture, l)
-        title = f"add a layer between {names[0]} and {names[1]}"
-        buttons.append(_button("add_layer", l, (left + columns[l].x) / 2, y, "+", title))
-        if l == last:
-            continue
-        for what, text, title, aside, on in (
-            ("remove_unit", "\N{MINUS SIGN}", "remove a unit from", -34, columns[l].units > 1),
-            ("add_unit", "+", "add a unit to", 0, True),
-            ("remove_layer", "×", "remove the layer", 34, True),
-        ):
-            title = f"{title} {names[1]}"
-            buttons.append(_button(what, l, columns[l].x + aside, y, text, title, on))
     return buttons
 
 

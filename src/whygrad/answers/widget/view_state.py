@@ -4,7 +4,6 @@ Pictures that follow one another show the same units, so that none jumps while n
 concerns the drawing alone of a gesture is done here.
 """
 
-from collections.abc import Iterable
 from dataclasses import replace
 
 from whygrad.answers.pictures import NetworkPicture
@@ -30,32 +29,26 @@ class ViewState:
         self._narrow = False
         self._shown: Shown = ()
         self._sizes: tuple[int, ...] = ()
-        self._last: tuple[NetworkPicture, bool, tuple[str, ...]] | None = None
+        self._last: NetworkPicture | None = None
 
-    def view(
-        self, picture: NetworkPicture, *, editable: bool = False, lit: Iterable[str] = ()
-    ) -> View:
+    def view(self, picture: NetworkPicture) -> View:
         """Return the view of a picture, with the units of before where the network has the same layers."""
         sizes = tuple(len(one) for one in picture.units)
         if sizes != self._sizes:
             self._sizes, self._shown = sizes, ()
             self._more = frozenset(l for l in self._more if l < len(sizes))
-        self._last = (picture, editable, tuple(lit))
+        self._last = picture
         return self.again()
 
     def again(self) -> View:
         """Return the view of the last picture, as the drawing stands now; {} before the first."""
-        if self._last is None:
+        picture = self._last
+        if picture is None:
             return {}
-        picture, editable, lit = self._last
         if not picture.shown:
             self._shown = self._shown or choose(picture, self._more)
             picture = replace(picture, shown=self._shown)
-        return view(picture, editable=editable, lit=lit, more=self._more, narrow=self._narrow)
-
-    def choose_again(self) -> None:
-        """Choose anew, for the next view, which units are the most important."""
-        self._shown = ()
+        return view(picture, more=self._more, narrow=self._narrow)
 
     def act(self, gesture: Gesture) -> bool:
         """Do what concerns the drawing alone; return whether it is to be drawn `again`."""

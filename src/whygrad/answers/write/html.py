@@ -92,12 +92,12 @@ def to_page(sections: Sequence[Answer]) -> str:
     )
 
 
-def to_fragment(about: Answer, most: int = MOST, form: Form = LIVE) -> str:
-    """Write an answer as a piece of a page, with its style sheet.
+def to_fragment(about: Answer, most: int = MOST, form: Form = LIVE, level: int = 1) -> str:
+    """Write an answer as a piece of a page, with its style sheet, and a heading of a `level`.
 
     Rows of equations hold about `most` characters.
     """
-    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most, form=form)}</div>"
+    return f"<div><style>{style(page=True)}{PAGE}</style>{_answer(about, most, level, form)}</div>"
 
 
 def _answer(about: Answer, most: int = MOST, level: int = 1, form: Form = LIVE) -> str:

@@ -274,7 +274,7 @@ export function blameEquation(pass, l, j, about = {}) {
 }
 
 // The chain rule of a weight, δ unfolded one layer on.
-export function weightEquation(pass, l, j, k, about = {}) {
+function weightEquation(pass, l, j, k, about = {}) {
   const w = new Writer(about.from ?? 0), sent = w.unit("a", l - 1, k), value = pass.a[l - 1][k];
   return { left: w.by(w.weight(l, j, k)), sides: [
     mathSymbols(mathRow(sent, w.unit("δ", l, j)), 5),
@@ -282,7 +282,7 @@ export function weightEquation(pass, l, j, k, about = {}) {
     mathResult(gradientAt(pass, l, j, k), `${l}:${j},${k}`)] };
 }
 
-export function biasEquation(pass, l, j, about = {}) {
+function biasEquation(pass, l, j, about = {}) {
   const w = new Writer(about.from ?? 0);
   return { left: w.by(w.bias(l, j)), sides: [mathSymbols(w.unit("δ", l, j), 3), ...unfolded(pass, l, j, about),
     mathResult(pass.delta[l][j], `${l}:${j},bias`)] };

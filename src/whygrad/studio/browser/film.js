@@ -25,7 +25,7 @@ export async function playFilm(element) {
 }
 
 /** Sentences on what a film holds: which states and examples, in what precision, and what its gradients are of. */
-export function aboutFilm(header) {
+function aboutFilm(header) {
   const { steps, examples, dtype, settings, note, batch } = header, lines = note ? [note] : [];
   if (steps.length > 1) {
     const apart = steps[1] - steps[0], all = apart === 1 ? "every step" : `every ${said(apart, 9)}th step and the last`;

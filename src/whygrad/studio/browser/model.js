@@ -177,7 +177,7 @@ function logWithout(z, logA, j) {
 }
 
 /** Whether whygrad's browser can compute a network: all of its functions are whygrad's own. */
-export function canCompute(network) {
+function canCompute(network) {
   return network.activations.every(({ family }) => family in FAMILIES) && network.cost in COSTS;
 }
 
@@ -219,7 +219,7 @@ export function slopesOf(model, l, z) {
 export const costSlope = (model, a, y) => likeZ(a, (v, j) => model.cost.slope(v, y[j]));
 
 /** An empty trace of the model, to be filled again and again. */
-export function emptyTrace({ sizes }) {
+function emptyTrace({ sizes }) {
   const arrays = () => sizes.map((size, l) => (l ? new Float64Array(size) : null));
   return { z: arrays(), a: arrays() };
 }

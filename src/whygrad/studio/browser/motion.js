@@ -33,7 +33,7 @@ export function passAt(recording, state) {
 }
 
 // η of the plain step: the run's own at this step, else 0.1.
-export function rateAt(header, step) {
+function rateAt(header, step) {
   const rate = header.batch?.rate, value = Array.isArray(rate) ? rate[Math.min(step, rate.length - 1)] : rate;
   return value > 0 ? value : 0.1;
 }
@@ -45,7 +45,7 @@ function trainedPass({ header, examples: { about } }, { step, example, point }, 
   return passOf(pass.model, pass.theta, pass.x, pass.y, pass.costName, { masks, clip: header.batch?.clip });
 }
 
-export function storyAt(recording, state) {
+function storyAt(recording, state) {
   const { header } = recording, known = passAt(recording, state), pass = known && trainedPass(recording, state, known);
   const next = state.step + 1;
   const edited = Object.keys(state.edits ?? {}).length > 0 || state.point;
@@ -56,13 +56,13 @@ export function storyAt(recording, state) {
 }
 
 // Where each moment begins, and the end of the last.
-export function timesOf(moments) {
+function timesOf(moments) {
   const starts = [0];
   for (const { seconds } of moments) starts.push(starts.at(-1) + seconds);
   return starts;
 }
 
-export function momentAt(starts, time) {
+function momentAt(starts, time) {
   let at = 0;
   while (at < starts.length - 2 && time > starts[at + 1]) at += 1;
   const progress = (time - starts[at]) / (starts[at + 1] - starts[at]);

@@ -17,7 +17,7 @@ const exactly = (value) => said(value, 4), exactChange = (value) => signed(value
 // ── curves ──
 
 // The value of a weight or bias at every recorded step that is here: [[index of the step, value]].
-export function courseOf(recording, place) {
+function courseOf(recording, place) {
   const found = [];
   for (let i = 0; i < recording.header.steps.length; i++) if (recording.has(i)) found.push([i, recording.theta(i)[place]]);
   return found;
@@ -85,7 +85,7 @@ function rippleSheet(recording, store, pass, part, from, moved) {
 }
 
 // The content of the sheet of a part; `moved` is where the slider of its ripple stands.
-export function sheetOf(recording, store, name, moved = 0) {
+function sheetOf(recording, store, name, moved = 0) {
   const state = store.get(), { header } = recording, part = partOf(name), from = state.counted ?? 0;
   const pass = passAt(recording, { ...state, ripple: null }), node = h("div", { class: "wgm-sheet" });
   if (!pass) return h("p", {}, "Nobody knows the truth of this example: it has no gradient.");

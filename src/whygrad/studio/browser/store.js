@@ -66,7 +66,7 @@ export function hasPart(sizes, name) {
 }
 
 /** Return what of a place there is in a recording: a step, an example or a part beyond it is left out. */
-export function placeIn(header, { step, example, part, ...rest }) {
+function placeIn(header, { step, example, part, ...rest }) {
   const found = { ...rest };
   if (step < header.steps.length) found.step = step;
   if (example < (header.examples?.count ?? 0)) found.example = example;

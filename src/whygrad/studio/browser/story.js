@@ -286,7 +286,7 @@ function updated(story) {
     lit: [`${part.l}:${part.j},${part.k}`, `${part.l}:${part.j}`], part };
 }
 
-export function verdictOf(before, after) {
+function verdictOf(before, after) {
   return !Number.isFinite(after) ? "no answer" : after < before ? "better" : after > before ? "worse" : "the same";
 }
 

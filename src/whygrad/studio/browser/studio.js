@@ -126,7 +126,7 @@ class Studio {
     });
     this.shown = { recording, store, stage, parts };
     store.subscribe((state, changed) => this.changed(state, changed));
-    if (place.panel) this.tell("panel", place.panel, place.question ?? "");
+    if (place.panel) this.tell("panel", place.panel, place.question ?? "", this.where());
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
@@ -332,6 +332,6 @@ class Studio {
     store.set({ ...FIRST, ...place, example: place.example ?? firstExample(header), playing: false,
       step: place.step === undefined ? header.steps.length - 1 : nearestStep(header.steps, place.step) });
     this.restoring = false;
-    if ((place.panel ?? "") !== this.panel) this.tell("panel", place.panel ?? "", place.question ?? "");
+    if ((place.panel ?? "") !== this.panel) this.tell("panel", place.panel ?? "", place.question ?? "", this.where());
   }
 }

@@ -49,10 +49,7 @@ export function sentencesOf(header, scene, state) {
     const right = classOfTruth(truth, bipolar) === one;
     return [says, `${right ? "right" : `truth: “${header.classes[classOfTruth(truth, bipolar)]}”`}${placeOf(chosen, state)}`];
   }
-  const told = (values) => values.map((value, j) => {
-    const column = header.outputs?.[j];
-    return `${said(inOwnUnits(column, value), 4)}${column?.unit ? ` ${column.unit}` : ""}`;
-  }).slice(0, 2).join(", ");
+  const told = (values) => values.slice(0, 2).map((value, j) => said(inOwnUnits(header.outputs?.[j], value), 4)).join(", ");
   return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : untold];
 }
 
@@ -237,31 +234,32 @@ function matrixOf(recording) {
     }
   };
 
-  let widest = 0; // px of the classes' names
+  let widest = 0, widestHead = 0; // px of the classes' names, and of those above the columns
   const grid = (box) => {
     const names = Math.min(0.27 * box.width + box.beside, 34 + widest), left = box.x - Math.min(box.beside, names);
-    const x = left + names, y = box.y + 34, side = Math.min(box.x + box.width - x, box.height - 34);
-    return { left, x, y, side, cell: side / count };
+    const x = left + names, y = box.y + 34, right = box.x + box.width, cell = Math.min(right - x, box.height - 34) / count;
+    const wide = Math.max(cell, Math.min(widestHead + 6, (right + 8 - x) / count)); // wider than high where a name needs it
+    return { left, x, y, cell, wide };
   };
 
   function draw(ctx, box, { theta }, state, colours) {
     fill(theta);
     ctx.font = `12px ${FACE}`;
-    widest = Math.max(...header.classes.map((name) => ctx.measureText(name).width));
-    const { left, x, y, side, cell } = grid(box);
+    [widest, widestHead] = [header.classes, heads].map((names) => Math.max(...names.map((name) => ctx.measureText(name).width)));
+    const { left, x, y, cell, wide } = grid(box);
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
-    ctx.fillText(`the network says, of ${counted(examples.carried, "example")}`, x + side / 2, box.y + 6);
+    ctx.fillText(`the network says, of ${counted(examples.carried, "example")}`, x + (count * wide) / 2, box.y + 6);
     header.classes.forEach((name, j) => {
       ctx.fillStyle = colours.ink;
       ctx.textAlign = "center";
-      ctx.fillText(shortened(ctx, heads[j], cell - 4), x + (j + 0.5) * cell, box.y + 23);
+      ctx.fillText(shortened(ctx, heads[j], wide - 4), x + (j + 0.5) * wide, box.y + 23);
       ctx.textAlign = "right";
       ctx.fillText(shortened(ctx, name, x - left - 26), x - 8, y + (j + 0.5) * cell);
     });
     ctx.save();
-    ctx.translate(left + 6, y + side / 2);
+    ctx.translate(left + 6, y + (count * cell) / 2);
     ctx.rotate(-Math.PI / 2);
     ctx.textAlign = "center";
     ctx.fillStyle = colours.soft;
@@ -270,13 +268,13 @@ function matrixOf(recording) {
     const rows = Array.from({ length: count }, (_, i) => cells.slice(i * count, (i + 1) * count));
     rows.forEach((row, i) => {
       const whole = row.reduce((sum, cellOf) => sum + cellOf.length, 0);
-      row.forEach((inside, j) => paintCell(ctx, x + j * cell, y + i * cell, cell, inside, inside.length / (whole || 1), i === j, state, colours));
+      row.forEach((inside, j) => paintCell(ctx, x + j * wide, y + i * cell, wide, cell, inside, inside.length / (whole || 1), i === j, state, colours));
     });
   }
 
-  function paintCell(ctx, x, y, cell, inside, share, right, state, colours) {
+  function paintCell(ctx, x, y, wide, cell, inside, share, right, state, colours) {
     ctx.beginPath();
-    ctx.roundRect(x + 1.5, y + 1.5, cell - 3, cell - 3, Math.min(8, cell / 6));
+    ctx.roundRect(x + 1.5, y + 1.5, wide - 3, cell - 3, Math.min(8, cell / 6));
     ctx.fillStyle = colours.raised;
     ctx.fill();
     if (inside.length) {
@@ -299,13 +297,13 @@ function matrixOf(recording) {
     ctx.fillStyle = share > 0.55 ? colours.surface : colours.ink;
     ctx.textAlign = "center";
     ctx.font = `${right ? 600 : 500} ${Math.max(10, Math.min(22, cell / 3))}px ${FACE}`;
-    ctx.fillText(said(inside.length), x + cell / 2, y + cell / 2 + 1);
+    ctx.fillText(said(inside.length), x + wide / 2, y + cell / 2 + 1);
   }
 
   // The next example of the cell under the pointer.
   function hit(box, x, y, state) {
-    const { x: first, y: top, cell } = grid(box);
-    const column = Math.floor((x - first) / cell), row = Math.floor((y - top) / cell);
+    const { x: first, y: top, cell, wide } = grid(box);
+    const column = Math.floor((x - first) / wide), row = Math.floor((y - top) / cell);
     if (column < 0 || row < 0 || column >= count || row >= count) return null;
     const inside = cells[row * count + column] ?? [];
     if (!inside.length) return null;

@@ -99,9 +99,9 @@ def build(page: Page) -> None:
     upload.classes("wg-upload")
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     page.client.on_connect(lambda: page.client.run_javascript(DROPPED.format(upload.id)))
-    chosen.append(ui.column().classes("wg-chosen"))
+    chosen.append(ui.column())
     ui.label("What is learned from").classes("wg-heading")
-    shown = ui.column().classes("wg-shown")
+    shown = ui.column()
     seen: list[Any] = [None]  # what is shown
 
     def update() -> None:

@@ -74,7 +74,7 @@ def _panels(page: Page) -> None:
         "curves": curves_panel.build,
         "why": why_panel.build,
     }
-    with ui.row().classes("wg-line wg-panel-head"):
+    with ui.row().classes("wg-line"):
         page.heading = ui.label().classes("wg-panel-title").props('role="heading" aria-level="2"')
         ui.space()
         close = ui.button(icon="close", on_click=lambda: page.show(panel=False))

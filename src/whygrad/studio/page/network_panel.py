@@ -21,6 +21,22 @@ from whygrad.studio.page.data_panel import QUALITY
 from whygrad.studio.page.page import Page
 
 WHOLE = ("epochs", "batch_size", "seed")
+# What a setting is called, in a field and in what is stated of a run.
+LABELS = {
+    "quality": "What is trained",
+    "hidden": "Units of the hidden layers",
+    "activation": "Activation",
+    "cost": "Cost",
+    "optimizer": "Optimizer",
+    "learning_rate": "Learning rate η",
+    "schedule": "Schedule",
+    "epochs": "Epochs at most",
+    "batch_size": "Batch size",
+    "dropout": "Dropout",
+    "l1": "L1 regularization λ₁",
+    "l2": "L2 regularization λ₂",
+    "seed": "Seed",
+}
 
 
 def build(page: Page) -> None:
@@ -90,51 +106,36 @@ def _fields(page: Page) -> dict[str, Any]:
             number = int(value) if name in WHOLE else value
             page.do(lambda: session.set(**{name: number}))
 
-    def choice(name: str, label: str, options: Any, **more: Any) -> None:
-        field = ui.select(options, label=label, on_change=lambda e: changed(name, e.value), **more)
+    def choice(name: str, options: Any, label: str = "") -> None:
+        label = label or LABELS[name]
+        field = ui.select(options, label=label, on_change=lambda e: changed(name, e.value))
         fields[name] = field.props("dense outlined options-dense").classes("wg-field")
 
-    def amount(name: str, label: str, **more: Any) -> None:
-        field = ui.number(label, format="%g", **more)
+    def amount(name: str, label: str = "", **more: Any) -> None:
+        field = ui.number(label or LABELS[name], format="%g", **more)
         field.on("change", lambda: changed(name, field.value))
         fields[name] = field.props("dense outlined").classes("wg-field")
 
-    choice("quality", "What is trained", QUALITY)
+    choice("quality", QUALITY)
     fields["quality"].classes("wg-wide", remove="wg-field")
-    layers = ui.input("Units of the hidden layers").props("dense outlined").classes("wg-wide")
+    layers = ui.input(LABELS["hidden"]).props("dense outlined").classes("wg-wide")
     layers.on("change", lambda: changed("hidden", layers.value))
     fields["hidden"] = layers
     with ui.element("div").classes("wg-fields"):
         hidden = [name for name, f in ACTIVATIONS.items() if f.custom_vjp is None]
-        choice("activation", "Activation of hidden units", hidden)
-        choice("cost", "Cost", list(OF_CLASSES))
-        choice("optimizer", "Optimizer", list(OPTIMIZERS))
-        amount("learning_rate", "Learning rate η", min=0)
-        choice("schedule", "Learning rate schedule", list(SCHEDULES))
-        amount("epochs", "Epochs at most", min=1, precision=0)
-        amount("batch_size", "Batch size", min=1, precision=0)
-        amount("dropout", "Dropout", min=0, max=0.95, step=0.05)
-        amount("l1", "L1 regularization λ₁", min=0)
-        amount("l2", "L2 regularization λ₂", min=0)
-        amount("seed", "Seed", min=0, precision=0)
+        choice("activation", hidden, "Activation of hidden units")
+        choice("cost", list(OF_CLASSES))
+        choice("optimizer", list(OPTIMIZERS))
+        amount("learning_rate", min=0)
+        choice("schedule", list(SCHEDULES), "Learning rate schedule")
+        amount("epochs", min=1, precision=0)
+        amount("batch_size", min=1, precision=0)
+        amount("dropout", min=0, max=0.95, step=0.05)
+        amount("l1", min=0)
+        amount("l2", min=0)
+        amount("seed", min=0, precision=0)
         amount("test", "Test set, fraction of the rows", min=0, max=0.9, step=0.05)
     return fields
-
-
-LABELS = {
-    "hidden": "Units of the hidden layers",
-    "activation": "Activation",
-    "cost": "Cost",
-    "optimizer": "Optimizer",
-    "learning_rate": "Learning rate η",
-    "schedule": "Schedule",
-    "epochs": "Epochs at most",
-    "batch_size": "Batch size",
-    "dropout": "Dropout",
-    "l1": "L1 regularization λ₁",
-    "l2": "L2 regularization λ₂",
-    "seed": "Seed",
-}
 
 
 def _statement(page: Page, run: Run) -> None:
@@ -155,7 +156,7 @@ def _statement(page: Page, run: Run) -> None:
 
 
 def stated(run: Run) -> dict[str, str]:
-    """Return what a training was given, by the names that its fields have.
+    """Return what a training was given, by name.
 
     The numbers are those of the plan, which a fork may have changed; what the fields know is in the
     settings of a run on a table.
@@ -179,9 +180,8 @@ def stated(run: Run) -> dict[str, str]:
     }
     if run.on_table and run.settings.quality:
         found = {"quality": QUALITY[run.settings.quality], **found}
-    labels = {"quality": "What is trained", **LABELS}
     return {
-        labels[name]: f"{value:,g}" if isinstance(value, float) else str(value)
+        LABELS[name]: f"{value:,g}" if isinstance(value, float) else str(value)
         for name, value in found.items()
         if value is not None
     }

@@ -68,7 +68,7 @@ class Page:
         self._misses = 0  # looks in a row at a run that cannot be read
         self._wanted = False
         self._working = False
-        self._version = -1
+        self._version = session.version
         self._seen: Any = None
         self._preferred = self._narrow = False
         self._about = ""  # what the message speaks of

@@ -93,13 +93,15 @@ async def to_panel(page: Page, tab: str) -> None:
         show_panel(page, "")
         return
     about = await page.client.run_javascript("window.wgStudio?.where() ?? null")
-    page.show(tab=tab, **({} if about is None else looked_at(page, about)))
+    show_panel(page, tab, page.look.question, about)
 
 
-def show_panel(page: Page, tab: str, question: str = "") -> None:
-    """Open a panel beside the stage; "" closes it."""
+def show_panel(
+    page: Page, tab: str, question: str = "", about: dict[str, Any] | None = None
+) -> None:
+    """Open a panel beside the stage, about what that shows; "" closes it."""
     if tab in TABS:
-        page.show(tab=tab, question=question)
+        page.show(tab=tab, question=question, **({} if about is None else looked_at(page, about)))
     elif page.look.panel:
         page.show(panel=False)
 

@@ -1,7 +1,7 @@
 """Ask why: the part that was clicked, the questions that can be asked of it, and the answer.
 
-What the answer speaks of lights up in the drawing when it is pointed at, and the other way round. A weight
-has a slider: while it is dragged, the ripple runs through the drawing.
+What the answer speaks of lights up on the stage when it is pointed at. A weight has a slider: while it is
+dragged, the ripple runs through the stage.
 """
 
 import asyncio
@@ -69,7 +69,7 @@ def build(page: Page) -> None:
             moved = ui.label().classes("wg-number")
         told = ui.label().classes("wg-told").props('aria-live="polite"')
         curve = ui.echart({}).classes("wg-chart")
-    with ui.row().classes("wg-saves") as saves:
+    with ui.row() as saves:
         for label, save in (
             ("Copy LaTeX", _copy_latex),
             ("SVG", _save_svg),
@@ -78,7 +78,7 @@ def build(page: Page) -> None:
         ):
             ui.button(label, on_click=lambda save=save: save(page)).props("no-caps dense flat")
     with ui.row().classes("wg-line") as leaving:
-        who = ui.input("Training examples to leave out, such as 3, 17").classes("wg-left-out")
+        who = ui.input("Training examples to leave out, such as 3, 17")
         who.on("keydown.enter", lambda: ask_without())
         ui.button("Train again without them", on_click=lambda: ask_without()).props("no-caps dense")
     with ui.column().classes("wg-waiting") as waiting:
@@ -197,7 +197,7 @@ def build(page: Page) -> None:
                 saves.set_visibility(found is not None)
                 most = NARROW_ROW if page.narrow else ROW
                 shown.set_content(
-                    "" if found is None else _folded(to_fragment(_rest_of(found), most))
+                    "" if found is None else _folded(to_fragment(_rest_of(found), most, level=2))
                 )
 
         page.later(work)
@@ -228,7 +228,7 @@ def build(page: Page) -> None:
             page.later(ripple)
 
     async def ripple() -> None:
-        """Draw where the slider is now; what was passed over meanwhile is not."""
+        """Show what the slider does now; what was passed over meanwhile is not."""
         by, question = 0.0, Question("", "", page.look.chosen)
         while state["by"] is not None:
             by = state["by"]
@@ -237,7 +237,7 @@ def build(page: Page) -> None:
             if found is not None:
                 with page.client:
                     rippled(found, by)
-                await page.settled()  # the drawing first: the curve takes longer than all the rest
+                await page.settled()  # the stage first: the curve takes longer than all the rest
                 if state["by"] == by:
                     with page.client:
                         curved(found)

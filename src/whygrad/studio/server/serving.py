@@ -23,7 +23,7 @@ from whygrad.studio.server.guard import Guard, known_names
 
 Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
-MESSAGE = 10_000_000  # bytes of a message from a page, which returns the drawing with every gesture
+MESSAGE = 10_000_000  # bytes of a message from a page
 PATIENCE = 2  # seconds that open tabs have to take their leave
 RECONNECT = 10.0  # seconds that a tab may be out of reach before its page is built anew
 
