@@ -10,7 +10,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import forking, replay, why
-from whygrad.record.recorded import Recorded
+from whygrad.record.recorded import Recorded, folder_of
 from whygrad.training.again import Change, Tell, trained_again
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
@@ -62,7 +62,15 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         encode,
         partial(why.table_rows, run),
         run.elsewhere,
-        run.manifest.get("seconds"),
+        _seconds(run),
         run.engine,
         known=run.states_met.setdefault(last, []),
     )
+
+
+def _seconds(run: Recorded) -> float | None:
+    """Return how long one network took: of several the last, which waited for no compilation."""
+    one = run
+    if run.members > 1 and folder_of(run.path, run.members).exists():
+        one = run.member(run.members)
+    return one.manifest.get("seconds")

@@ -11,7 +11,7 @@ function chapterOf(state, recording) {
   if (state.part) return "ask";
   if (state.playing) return "watch";
   if (state.step >= recording.header.steps.length - 1 && !recording.header.live) return "end";
-  return recording.header.steps[state.step] === 0 ? "start" : "choose"; // a fork starts with what was learnt
+  return recording.header.steps[state.step] === 0 ? "start" : "choose"; // a fork starts with what was learned
 }
 
 // {chapter, text, action: {label, set}|null}: the action is what to change in the store.
@@ -22,9 +22,9 @@ export function captionOf(recording, scene, state) {
 }
 
 const CHAPTERS = {
-  watch: (header, scene, state) => ({ text: `${capital(progressOf(header, state))} Each line is a weight, each square shows what a unit has learnt.`,
+  watch: (header, scene, state) => ({ text: `${capital(progressOf(header, state))} Each line is a weight, each square shows what a unit has learned.`,
     action: { label: "Stop", set: { playing: false } } }),
-  start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learnt yet, the weights are as they were drawn at the start.`,
+  start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learned yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
   choose: (header, scene, state) => ({ text: `${stepOf(header, state)}: ${progressOf(header, state)} Click a line or a square to see what it does.`,
     action: heaviestOf(header, scene) }),

@@ -416,7 +416,7 @@ class Stage {
 
   // A button beneath each layer that has more units than are drawn: it shows the next of them.
   placeMore() {
-    const { layout, model } = this;
+    const { layout, model } = this, close = layout.columns.length > 1 && layout.columns[1].x - layout.columns[0].x < 84;
     this.more.replaceChildren(...layout.columns.flatMap((column, l) => {
       const left = model.sizes[l] - column.units.length;
       if (!left) return [];
@@ -429,7 +429,7 @@ class Stage {
         this.more.querySelector(`[data-layer="${l}"]`)?.focus();
       };
       return [h("button", { type: "button", "data-layer": l, style: `left:${column.x}px;top:${y}px`, onclick: next,
-        "aria-label": `show other units of layer ${l}, which has ${said(left)} more` }, `… ${said(left)} more`)];
+        "aria-label": `show other units of layer ${l}, which has ${said(left)} more` }, `… ${said(left)}${close ? "" : " more"}`)];
     }), ...(this.header.training?.editable ? this.edits() : []));
   }
 
@@ -514,7 +514,7 @@ class Stage {
     const number = String(j + (state.counted ?? 0));
     if (this.layout.columns[l].pitch - 2 * r < 14) return;
     if (r < 19) return this.label(ctx, number, x, under, { align: "center", colour: colours.soft, size: 10, room: 2 * r });
-    this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: r });
+    this.label(ctx, number, x - r, under, { colour: colours.soft, size: 11, room: 2 * r });
     const taken = this.labels.at(-1).width + 4;
     const room = 2 * r - taken, column = maps.kind === "curve" ? header.inputs?.[this.mapOf(l, j).column]?.name : "";
     if (column && ctx.measureText(column).width <= room) return this.label(ctx, column, x + r, under, { align: "right", size: 11, room });

@@ -43,7 +43,7 @@ export function sentencesOf(header, scene, state) {
   const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
-    const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
+    const sure = saysShares(header.network) ? `, ${percent(share).replace(" %", "\u00a0%")} sure` : "";
     const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, untold];
     const right = classOfTruth(truth, bipolar) === one;
@@ -242,6 +242,13 @@ function matrixOf(recording) {
     return { left, x, y, cell, wide };
   };
 
+  // What the matrix is of, in as many words as there is room for, and how wide that is in px.
+  function title(ctx, room) {
+    const of = `of ${counted(examples.carried, "example")}`, some = header.examples?.whole === false ? ", the most wrong among them" : "";
+    const sized = [`the network says, ${of}${some}`, `${of}${some}`, of].map((text) => [text, ctx.measureText(text).width]);
+    return sized.find(([, wide]) => wide <= room) ?? sized.at(-1);
+  }
+
   function draw(ctx, box, { theta }, state, colours) {
     fill(theta);
     ctx.font = `12px ${FACE}`;
@@ -250,11 +257,14 @@ function matrixOf(recording) {
     ctx.fillStyle = colours.soft;
     ctx.textBaseline = "middle";
     ctx.textAlign = "center";
-    ctx.fillText(`the network says, of ${counted(examples.carried, "example")}`, x + (count * wide) / 2, box.y + 6);
+    const [told, long] = title(ctx, box.x + box.width - left);
+    ctx.fillText(told, Math.min(x + (count * wide) / 2, box.x + box.width - long / 2), box.y + 6);
+    const apart = Math.ceil(13 / cell); // where cells are smaller than a name is high, not every class is named
     header.classes.forEach((name, j) => {
+      if (j % apart) return;
       ctx.fillStyle = colours.ink;
       ctx.textAlign = "center";
-      ctx.fillText(shortened(ctx, heads[j], wide - 4), x + (j + 0.5) * wide, box.y + 23);
+      ctx.fillText(shortened(ctx, heads[j], wide * apart - 4), x + (j + 0.5) * wide, box.y + 23);
       ctx.textAlign = "right";
       ctx.fillText(shortened(ctx, name, x - left - 26), x - 8, y + (j + 0.5) * cell);
     });
@@ -293,7 +303,7 @@ function matrixOf(recording) {
       ctx.lineWidth = 2.5;
       ctx.stroke();
     }
-    if (!inside.length) return;
+    if (!inside.length || cell < 11) return;
     ctx.fillStyle = share > 0.55 ? colours.surface : colours.ink;
     ctx.textAlign = "center";
     ctx.font = `${right ? 600 : 500} ${Math.max(10, Math.min(22, cell / 3))}px ${FACE}`;

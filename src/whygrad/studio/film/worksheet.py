@@ -138,6 +138,8 @@ def worksheet(
         X, y = parts["training"].data.X, parts["training"].data.Y
     if first not in (0, 1):
         raise InputError(f"first={first}: units are counted from 0 or from 1")
+    if rate is not None and not 0 < rate < np.inf:
+        raise InputError(f"rate={rate:g}: the learning rate of the step is a number above 0")
     rows = why.examples(X, y)
     if rows.Y is None:
         raise InputError("a worksheet needs targets beside its examples: give y")

@@ -45,6 +45,7 @@ from whygrad.studio.session.subject import Rows, Subject, overview
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
+OPENED = 1e9  # the same, of a run that is opened: in a second or two, since it may have kept no more than its two ends
 
 BYTES = "application/octet-stream"
 
@@ -203,15 +204,15 @@ def _part(rows: Rows, several: Any) -> Part:
     return Part(data, rows.row) if known else Part(data)
 
 
-def _is_short(subject: Subject, steps: int) -> bool:
+def _is_short(subject: Subject, steps: int, most: float = SHORT) -> bool:
     plan = subject.plan
-    return plan.by_steps and steps * plan.batch_size * count(plan.net.sizes) <= SHORT
+    return plan.by_steps and steps * plan.batch_size * count(plan.net.sizes) <= most
 
 
 def _known(opened_run: OpenedRun, subject: Subject, most: int) -> list[State]:
     """Return the states of a run at equal distances, or those that were kept where it is long."""
     run, last = opened_run.run, subject.step
-    if opened_run.rows() and _is_short(subject, last - run.start):
+    if opened_run.rows() and _is_short(subject, last - run.start, OPENED):
         return list(replay.states(run, chosen_steps(run.start, last, most)))
     kept = [one.step for one in run.snapshots(last)]
     some = kept[:: max(1, -(-len(kept) // (most - 1)))]
