@@ -76,7 +76,7 @@ def test_the_code_runs_and_prints_what_it_says(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("page", "blocks"),
     [
-        ("README.md", {"python": 9, "text": 8, "sh": 3}),
+        ("README.md", {"python": 10, "text": 9, "sh": 3}),
         ("docs/tutorial.md", {"sh": 1, "python": 8}),
     ],
 )

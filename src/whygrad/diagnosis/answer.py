@@ -12,6 +12,7 @@ from whygrad.diagnosis.task import Task, measure_name
 from whygrad.diagnosis.trials import WORTH
 
 MOST_POSSIBLE = 5  # symptoms without proof that are listed
+TOGETHER = "Of faults found at once, each gain is that of their cures together."
 POSSIBLE = (
     f"What is possible is a symptom: its cure was not tried, or did not gain {WORTH:g}, with every seed "
     "and by more than chance."
@@ -81,7 +82,7 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
     sure = [finding for finding in found if finding.status != "possible"]
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
-    notes = [*results.notes, POSSIBLE] if possible else results.notes
+    notes = [*results.notes, *[TOGETHER] * any(f.together for f in sure), *[POSSIBLE] * bool(possible)]
     pictures: dict[str, Picture] = {}  # by title: findings of one curve share it
     of_sure, of_possible = ([f.picture for f in each if f.picture] for each in (sure, found))
     for picture in (*of_sure, *results.pictures, *of_possible):
