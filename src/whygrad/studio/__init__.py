@@ -69,16 +69,17 @@ def studio(
         from whygrad.interop import explain
 
         shown = explain(run)
-    from whygrad.studio.page.first_page import first_page
-    from whygrad.studio.process.worker import Launched
     from whygrad.studio.server.door import opened
 
     with opened(host, port, show=show) as door, ExitStack() as stack:
+        # All that takes long to import comes after the address, and in the order in which it is needed.
+        from whygrad.studio.page.first_page import first_page
+        from whygrad.studio.process.worker import Launched
+        from whygrad.studio.server.serving import serve
+
         launched = Launched() if shown is None else None  # it loads while this process does
         if launched is not None:
             stack.callback(launched.close)
-        from whygrad.studio.server.serving import serve
-
         kept: list[Any] = []
 
         def open_session() -> Any:

@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.draw.svg import picture_svg
 from whygrad.errors import WhygradError
 from whygrad.nn import Array, Data, count
 from whygrad.plan.plan import Plan, State
@@ -81,7 +80,7 @@ class Feed:
             if path == "begin":
                 return _json(self._begin_training())
             if path == "picture.svg":
-                return "image/svg+xml", picture_svg(overview(self.session.subject())).encode()
+                return "image/svg+xml", _drawing(self.session.subject())
             if path == "states":
                 piece = self.states[_whole(query.get("from")) : _whole(query.get("to"))]
                 return (BYTES, np.stack(piece).tobytes()) if piece else None
@@ -251,6 +250,12 @@ class Feed:
 
 def _json(found: Any) -> tuple[str, bytes]:
     return "application/json", as_json(found).encode()
+
+
+def _drawing(subject: Subject) -> bytes:
+    from whygrad.answers.draw.svg import picture_svg  # which nothing else of the stage needs
+
+    return picture_svg(overview(subject)).encode()
 
 
 def _whole(text: str | None) -> int:
