@@ -140,7 +140,7 @@ class TabularEstimator(ToOnnx, BaseEstimator):  # type: ignore[misc]
         Rows and labels are given as to `fit`. Predictions are compared with those of `background_`.
         """
         check_is_fitted(self)
-        from whygrad.record.why import names_of_encoding
+        from whygrad.pipeline.names import names_of_encoding
         from whygrad.why.bound import Why
 
         joined = self.ensemble_.joined()

@@ -10,9 +10,10 @@
     deploy/     a trained network as ONNX, C or JavaScript, with the encoding of its table
     embeddings  a first layer that embeds categories of many values
     recipe      what fits a table: bins of numbers, and the networks that are averaged
+    names       columns and classes → names of inputs and outputs
     members     the training of these networks, side by side
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `recipe`, `members`. It may import
-`tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for help and
-completion, does not wait for the libraries that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `recipe`, `members`, `names`. It
+may import `tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for
+help and completion, does not wait for the libraries that read tables.
 """

@@ -54,6 +54,7 @@ from whygrad.tables import (
     split_by_time,
     split_rows,
 )
+from whygrad.tables.columns import as_column
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.divergence import DIVERGED
 from whygrad.training.epochs import History
@@ -267,7 +268,7 @@ def prepare(
     if source.images:
         encoding = plain([name for name in table.schema.names if name != target.name], target)
     else:
-        encoding = learn(table.take(seen), target, types, bins)
+        encoding = learn(table.take(as_column(seen)), target, types, bins)
         if drawn:
             notes += _dates_asked_about(encoding)
     encoding = replace(encoding, notes=(*source.notes, *encoding.notes, *notes))

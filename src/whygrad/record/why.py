@@ -4,13 +4,11 @@
     why_of_member       the same of its own network alone
     rows_asked          the user's rows → the network's, for questions about the training
     rows_to_show        the user's rows → the widget's
-    names_of_encoding   columns and classes → names of inputs and outputs
 
 Predicted numbers are explained as the network gives them, standardised; predictions and their parts,
 sentences and tables of rows have them in the units of the table.
 """
 
-import re
 from dataclasses import replace
 from functools import partial
 from os import PathLike
@@ -20,19 +18,17 @@ import numpy as np
 import pyarrow as pa
 
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble
 from whygrad.nn import Array, Data
 from whygrad.pipeline.fit import options_of
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.plan.plan import Penalty
 from whygrad.record.files.inside import VALIDATION
 from whygrad.record.recorded import Recorded
 from whygrad.record.source import count, read_again, rows_trained_on, take
-from whygrad.tables import Encoding, as_table, read
+from whygrad.tables import as_table, read
 from whygrad.why.bound import Examples, Why
-
-PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
 def why_of_run(run: Recorded) -> Why:
@@ -155,24 +151,6 @@ def _checked_indices(given: Any, n: int, part: str) -> Any:
         if not 0 <= i < n:
             raise InputError(f"row {i}: the {part} rows are 0 to {n - 1}")
     return np.array(given, np.int64)
-
-
-def names_of_encoding(encoding: Encoding) -> Names:
-    """Return the names of columns and classes; a single output for two classes is named after the second.
-
-    Pixels of an image are named by their row and column.
-    """
-    target = encoding.target
-    classes = tuple(map(str, target.classes))
-    outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
-    two = classes if len(classes) == 2 else ()
-    pixels = [PIXEL.fullmatch(name) for name in encoding.names]
-    if all(pixels):
-        height, width = (1 + int(pixels[-1][i]) for i in (1, 2))  # type: ignore[index]
-        if height * width == len(pixels):
-            return Names((), outputs, (height, width), classes=two)
-    own = AS_IT_IS if classes else (target.center, target.scale)
-    return Names(encoding.names, outputs, None, encoding.origins, two, encoding.scales, own)
 
 
 def _encode(run: Recorded, X: Any, y: Any, sample_weight: Any) -> Examples:

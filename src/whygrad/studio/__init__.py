@@ -4,7 +4,6 @@ The stage, `browser/`, computes and draws what it is sent; NiceGUI makes the pan
 the extra `whygrad[studio]`, and nothing of it is imported before it is opened.
 """
 
-import sys
 from contextlib import ExitStack
 from importlib.util import find_spec
 from os import PathLike
@@ -70,34 +69,33 @@ def studio(
         from whygrad.interop import explain
 
         shown = explain(run)
-    from whygrad.studio.process.worker import Launched
     from whygrad.studio.server.door import opened
 
     with opened(host, port, show=show) as door, ExitStack() as stack:
+        # All that takes long to import comes after the address, and in the order in which it is needed.
+        from whygrad.studio.page.first_page import first_page
+        from whygrad.studio.process.worker import Launched
+        from whygrad.studio.server.serving import serve
+
         launched = Launched() if shown is None else None  # it loads while this process does
         if launched is not None:
             stack.callback(launched.close)
-        _load_nicegui()
-        from whygrad.studio.page.layout import build
-        from whygrad.studio.server.serving import serve
-        from whygrad.studio.session.feed import Feed
-        from whygrad.studio.session.session import Session
+        kept: list[Any] = []
 
-        session = Session(Path(folder).resolve(), shown, launched)
-        stack.pop_all()  # the session ends it from here on
-        serve(session, build, Feed(session).answer, door)
+        def open_session() -> Any:
+            from whygrad.studio.session.feed import Feed
+            from whygrad.studio.session.session import Session
 
+            session = Session(Path(folder).resolve(), shown, launched)
+            stack.pop_all()  # the session ends it from here on
+            stack.callback(session.close)
+            kept.append(session)
+            return Feed(session).answer
 
-def _load_nicegui() -> None:
-    """Import NiceGUI without the HTTP clients that its sockets' library loads where it finds them.
+        def load_page() -> Any:
+            from whygrad.studio.page.layout import build
+            from whygrad.studio.server.application import application
 
-    They are for who connects to such a server from Python, and take a quarter of the time.
-    """
-    unneeded = [name for name in ("aiohttp", "requests") if name not in sys.modules]
-    for name in unneeded:
-        sys.modules[name] = None  # type: ignore[assignment]  # as if it were not installed
-    try:
-        import nicegui  # noqa: F401
-    finally:
-        for name in unneeded:
-            del sys.modules[name]
+            return application(kept[0], build)
+
+        serve(door, first_page(), open_session, load_page)

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from whygrad.nn.functions import Array
-from whygrad.tables.columns import Kind, kind_of, quoted, texts, to_float
+from whygrad.tables.columns import Kind, as_text, kind_of, quoted, texts, to_float, truths
 from whygrad.tables.dates import DateForm, seconds_of_number, seconds_of_text, seconds_of_time
 from whygrad.tables.spellings import keys
 from whygrad.tables.written_numbers import (
@@ -24,7 +24,7 @@ from whygrad.tables.written_numbers import (
     numbers,
 )
 
-TRUTH = pa.array(["false", "true", "0", "1", "0.0", "1.0"], pa.large_string())
+TRUTH = as_text(["false", "true", "0", "1", "0.0", "1.0"])
 
 
 def read_numbers(
@@ -136,8 +136,7 @@ def is_missing(column: Any, na: Collection[str] = ()) -> Array:
         return np.isnan(read_numbers(column, na=na)[0])
     if kind in ("text", "code"):
         column = texts(column, na)
-    found: Array = np.asarray(pc.is_null(column))
-    return found
+    return truths(pc.is_null(column))
 
 
 class Oddities:

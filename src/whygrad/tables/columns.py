@@ -46,6 +46,31 @@ WORDS = (
     "0000-00-00", "0000-00-00 00:00:00", "9999-12-31", "9999-12-31 00:00:00",
 )  # fmt: skip
 
+
+def as_text(values: Iterable[str]) -> Any:
+    """Return texts as an arrow array; `pa.array` imports pandas to see that they are none of its own.
+
+    >>> as_text(["a", "–", ""]).to_pylist()
+    ['a', '–', '']
+    """
+    written = [value.encode() for value in values]
+    ends = np.cumsum([0, *map(len, written)], dtype=np.int64)
+    buffers = pa.py_buffer(ends), pa.py_buffer(b"".join(written))
+    return pa.LargeStringArray.from_buffers(len(written), *buffers)
+
+
+def as_column(values: Array) -> Any:
+    """Return numbers or texts, (n,), as an arrow array, without pandas; others as `pa.array` has them."""
+    if values.dtype.kind == "U":
+        return as_text(values.tolist()).cast(pa.string())
+    if values.dtype.kind not in "iuf" or values.dtype.itemsize < 4 or not values.dtype.isnative:
+        return pa.array(values)
+    buffer = pa.py_buffer(np.ascontiguousarray(values))
+    return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [None, buffer])
+
+
+NO_TEXT = pa.nulls(1, pa.large_string())[0]
+NOWHERE = as_column(np.array([-1], np.int32))[0]
 NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 
 
@@ -161,10 +186,24 @@ def to_float(column: Any) -> Array:
         per = SECONDS[column.type.unit]
         column = column.cast(pa.int64())
     column = pc.cast(column, pa.float64(), safe=False)
+    values = whole(column, np.float64)
+    return values if per == 1 else values * per
+
+
+def whole(column: Any, dtype: Any) -> Array:
+    """Return a column of numbers of this type as it lies in memory; a copy with NaN where some miss."""
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    values: Array = column.to_numpy(zero_copy_only=False)
-    return values if per == 1 else values * per
+    if column.null_count or not len(column):
+        values: Array = column.to_numpy(zero_copy_only=False)
+        return values
+    size = np.dtype(dtype).itemsize
+    return np.frombuffer(column.buffers()[1], dtype, len(column), size * column.offset)
+
+
+def truths(column: Any) -> Array:
+    """Return a column of true and false, none of them missing, as booleans, (n,)."""
+    return whole(column.cast(pa.uint8()), np.uint8).astype(bool)
 
 
 def cells(column: Any) -> Any:
@@ -175,19 +214,19 @@ def cells(column: Any) -> Any:
 
 def is_sign(texts: Any, na: Collection[str] = ()) -> Any:
     """Return for each cell of text whether it stands for a missing value; `na` are more signs for one."""
-    return pc.is_in(texts, value_set=pa.array([*SIGNS, *na], pa.large_string()))
+    return pc.is_in(texts, value_set=as_text([*SIGNS, *na]))
 
 
 def texts(column: Any, na: Collection[str] = ()) -> Any:
     """Return a column of categories as arrow text, null for missing values and for what stands for one."""
     trimmed = cells(column)
-    return pc.if_else(is_sign(trimmed, na), pa.scalar(None, pa.large_string()), trimmed)
+    return pc.if_else(is_sign(trimmed, na), NO_TEXT, trimmed)
 
 
-def index_of(cells: Any, values: Sequence[Any]) -> Array:
+def index_of(cells: Any, values: Sequence[str]) -> Array:
     """Return the index among `values` of each cell of text, (n,) int64; −1 for any other."""
-    found = pc.index_in(cells, value_set=pa.array(values, pa.large_string()))
-    return np.asarray(pc.fill_null(found, -1), dtype=np.int64)
+    found = pc.index_in(cells, value_set=as_text(values))
+    return whole(pc.coalesce(found, NOWHERE).cast(pa.int64()), np.int64)
 
 
 def is_number(text: str) -> bool:

@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import as_they_stand, read_numbers
-from whygrad.tables.columns import WORDS, Kind, kind_of, meant, nearest_name, quoted, texts
+from whygrad.tables.columns import WORDS, Kind, as_text, kind_of, meant, nearest_name, quoted, texts
 from whygrad.tables.dates import DateForm, find_date_form, find_epoch
 from whygrad.tables.spellings import BOOLEAN, TRUTH, key_of
 from whygrad.tables.written_numbers import (
@@ -266,7 +266,7 @@ def _of_truth(known: Any) -> Decision | None:
 
 def _without_words(known: Any) -> Any:
     """Return the cells without words for a missing value; all of them where nothing else would be left."""
-    words = pc.is_in(pc.utf8_lower(known), value_set=pa.array(WORDS, pa.large_string()))
+    words = pc.is_in(pc.utf8_lower(known), value_set=as_text(WORDS))
     left = known.filter(pc.invert(words))
     return left if len(left) else known
 

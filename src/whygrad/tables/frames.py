@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.tables.columns import computable, names_of_columns, quoted
+from whygrad.tables.columns import as_column, computable, names_of_columns, quoted
 
 
 def as_table(frame: Any) -> Any:
@@ -94,5 +94,5 @@ def from_arrays(X: Array, names: Sequence[str], y: Any, target: str) -> Any:
     ['a', 'b', 'class']
     """
     X = np.asarray(X).reshape(len(X), -1)
-    columns = [pa.array(np.ascontiguousarray(X[:, k])) for k in range(X.shape[1])]
-    return pa.table([*columns, pa.array(y)], names=[*names, target])
+    columns = [as_column(X[:, k]) for k in range(X.shape[1])]
+    return pa.table([*columns, as_column(y)], names=[*names, target])

@@ -9,8 +9,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-import pyarrow as pa
 import pyarrow.compute as pc
+
+from whygrad.tables.columns import as_text
 
 MOST = 10_000  # distinct values that are compared; more are free text
 
@@ -115,6 +116,6 @@ def canonical(cells: Any, spellings: Mapping[str, str]) -> Any:
         return cells
     coded = pc.dictionary_encode(cells)  # of the few values of many rows each is looked at once
     distinct = coded.dictionary
-    place = pc.index_in(keys(distinct), value_set=pa.array(list(spellings), pa.large_string()))
-    values = pa.array(list(spellings.values()), pa.large_string()).take(place)
+    place = pc.index_in(keys(distinct), value_set=as_text(spellings))
+    values = as_text(spellings.values()).take(place)
     return pc.coalesce(values, distinct).take(coded.indices)

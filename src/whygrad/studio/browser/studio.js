@@ -47,7 +47,7 @@ export function openStudio() {
   const element = h("section", { id: "wg-theatre", "aria-label": "The stage" });
   document.body.prepend(element);
   const studio = new Studio(element);
-  studio.open(readAddress(location.hash));
+  studio.first = studio.open(readAddress(location.hash));
   return studio;
 }
 
@@ -85,6 +85,7 @@ class Studio {
     const anew = this.reach;
     this.reach = reach;
     place.append(this.element);
+    document.getElementById("wg-first")?.remove();
     for (const words of this.untold.splice(0)) reach(...words);
     if (anew) this.again();
   }
@@ -130,7 +131,13 @@ class Studio {
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
-    if (!header.begun && place.step === undefined) this.tell("ready"); // a link shows the step that it names
+    if (!header.begun && place.step === undefined) await this.begin(); // a link shows the step that it names
+  }
+
+  // Begin the training of a studio that was opened without a run, so that there is something to see.
+  async begin() {
+    const answer = await fetch(`${BASE}begin`, { method: "POST", credentials: "same-origin" }).catch(() => null);
+    if (answer?.ok) await this.news();
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
@@ -222,7 +229,7 @@ class Studio {
         await this.open(same ? { ...kept, part: state.part, of, row, step: at } : kept);
       } else {
         const ran = header.running, { editable } = header.training;
-        for (const key of ["running", "live", "begun", "training"]) header[key] = news[key];
+        for (const key of ["run", "running", "live", "begun", "training"]) header[key] = news[key];
         if (header.training.editable !== editable) stage.measure();
         stage.ask();
         if (states) recording.append(news, states);

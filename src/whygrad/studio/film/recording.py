@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import class_names, classes, classifies
 from whygrad.answers.names import AS_IT_IS, Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.nn import (
@@ -39,7 +40,6 @@ from whygrad.nn.metrics import measure
 from whygrad.nn.parametric import family_of
 from whygrad.plan.optimizers import SGD
 from whygrad.plan.plan import Plan, State
-from whygrad.why.choosing import class_names, classes, classifies
 
 VERSION = 1
 EXAMPLES = 40  # that a recording carries, unless asked otherwise
@@ -586,6 +586,6 @@ def _rows(run: Any, part: str) -> Callable[[int], Mapping[str, Any]]:
 def _names_of_run(run: Any) -> Names:
     if not run.on_table:
         return names_of(run.net, None)
-    from whygrad.record.why import names_of_encoding
+    from whygrad.pipeline.names import names_of_encoding
 
     return names_of_encoding(run.encoding)

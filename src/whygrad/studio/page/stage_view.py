@@ -24,13 +24,15 @@ def build(page: Page) -> None:
     """Lay out the place of the stage, and hear what it asks for."""
     # All of it is in the page itself, and begins before the page around it is made.
     script = f"{bundle('studio')}\nwindow.wgStudio = $studio.openStudio();"
-    ui.add_head_html(f'<style>{styles()}</style><script type="module">{script}</script>')
+    # A first page has that stage already, and lays the rest of this one around it.
+    ui.add_head_html(
+        f'<style data-stage>{styles()}</style><script data-stage type="module">{script}</script>'
+    )
     ui.element("div").props('id="wg-place"')
     session = page.session
     done: dict[str, Callable[..., None]] = {
         "panel": partial(show_panel, page),
         "looked": lambda about: look(page, about),
-        "ready": lambda: begin(page),
         "go": lambda: page.do(session.go),
         "pause": lambda: page.do(session.pause),
         "step": lambda: page.do(partial(session.go, "step")),
@@ -104,12 +106,6 @@ def show_panel(
         page.show(tab=tab, question=question, **({} if about is None else looked_at(page, about)))
     elif page.look.panel:
         page.show(panel=False)
-
-
-def begin(page: Page) -> None:
-    """Start the training of a studio that was opened without a run, so that there is something to see."""
-    if page.session.first_look():
-        page.do(page.session.go)
 
 
 def look(page: Page, about: dict[str, Any]) -> None:

@@ -27,8 +27,8 @@ Tell = Callable[[str, State], None]  # takes "running" or "paused", and where th
 class Control:
     """How far a training may go, as the commands in `inbox` want it.
 
-    Up to step `first` it goes freely: those steps are known already. `speed` is in steps a second, None for
-    as fast as it can. A single step is taken at once, whatever the speed.
+    Up to step `first` it goes freely: those steps are known already, and more may become so. `speed` is
+    in steps a second, None for as fast as it can. A single step is taken at once, whatever the speed.
     """
 
     def __init__(
@@ -145,6 +145,8 @@ class Control:
                 self._stop()
             elif what == "speed":
                 self._speed, self._due = command["value"], self._clock()
+            elif what == "known":
+                self.first = max(self.first, command["value"])
             elif what in COMMANDS:
                 self._paused, self._single = False, what == "step"
                 self._due = self._clock()

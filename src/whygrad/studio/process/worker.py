@@ -208,6 +208,10 @@ class Worker:
         _check_speed(steps_per_second)
         self._send({"do": "speed", "value": steps_per_second})
 
+    def known(self, step: int) -> None:
+        """Take the steps up to this one at once, whatever the speed: they are known already."""
+        self._send({"do": "known", "value": step})
+
     def close(self, seconds: float = SECONDS) -> Status:
         """End the process; the run stays, and can be resumed. It is killed if it takes longer than that."""
         self._end_input()

@@ -3,12 +3,14 @@
 import threading
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from whygrad.answers.explanation import Explanation
 from whygrad.errors import InputError
 from whygrad.plan import Adam, Plan
 from whygrad.training import ended
+
+if TYPE_CHECKING:
+    from whygrad.answers.explanation import Explanation
 
 FORKED = {"learning_rate", "optimizer", "l1", "l2", "batch_size", "epochs"}
 CANCELLED = "stopped before there was an answer: ask again for one"
@@ -34,7 +36,7 @@ class Asking:
         """Break it off, as Ctrl-C does: trainings end, and what walks through one stops where it is."""
         self._end.set()
 
-    def answer(self, work: Callable[[Callable[[object], None]], Explanation]) -> Explanation:
+    def answer(self, work: Callable[[Callable[[object], None]], "Explanation"]) -> "Explanation":
         """Return what `work` returns, which is given whom to tell its stages.
 
         Raises
@@ -58,7 +60,7 @@ class Asking:
             raise KeyboardInterrupt
 
 
-def fork_changes(plan: Plan, found: Explanation | None) -> dict[str, Any]:
+def fork_changes(plan: Plan, found: "Explanation | None") -> dict[str, Any]:
     """Return the cure that an answer proves as settings of a fork, {} where a fork cannot have it."""
     changes = dict(getattr(found, "changes", {}))
     if "optimizer" in changes:

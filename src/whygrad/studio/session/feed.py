@@ -4,6 +4,7 @@
     news.json?after=100      of the steps from the 100th on the same, and how the training is doing
     states?from=100&to=200   their parameters, float32
     example?part=test&row=7  an example that the header does not carry
+    begin                    begin the training of a studio that was opened without a run
     picture.svg              the network as a still drawing, where there can be no stage
 
 All tabs get the same states. While a training goes on they become more with every look at it; where they
@@ -12,15 +13,15 @@ are too many every second one is left out, and `feed` is another: states of anot
 
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from whygrad.answers.draw.svg import picture_svg
 from whygrad.errors import WhygradError
 from whygrad.nn import Array, Data, count
-from whygrad.plan.plan import State
+from whygrad.plan.plan import Plan, State
 from whygrad.record import replay
 from whygrad.record.files.stored import judged
 from whygrad.studio.film.recording import (
@@ -37,9 +38,10 @@ from whygrad.studio.film.recording import (
     with_frames,
     written,
 )
+from whygrad.studio.session.ahead import Ahead
 from whygrad.studio.session.controls import controls
 from whygrad.studio.session.opened_run import OpenedRun
-from whygrad.studio.session.session import Session
+from whygrad.studio.session.session import SLOWLY, Session
 from whygrad.studio.session.subject import Rows, Subject, overview
 
 ROOM = 48_000_000  # bytes of them
@@ -57,7 +59,8 @@ class Feed:
         self.session = session
         self._lock = threading.Lock()
         self._key: Any = None
-        self._thinned = 0
+        self._shown, self._thinned = 0, 0
+        self._ahead: Ahead | None = None  # of the training that the first look has begun
         self._about: dict[str, Any] = {}
         self._parts: dict[str, Part] = {}
         self._run: Path | None = None  # that the frames are of
@@ -74,12 +77,25 @@ class Feed:
                 return _json(self._news(_whole(query.get("after"))))
             if path == "example":
                 return _json(self._example(query.get("part", ""), _whole(query.get("row"))))
+            if path == "begin":
+                return _json(self._begin_training())
             if path == "picture.svg":
-                return "image/svg+xml", picture_svg(overview(self.session.subject())).encode()
+                return "image/svg+xml", _drawing(self.session.subject())
             if path == "states":
                 piece = self.states[_whole(query.get("from")) : _whole(query.get("to"))]
                 return (BYTES, np.stack(piece).tobytes()) if piece else None
         return None
+
+    def _begin_training(self) -> dict[str, Any]:
+        """Begin the training of a studio that was opened without a run: there is to be something to see."""
+        try:
+            if self.session.first_look():
+                self._look()
+                self.session.go()
+                self._go_ahead()
+        except WhygradError as error:
+            return {"error": str(error)}
+        return {}
 
     def _header(self) -> dict[str, Any]:
         """Return the header of now, or what says why this cannot be shown on a stage."""
@@ -111,23 +127,56 @@ class Feed:
 
     def _look(self) -> dict[str, Any]:
         """Look at what is shown, and return how its training is doing."""
+        if self._ahead is not None:
+            self._follow_ahead(self._ahead)
         now = self.session.now
-        if (now.version, now.opened_run) != self._key:
-            self._key = None
-            self._begin()
-            self._key = (now.version, now.opened_run)
-        if now.opened_run is not None:
-            self._go_on(now.opened_run)
+        if self._ahead is None:
+            if (now.version, now.opened_run) != self._key:
+                self._key = None
+                self._begin()
+                self._key = (now.version, now.opened_run)
+            if now.opened_run is not None:
+                self._go_on(now.opened_run)
         notice = self._about["note"]
         active = self.session.active
         begun = now.opened_run is not None or active
         return {
-            "feed": f"{now.version}.{self._thinned}",
+            "feed": f"{self._shown}.{self._thinned}",
+            "run": self._about["run"],
             "running": self.session.running,
             "live": active or not begun,  # whether it can go on
             "begun": begun,
             "training": controls(self.session, notice),
         }
+
+    # ── ahead of the run ──
+
+    def _go_ahead(self) -> None:
+        """Show the first steps of the training that was just begun before its process has recorded them."""
+        config, worker = self.session.config, self.session.worker
+        if config is not None and worker is not None:
+            self._ahead = Ahead(config.ready.training, worker, self.session.speed or SLOWLY)
+
+    def _follow_ahead(self, ahead: Ahead) -> None:
+        """Go ahead until the run has come as far; then it is shown, and nothing is sent once more."""
+        over = ahead.worker.status.over
+        with suppress(WhygradError, OSError):  # it may not be readable at its very beginning
+            self.session.follow()
+        now = self.session.now
+        if now.worker is ahead.worker and now.opened_run is not None:
+            reached = ahead.reached_by(now.opened_run.run)
+            if reached is None and not over:
+                return
+            self._ahead = None
+            if reached:
+                self._take_over(now.opened_run)
+                self._key = (now.version, now.opened_run)
+        elif now.worker is not ahead.worker or over:
+            self._ahead = self._key = None  # something else is shown, or it could not begin
+        else:
+            for state in ahead.due():
+                self._add(ahead.plan, state)
+            self._thin()
 
     def _begin(self) -> None:
         """Take what is shown now, with the states that it has."""
@@ -137,27 +186,33 @@ class Feed:
         several = None if subject.run is None else subject.run.manifest["data"].get("several")
         self._parts = {name: _part(rows, several) for name, rows in subject.parts.items()}
         config = self.session.config
-        title = opened_run.path.stem if opened_run else config.title if config else ""
+        title = "" if config is None else config.title
         about = header(
             subject.plan,
             subject.names,
             self._parts,
             subject.theta.flat,
             title=title,
-            run="" if opened_run is None else opened_run.path.name,
             note=subject.notice,
         )
         if about["examples"] is not None:
             about["examples"]["sizes"] = {name: len(part) for name, part in self._parts.items()}
         about["beside"] = next(iter(self._beside.values()), None)
-        self._run = None if opened_run is None else opened_run.path
-        self._about, self.frames, self.states, self._thinned = about, [], [], 0
+        self._run = None
+        self._about, self.frames, self.states = about, [], []
+        self._shown, self._thinned = self.session.version, 0
         if opened_run is None:
-            self._add(subject, subject.state)
+            self._add(subject.plan, subject.state)
             return
+        self._take_over(opened_run)
         most = self._most()
         for state in _known(opened_run, subject, most):
-            self._add(subject, state)
+            self._add(subject.plan, state)
+
+    def _take_over(self, opened_run: OpenedRun) -> None:
+        """Have what is shown be this run's."""
+        self._run = opened_run.path
+        self._about |= {"run": opened_run.path.name, "title": opened_run.path.stem}
 
     def _keep_beside(self) -> None:
         """Keep the curves of the run that was shown where it stays beside the next, as beside its fork."""
@@ -175,7 +230,10 @@ class Feed:
         if subject.step <= last:
             return
         for state in _between(opened_run, subject, last):
-            self._add(subject, state)
+            self._add(subject.plan, state)
+        self._thin()
+
+    def _thin(self) -> None:
         while len(self.frames) > self._most():
             kept = sorted({*range(0, len(self.frames), 2), len(self.frames) - 1})
             self.frames = [self.frames[i] for i in kept]
@@ -185,13 +243,19 @@ class Feed:
     def _most(self) -> int:
         return int(max(2, min(MOST, ROOM // (4 * int(self._about["count"])))))
 
-    def _add(self, subject: Subject, state: State) -> None:
-        self.frames.append(frame_of(subject.plan, self._parts, state))
+    def _add(self, plan: Plan, state: State) -> None:
+        self.frames.append(frame_of(plan, self._parts, state))
         self.states.append(in_float32(state.theta))
 
 
 def _json(found: Any) -> tuple[str, bytes]:
     return "application/json", as_json(found).encode()
+
+
+def _drawing(subject: Subject) -> bytes:
+    from whygrad.answers.draw.svg import picture_svg  # which nothing else of the stage needs
+
+    return picture_svg(overview(subject)).encode()
 
 
 def _whole(text: str | None) -> int:

@@ -12,8 +12,8 @@ from typing import Any
 from whygrad.errors import InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import EncodedTable, Prepared, Source, ready, tabulate
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings, without_recipe
-from whygrad.record.why import names_of_encoding
 from whygrad.studio.session.cache import LRUCache
 from whygrad.studio.session.subject import Rows, Subject
 

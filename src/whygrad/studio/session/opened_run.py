@@ -15,6 +15,7 @@ from typing import Any
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.pipeline.fit import EncodedTable, Source, find_again
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.streamed.folder import is_address
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
@@ -22,7 +23,6 @@ from whygrad.record.files import manifest, stored
 from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.so_far import SoFar, so_far
 from whygrad.record.source import FOLDER
-from whygrad.record.why import names_of_encoding
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.cache import LRUCache

@@ -10,12 +10,10 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from whygrad.answers.explanation import Explanation
 from whygrad.errors import InputError
 from whygrad.fitted import Fitted
-from whygrad.interop import Model
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -34,8 +32,12 @@ from whygrad.studio.session.model_config import (
     subject_of,
 )
 from whygrad.studio.session.opened_run import OpenedRun, hashed
-from whygrad.studio.session.questions import Question, answer
 from whygrad.studio.session.subject import Subject, alone
+
+if TYPE_CHECKING:  # all that a session does not need before something is asked
+    from whygrad.answers.explanation import Explanation
+    from whygrad.interop import Model
+    from whygrad.studio.session.questions import Question
 
 NO_CONFIG = "This run was opened as it is: choose data first to build another network."
 SLOWLY = 100.0  # steps a second, at which one can watch a small set being learned
@@ -74,13 +76,13 @@ class Session:
     def __init__(
         self,
         folder: Path,
-        shown: Run | Fitted | Model | None = None,
+        shown: "Run | Fitted | Model | None" = None,
         launched: Launched | None = None,
     ) -> None:
         self.folder = folder
-        if isinstance(shown, Model) and shown.why.run is not None:
+        if not (shown is None or isinstance(shown, Run | Fitted)) and shown.why.run is not None:
             shown = shown.why.run
-        self.network = shown if isinstance(shown, Fitted | Model) else None
+        self.network = None if isinstance(shown, Run) else shown
         self.now = SessionState()
         self._speeds: dict[bool, float | None] = {
             True: SLOWLY,
@@ -156,7 +158,7 @@ class Session:
             before = self._show(SessionState(config))
         self._end(before)
 
-    def look_at(self, network: Model) -> None:
+    def look_at(self, network: "Model") -> None:
         """Show a trained network from elsewhere; what was shown goes away."""
         with self._changing:
             self.network = network
@@ -400,8 +402,10 @@ class Session:
             more["epochs"] = 2 * plan.epochs
         self.fork(step, edits, painted, **more)
 
-    def ask(self, asking: Asking, subject: Subject, question: Question) -> Explanation:
+    def ask(self, asking: Asking, subject: Subject, question: "Question") -> "Explanation":
         """Return the answer to a question; the end of the studio breaks it off."""
+        from whygrad.studio.session.questions import answer
+
         self._asked.add(asking)
         try:
             if self._closed:

@@ -7,7 +7,7 @@ any of its steps. Both are asked in the same way.
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -15,13 +15,14 @@ from whygrad.answers.formatting import as_name, number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.fitted import Fitted
-from whygrad.interop import Model
 from whygrad.nn import Array, Network, Parameters, dense
 from whygrad.plan.optimizers import find_optimizer
 from whygrad.plan.plan import Plan, State
-from whygrad.record.why import why_of_member, why_of_run
-from whygrad.why.bound import Why, as_given
-from whygrad.why.context import Context, ask
+
+if TYPE_CHECKING:  # the questions are imported when the first one is asked
+    from whygrad.interop import Model
+    from whygrad.why.bound import Why
+    from whygrad.why.context import Context
 
 MOST = 2000  # examples of a class, or of all, that are asked about at once
 
@@ -104,8 +105,10 @@ class Subject:
         return self.state.step
 
     @cached_property
-    def why(self) -> Why:
+    def why(self) -> "Why":
         """Ask why, with examples as the network takes them."""
+        from whygrad.why.bound import Why, as_given
+
         if self.run is not None:
             why = replace(self._recorded(), theta=self.theta, encode=as_given, names=self.names)
         else:
@@ -121,8 +124,10 @@ class Subject:
             )
         return replace(why, training=self._trained_with)
 
-    def _recorded(self) -> Why:
+    def _recorded(self) -> "Why":
         """Return the `Why` of the run: of several networks that of their average, at its end."""
+        from whygrad.record.why import why_of_member, why_of_run
+
         members = self.run.members
         if members == 1 or (self.run.concluded and self.step == self.last):
             return why_of_run(self.run)
@@ -201,8 +206,10 @@ class Subject:
             return number(float(self.encoding.decode(rows.Y[index : index + 1])[0]))
         return ", ".join(number(float(value)) for value in rows.Y[index])
 
-    def asked(self, chosen: Chosen) -> Context | None:
+    def asked(self, chosen: Chosen) -> "Context | None":
         """Pass the chosen examples forward, and their errors back, in float64."""
+        from whygrad.why.context import ask
+
         found = self.examples(chosen)
         if found is None:
             return None
@@ -212,7 +219,7 @@ class Subject:
             return ask(self.net, theta, *found, l1=l1, l2=l2, names=self.names)
 
 
-def alone(network: Fitted | Model) -> Subject:
+def alone(network: "Fitted | Model") -> Subject:
     """Return a network that came without examples: it can be looked at, but not asked."""
     why = network.why
     plan = Plan(net=why.net, optimizer=find_optimizer("sgd"), n=1, epochs=1, batch_size=1)

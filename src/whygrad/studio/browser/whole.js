@@ -1,0 +1,49 @@
+// The first page of the studio: the stage alone, until the whole page is loaded. That is then laid around this stage,
+// in this document: what was clicked, dragged or painted stays as it is, and nothing is drawn anew.
+
+import { h } from "./dom.js";
+import { openStudio } from "./studio.js";
+
+const LOOK = 100; // ms between two looks at a training, until the whole page tells of news
+const BY = "/stage/whole"; // answered once the whole page is there
+
+/** Open the stage, and lay the whole page around it as soon as that can be had. */
+export function openFirst(ask = fetch) {
+  const studio = window.wgStudio = openStudio();
+  let gone = false;
+  const look = async () => {
+    await studio.news();
+    if (!studio.reach && !gone) setTimeout(look, LOOK);
+  };
+  studio.first.then(look);
+  studio.first.then(() => wholePage(ask)).then((page) => layAround(page, document)).catch((error) => {
+    gone = true;
+    tell(error instanceof TypeError ? "The studio does not answer any more: start it again with whygrad studio." : error.message);
+  });
+}
+
+// Say in one line why there will be no more than what is shown.
+function tell(line) {
+  document.getElementById("wg-first")?.remove();
+  document.body.append(h("p", { class: "wg-message", role: "alert" }, line));
+}
+
+async function wholePage(ask) {
+  const { error } = await (await ask(BY, { credentials: "same-origin" })).json();
+  if (error) throw new Error(error);
+  return new DOMParser().parseFromString(await (await ask("/", { credentials: "same-origin" })).text(), "text/html");
+}
+
+/** Lay a page around what a document shows: all that it has but the stage, with its scripts in their order. */
+export function layAround(page, document) {
+  for (const own of page.querySelectorAll("[data-stage], title, meta[charset], meta[name=viewport]")) own.remove();
+  for (const part of ["head", "body"]) for (const node of [...page[part].childNodes]) document[part].append(alive(node));
+}
+
+// A script that was only parsed never runs: one that is made does.
+function alive(node) {
+  if (node.nodeName !== "SCRIPT") return node;
+  const script = h("script", Object.fromEntries([...node.attributes].map(({ name, value }) => [name, value])), node.textContent);
+  script.async = false;
+  return script;
+}
