@@ -851,7 +851,8 @@ class Stage {
     this.sheet.focus({ preventScroll: true });
   }
 
-  closeSheet() {
+  // Close the sheet; who opened it is told, unless that is who closes it.
+  closeSheet(told = true) {
     if (this.sheet.hidden) return;
     this.sheet.hidden = true;
     this.root.classList.remove("st-open");
@@ -859,7 +860,7 @@ class Stage {
     const [closed, from] = [this.onClose, this.cameFrom];
     this.onClose = null;
     if (from?.isConnected) from.focus({ preventScroll: true });
-    closed?.();
+    if (told) closed?.();
   }
 
   // Paper is white: drawn in light colours whatever the screen's are.

@@ -43,7 +43,7 @@ export function sentencesOf(header, scene, state) {
   const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
-    const sure = saysShares(header.network) ? `, ${percent(share).replace(" %", "\u00a0%")} sure` : "";
+    const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
     const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, untold];
     const right = classOfTruth(truth, bipolar) === one;

@@ -125,6 +125,7 @@ def build(page: Page) -> None:
         bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
         key: Any = (
             look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net,
+            look.counted,
         )  # fmt: skip
         if name == "learning":  # of all the training, whatever step and examples are looked at
             key = (name, id(page.session.opened_run))

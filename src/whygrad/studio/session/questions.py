@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.expression import counted_from
 from whygrad.answers.formatting import number, share
 from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.errors import InputError
@@ -136,6 +137,14 @@ def answer(subject: Subject, asked: Question, progress: Progress = False) -> Exp
 
     `progress` is told the stages of what takes long.
     """
+    found = _answer(subject, asked, progress)
+    if subject.names.first == 0:
+        return found
+    equations, terms = counted_from(subject.names.first, (found.equations, found.terms))
+    return replace(found, equations=equations, terms=terms)
+
+
+def _answer(subject: Subject, asked: Question, progress: Progress) -> Explanation:
     ref = Ref.read(asked.part)
     if asked.name == "learning":
         return _learning(subject, progress)

@@ -366,7 +366,7 @@ def _cost_of_it(
         ("checked", len(found.value)),
         ("on a kink", int(found.kink.sum())),
         (
-            "share of those not 0 in which an error of 0.1 % would show",
+            "share of those not 0 in which an error of 0.1% would show",
             float(sharp.sum() / max(1, some.sum())),
         ),
         ("passes forward, one derivative at a time", timing["forward_passes"]),
