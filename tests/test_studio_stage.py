@@ -247,7 +247,7 @@ def test_an_answer_counts_units_as_the_stage_beside_it_does(at_xor):
     assert "from hidden 3 to" in stage.run_script(panel)
     assert "hidden 0" not in stage.run_script(ANSWER)
     symbol = "return document.querySelector('.wg-answer math msubsup').textContent"
-    assert stage.run_script(symbol) == "W132"
+    assert stage.run_script(symbol) == "W1,32"
 
 
 def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_run):
