@@ -84,8 +84,8 @@ def build(page: Page) -> None:
     with ui.column().classes("wg-waiting") as waiting:
         with ui.row().classes("wg-line"):
             stage = ui.label().classes("wg-told").props('role="status"')
-            end = ui.button("Cancel", on_click=lambda: state["asking"].cancel())
-            end.props("no-caps dense flat")
+            cancel = ui.button("Cancel", on_click=lambda: state["asking"].cancel())
+            cancel.props("no-caps dense flat")
         bar = ui.linear_progress(show_value=False).props('aria-label="How much is done"')
     tick = ui.timer(MOMENT, lambda: come(), active=False)
     waiting.set_visibility(False)
@@ -181,9 +181,6 @@ def build(page: Page) -> None:
         if question.name in SLOW:
             rest()
         waits(question.name in SLOW)
-        end.set_visibility(
-            question.name != "check"
-        )  # which is over in seconds, and takes no notice
         asked_for = partial(page.session.ask, asking, subject, question)
 
         async def work() -> None:
