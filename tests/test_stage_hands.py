@@ -10,7 +10,8 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from test_stage_model import in_node
-from whygrad.answers.formatting import number, share, typeset
+from whygrad.answers import formatting
+from whygrad.answers.formatting import number, typeset
 from whygrad.plan import Clip, Plan
 from whygrad.studio.film.bundle import BROWSER
 from whygrad.studio.film.recording import network_of
@@ -226,7 +227,7 @@ def test_a_share_is_written_as_the_answers_of_python_write_it():
     shares = [0, 1e-5, 0.05, 0.0625, 0.333, 0.5, 0.7012, 0.99949, 0.9996, 1]
     program = f"""import {{ percent }} from "{(BROWSER / "words.js").as_uri()}";
         process.stdout.write(JSON.stringify({shares!r}.map((one) => percent(one))));"""
-    assert in_node(program) == [share(one) for one in shares]
+    assert in_node(program) == [formatting.share(one) for one in shares]
 
 
 # ── in a browser ─────────────────────────────────────────────────────────────────────────────────────

@@ -7,9 +7,7 @@ that it speaks of (`Ref.part`), so that a page can point at both together.
 """
 
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, TypeAlias, TypeVar
-
-T = TypeVar("T")
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -138,7 +136,7 @@ Expression: TypeAlias = (
 )
 
 
-def counted_from(first: int, about: T) -> T:
+def counted_from(first: int, about: Any) -> Any:
     """Return equations, or terms with their factors, whose units are counted from `first` instead of 0.
 
     What they point at stays the same.
@@ -150,8 +148,8 @@ def counted_from(first: int, about: T) -> T:
         index = tuple(one + first if isinstance(one, int) else one for one in about.index)
         return replace(about, index=index)
     if isinstance(about, tuple):
-        return tuple(counted_from(first, one) for one in about)  # type: ignore[return-value]
-    if not is_dataclass(about):
+        return tuple(counted_from(first, one) for one in about)
+    if not is_dataclass(about) or isinstance(about, type):
         return about
-    within: dict[str, Any] = {one.name: getattr(about, one.name) for one in fields(about)}
-    return replace(about, **{name: counted_from(first, one) for name, one in within.items()})
+    within = {one.name: counted_from(first, getattr(about, one.name)) for one in fields(about)}
+    return replace(about, **within)

@@ -1,7 +1,8 @@
 """What the units are called: columns of a table, pixels of an image, classes; and how to find them by name.
 
-Units count from 0, or from `Names.first` where texts name them. A unit is "petal width" (a column), "pixel 12,7" (row and column of an image), "setosa"
-(a class), or "hidden 3"; with several hidden layers "hidden 2:3", as `LAYER:UNIT` on the command line.
+Units count from 0, in names from `Names.first`. A unit is "petal width" (a column), "pixel 12,7" (row and
+column of an image), "setosa" (a class), or "hidden 3"; with several hidden layers "hidden 2:3", as
+`LAYER:UNIT` on the command line.
 """
 
 import re

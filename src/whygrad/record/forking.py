@@ -442,6 +442,9 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     }
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "validation" in changes:
+        from whygrad.record.why import names_for_fork  # which reads tables
+
+        more |= names_for_fork(given)
         return Details(overwrite, more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "baseline")
     more |= {name: about[name] for name in names if name in about}

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from whygrad.answers.names import Names
 from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
@@ -58,7 +57,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         theta,
         advance,
         retrain,
-        why.why_of_run(run).names if run.on_table else Names(),
+        why.names_of_run(run),
         encode,
         partial(why.table_rows, run),
         run.elsewhere,

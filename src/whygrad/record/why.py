@@ -4,6 +4,7 @@
     why_of_member       the same of its own network alone
     rows_asked          the user's rows → the network's, for questions about the training
     rows_to_show        the user's rows → the widget's
+    names_of_run        what the inputs and outputs of a run are called
     names_of_encoding   columns and classes → names of inputs and outputs
 
 Predicted numbers are explained as the network gives them, standardised; predictions and their parts,
@@ -11,7 +12,8 @@ sentences and tables of rows have them in the units of the table.
 """
 
 import re
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from functools import partial
 from os import PathLike
 from typing import Any
@@ -20,7 +22,7 @@ import numpy as np
 import pyarrow as pa
 
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names
+from whygrad.answers.names import AS_IT_IS, Names, names_of
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble
 from whygrad.nn import Array, Data
@@ -32,6 +34,7 @@ from whygrad.record.source import count, read_again, rows_trained_on, take
 from whygrad.tables import Encoding, as_table, read
 from whygrad.why.bound import Examples, Why
 
+NAMED = ("inputs", "outputs", "image", "origins", "classes", "scales", "target")
 PIXEL = re.compile(r"row (\d+), column (\d+)")
 
 
@@ -60,8 +63,9 @@ def why_of_member(run: Recorded) -> Why:
     if not run.on_table:
         training = partial(_rows_trained_on, run)
         return Why(
-            run.net, run.theta, l1=l1, l2=l2, n=n, run=run, training=training, products=products
-        )
+            run.net, run.theta, names_of_run(run), l1=l1, l2=l2, n=n, run=run, training=training,
+            products=products,
+        )  # fmt: skip
     target = run.encoding.target
     notes: tuple[str, ...] = ()
     if target.task == "regression":
@@ -155,6 +159,25 @@ def _checked_indices(given: Any, n: int, part: str) -> Any:
         if not 0 <= i < n:
             raise InputError(f"row {i}: the {part} rows are 0 to {n - 1}")
     return np.array(given, np.int64)
+
+
+def names_of_run(run: Recorded) -> Names:
+    """Return what inputs and outputs are called: by its table, or that of the run that it is a fork of."""
+    if run.on_table:
+        return names_of_encoding(run.encoding)
+    return names_of(run.net, _named(run.manifest["names"]) if "names" in run.manifest else None)
+
+
+def names_for_fork(run: Recorded) -> dict[str, Any]:
+    """Return the names of a run as the manifest of a fork on arrays keeps them, {} where it has none."""
+    names = names_of_run(run)
+    about = asdict(names)
+    return {"names": {name: about[name] for name in NAMED}} if names.outputs else {}
+
+
+def _named(kept: Mapping[str, Any]) -> Names:
+    named = {name: None if value is None else tuple(value) for name, value in kept.items()}
+    return Names(**named | {"scales": tuple(map(tuple, kept["scales"]))})
 
 
 def names_of_encoding(encoding: Encoding) -> Names:

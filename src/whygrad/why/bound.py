@@ -760,7 +760,8 @@ class Why:
         True
         """
         context = self._asked("check", X, y, sample_weight, l1, l2, masks)
-        return self._told(check(**context, gradients=gradients, sample=sample, seed=seed, progress=progress))
+        asked: dict[str, Any] = {"gradients": gradients, "sample": sample, "seed": seed}
+        return self._told(check(**context, **asked, progress=progress))
 
     # ── the network itself ──
 

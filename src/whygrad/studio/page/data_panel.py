@@ -224,8 +224,8 @@ def _preview(page: Page, config: Any) -> None:
     for note in encoding.notes:  # first of all: what was taken for what
         ui.label(f"{note[0].upper()}{on_the_page(note[1:])}.").classes("wg-note")
         if LATEST in note:
-            latest = partial(page.session.set, test="last")
-            button = ui.button("Test on the latest rows", on_click=lambda: page.do(latest))
+            latest = partial(page.do, partial(page.session.set, test="last"))
+            button = ui.button("Test on the latest rows", on_click=latest)
             button.props("no-caps dense outline")
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
