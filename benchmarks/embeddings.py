@@ -221,7 +221,7 @@ def main(what: str, *names: str) -> None:
         error = np.std(each, ddof=1) / math.sqrt(len(each)) if len(each) > 1 else math.nan
         loss, cpu = "log loss" if classes else "RMSE", math.exp(statistics.fmean(times[variant]))
         mean = statistics.fmean(each)
-        print(f"{variant}: {loss} {mean:+.1f} ± {error:.1f} % of {len(each)}, {cpu:.2f} × the time")
+        print(f"{variant}: {loss} {mean:+.1f} ± {error:.1f}% of {len(each)}, {cpu:.2f} × the time")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Wrong labels, and who is to blame for a cost: how well pushes and the ledger find them.
 
-2,000 images of MNIST, 5 % of the labels flipped, 784-30-10. Who is ranked by
+2,000 images of MNIST, 5% of the labels flipped, 784-30-10. Who is ranked by
 
     pushed       how much an example's steps raised the cost of clean validation images in all
     TracIn       the same by Pruthi et al. (2020): Σ over the ends of epochs of η ⟨∇C(validation), ∇C_x⟩

@@ -1,6 +1,6 @@
 """Influence against true retraining: does what is computed come true, and does the verdict know?
 
-Each run is trained again, with the same start and order, without single examples, 1 % and 10 % of them,
+Each run is trained again, with the same start and order, without single examples, 1% and 10% of them,
 drawn at random. Spearman's rank correlation of the true changes of the cost of held-out rows is printed for
 
     influence    the derivative of the training (`whygrad.why.influence`)
@@ -249,7 +249,7 @@ def summary(cases):
         "of those would have, at some size": float(np.mean(np.array(most) >= BAR)),
         "± covers": float(np.mean([one["covered"] for one in chosen])),
         "fresh removals": FRESH * len(chosen),
-        "median of calm ReLU, 10 % out": float(np.median(relu)),
+        "median of calm ReLU, 10% out": float(np.median(relu)),
         **medians,
     }
 

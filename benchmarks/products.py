@@ -4,7 +4,7 @@
 
 All run in this process, on one core, in turn: whygrad in both; PyTorch eager and by hand, in float32 and
 with `torch.set_float32_matmul_precision("medium")`; and eager under `torch.autocast` to bfloat16. First a
-rounded step of whygrad's must end within 6 % of one in float32: most of that are the z that rounding takes
+rounded step of whygrad's must end within 6% of one in float32: most of that are the z that rounding takes
 across the kink of a relu. What counts is processor time, the least and the median of the rounds.
 """
 

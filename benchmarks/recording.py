@@ -92,7 +92,7 @@ def main() -> None:
         ]
     small = all(row["megabytes"] * 1e6 < LIMIT_SIZE for row in rows)
     quick = all(row["overhead"] < LIMIT_SHARE for row in rows)
-    print(f"under 100 MB: {'yes' if small else 'NO'}; under 5 %: {'yes' if quick else 'NO'}")
+    print(f"under 100 MB: {'yes' if small else 'NO'}; under 5%: {'yes' if quick else 'NO'}")
     keep("recording", rows)
 
 

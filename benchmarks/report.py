@@ -134,7 +134,7 @@ def goals() -> str:
                 rows.append((f"F {CALLED[data]}", f"≥ {goal:g} × scikit-learn", f"{row['ratio']:.2f} ×",
                              verdict(row["ratio"], goal)))  # fmt: skip
     rows += [
-        (f"G {goal} %", "first", f"{place}", "yes" if place == "first" else "no")
+        (f"G {goal}%", "first", f"{place}", "yes" if place == "first" else "no")
         for goal, place in places().items()
     ]
     for n, ratios in predictions().items():
@@ -183,7 +183,7 @@ def places() -> dict[int, str]:
 def accuracy() -> str:
     """Seconds to each accuracy, by contestant."""
     rows = [
-        (f"{row['goal']} %", row["contestant"],
+        (f"{row['goal']}%", row["contestant"],
          f"{row['median']:.2f}" if row["median"] else "not reached",
          spread([t for t in row.get("all", []) if t]), row.get("setting", ""))
         for row in kept("to_accuracy", [])
@@ -436,7 +436,7 @@ def stage() -> str:
         if isinstance(about, dict)
     )
     loads = [about["load"] for about in found.values()]
-    head = "network|what the hand does|median ms|95 % within|at most|bar, of 95 %"
+    head = "network|what the hand does|median ms|95% within|at most|bar, of 95%"
     return (
         f"{circumstances('stage')} The machine was busy: {min(loads):g} to {max(loads):g} processes wanted "
         f"its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine: {begun}."

@@ -1,8 +1,8 @@
 """Networks on tables beside linear models, boosted trees and other networks, all at their defaults.
 
 The tables are those of `public_tables`, all of public origin; none is downloaded. Every seed splits the
-rows anew, 80 % to learn from and 20 % to score once; what a contestant needs for early stopping it takes
-from the 80 %. Peers that are not installed are left out. A result that is already in results/tables.json
+rows anew, 80% to learn from and 20% to score once; what a contestant needs for early stopping it takes
+from the 80%. Peers that are not installed are left out. A result that is already in results/tables.json
 is kept, so that a long measurement can go on where it ended:
 
     python benchmarks/tables.py [--tables boston,iris] [--contestants "linear;whygrad"] [--seeds 100,101]

@@ -1,4 +1,4 @@
-"""MNIST until 95, 97 and 98 % of the test images are right: who is there first, over five seeds.
+"""MNIST until 95, 97 and 98% of the test images are right: who is there first, over five seeds.
 
     python benchmarks/to_accuracy.py [--goals 95,97,98] [--seeds 5] [--contestants whygrad,JAX,…]
 
@@ -130,7 +130,7 @@ def main() -> None:
                     if seconds is not None:
                         tries[index, at] = seconds
             if not tries:
-                print(f"{goal} %  {name:18} not within {options.patience:.0f} s", flush=True)
+                print(f"{goal}%  {name:18} not within {options.patience:.0f} s", flush=True)
                 save({"goal": goal, "contestant": name, "median": None}, options.trial)
                 continue
             index, at = min(tries, key=tries.__getitem__)
@@ -150,7 +150,7 @@ def main() -> None:
                 "setting": setting,
             }
             save(row, options.trial)
-            print(f"{goal} %  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
+            print(f"{goal}%  {name:18}{median:8.2f} s  {len(reached)} of {options.seeds}  {setting}",
                   flush=True)  # fmt: skip
 
 

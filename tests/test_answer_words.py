@@ -10,6 +10,7 @@ import pytest
 import whygrad as wg
 from whygrad.answers.draw.svg import told_svg
 from whygrad.answers.expression import Equation, Number, Sum, Words
+from whygrad.answers.formatting import share
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Answer, Term
 from whygrad.answers.write.html import to_fragment
@@ -151,7 +152,7 @@ def test_a_probability_is_told_in_per_cent_and_z_a_line_below():
     said, z, *_ = found.answer.splitlines()
     p = np.sort(wg.forward(NET, WHY.theta, X[:1]).a[-1][0])[::-1]
     assert re.fullmatch(
-        rf'The network says "700\d": {p[0]:.1%}, against {p[1]:.1%} for "700\d"\.', said
+        rf'The network says "700\d": {share(p[0])}, against {share(p[1])} for "700\d"\.', said
     )
     assert z.startswith("z = ")
     assert found.question.startswith('Why "700')
@@ -165,7 +166,7 @@ def test_one_example_has_no_correlation_of_activity_and_tweaks():
 def test_shares_stand_in_per_cent_and_are_numbers_in_the_data():
     found = ANSWERS["paths"]()
     rows = found.tables[0].rows
-    assert f"{rows[0][2]:.1%}" in to_text(found, width=110)
+    assert share(rows[0][2]) in to_text(found, width=110)
     assert found.to_dict()["tables"][0]["rows"][0][2] == pytest.approx(rows[0][2])
 
 

@@ -315,7 +315,7 @@ def test_the_page_asks_about_what_is_said_and_what_is_true_in_the_users_units(pr
     net = wg.Network(1, [wg.Dense(2, "softmax")], "cross_entropy")
     digits = replace(alone(wg.Fitted(net, net.init(W=[None, [[0.0], [0.0]]]))), names=names)
     digits = replace(digits, parts={"training": Rows(np.ones((1, 1)), np.array([[0.0, 1.0]]))})
-    assert title_of(digits, "", Chosen()) == 'Says "4" (50.0%), true "9". Why?'
+    assert title_of(digits, "", Chosen()) == 'Says "4" (50%), true "9". Why?'
 
 
 def test_drawings_write_columns_and_targets_in_their_own_units(price):
@@ -353,7 +353,7 @@ def test_an_input_would_lower_the_cost_only_if_it_moved_a_little():
 
 def test_no_share_is_rounded_to_all_or_to_none():
     assert (share(0.9999), share(1.0), share(1e-9)) == (
-        "more than 99.9%", "100.0%", "less than 0.1%",
+        "more than 99.9%", "100%", "less than 0.1%",
     )  # fmt: skip
 
 
@@ -409,7 +409,7 @@ def test_an_axis_keeps_nothing_of_the_chart_that_stood_there_before():
     percent_, free, level, _ = (one["yAxis"] for one in made)
     assert (percent_["min"], percent_["max"]) == (0, 100)
     assert free["min"] is free["max"] is free["interval"] is None
-    assert percent_["axisLabel"]["formatter"] == "{value} %" != free["axisLabel"][":formatter"]
+    assert percent_["axisLabel"]["formatter"] == "{value}%" != free["axisLabel"][":formatter"]
     assert level["min"] < 5 < level["max"]
     json.dumps(made)
 

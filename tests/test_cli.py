@@ -161,7 +161,7 @@ def test_ctrl_c_keeps_what_training_gave_and_exits_with_130(here):
 def test_a_result_stands_beside_the_baseline_and_names_the_next_command(here):
     result = whygrad("train", "iris", *QUICK)
     assert result.code == 0
-    for words in ("always setosa", "33.3 %", "precision", "recall", "whygrad show iris.run"):
+    for words in ("always setosa", "33.3%", "precision", "recall", "whygrad show iris.run"):
         assert words in result.out
     assert max(map(len, result.out.splitlines())) <= 80
     command = result.out.splitlines()[-1].partition("whygrad ")[2]

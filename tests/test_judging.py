@@ -158,18 +158,18 @@ def test_the_verdict_follows_from_the_paired_standard_error():
     told = {"linear": of(0.95), "trivial": of(0.5)}
     others = {"trivial": wrong(*range(50)), "linear": wrong(*range(5))}
     assert comparing.verdict(network, others, of(0.8), told) == (
-        "The linear model is better than this network: accuracy 95.0 % beside 80.0 %, "
+        "The linear model is better than this network: accuracy 95% beside 80%, "
         f"{0.15 / by_hand:.1f} standard errors of the difference."
     )
     others["linear"] = wrong(*range(18))
     said = comparing.verdict(network, others, of(0.8), {"linear": of(0.82)})
     assert said == (
-        "On 100 rows no difference between this network and the linear model can be told: accuracy 80.0 % "
-        "beside 82.0 %, 1.4 standard errors of the difference."
+        "On 100 rows no difference between this network and the linear model can be told: accuracy 80% "
+        "beside 82%, 1.4 standard errors of the difference."
     )
     assert comparing.verdict(network, {"linear": wrong(*range(50))}, of(0.8), told) == ""
     same = comparing.verdict(network, {"linear": network}, of(0.8), {"linear": of(0.8)})
-    assert same.endswith("accuracy 80.0 % beside 80.0 %.")
+    assert same.endswith("accuracy 80% beside 80%.")
     # Wrong on as many rows, but on others: no smaller a loss, and no longer a certain one.
     other = {"linear": wrong(*range(79, 100))}
     assert comparing.verdict(network, other, of(0.8), {"linear": of(0.79)}).startswith(

@@ -223,7 +223,7 @@ def test_what_is_kept_beside_the_data_is_small():
     from whygrad.engines.native.sparse import compress
 
     X = np.zeros((600, 784), np.float32)
-    X[:, ::5] = 1.0  # 20 % of the numbers, as in MNIST
+    X[:, ::5] = 1.0  # 20% of the numbers, as in MNIST
     assert 100 * sum(part.nbytes for part in compress(X)) < 64e6
 
 

@@ -10,6 +10,7 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from test_stage_model import in_node
+from whygrad.answers import formatting
 from whygrad.answers.formatting import number, typeset
 from whygrad.plan import Clip, Plan
 from whygrad.studio.film.bundle import BROWSER
@@ -220,6 +221,13 @@ def test_numbers_are_written_in_one_way():
         process.stdout.write(JSON.stringify({given!r}.map((one) => said(one))));"""
     expected = ["0", "0", "0.000123", "1.23×10⁻⁵", "−1,235", "1,000", "1,234,568", "0.5"]
     assert in_node(program) in (expected, [*expected[:4], "−1,234", *expected[5:]])
+
+
+def test_a_share_is_written_as_the_answers_of_python_write_it():
+    shares = [0, 1e-5, 0.05, 0.0625, 0.333, 0.5, 0.7012, 0.99949, 0.9996, 1]
+    program = f"""import {{ percent }} from "{(BROWSER / "words.js").as_uri()}";
+        process.stdout.write(JSON.stringify({shares!r}.map((one) => percent(one))));"""
+    assert in_node(program) == [formatting.share(one) for one in shares]
 
 
 # ── in a browser ─────────────────────────────────────────────────────────────────────────────────────

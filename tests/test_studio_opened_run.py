@@ -14,7 +14,7 @@ from scipy.sparse import csr_array
 
 import whygrad as wg
 from houses import QUICK, houses
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import number, share
 from whygrad.answers.names import Ref
 from whygrad.errors import InputError
 from whygrad.nn.arrays import Data
@@ -615,7 +615,7 @@ def test_a_training_that_ended_says_how_well_it_predicts(folder):
     iris, houses, arrays = (
         open_run(folder / f"{name}.run") for name in ("iris", "houses", "arrays")
     )
-    right = f"{iris.scores.accuracy:.1%} of the 30 test rows are right; always saying "
+    right = f"{share(iris.scores.accuracy)} of the 30 test rows are right; always saying "
     assert scoring.words_of(iris).startswith(right)
     assert scoring.words_of(houses).startswith(
         f"R² {houses.scores.r2:.3f}; off by {number(houses.scores.absolute_error)} on average, "

@@ -270,6 +270,27 @@ def test_a_fork_needs_a_training_and_its_data(tmp_path):
     assert session.worker is None
 
 
+def test_a_fork_on_painted_points_keeps_names_and_the_way_back_to_the_table(tmp_path):
+    record_table(tmp_path / "s.run", find("spirals"), replace(QUICK, epochs=2))
+    run = wg.open_run(tmp_path / "s.run")
+    X, Y = run.data.X, run.data.Y
+    fork = run.fork(1, record=tmp_path / "f.run", data=(X[:50], Y[:50]), epochs=3)
+    again = fork.fork(2, record=tmp_path / "g.run", data=(X[:40], Y[:40]), epochs=4)
+    session = Session(tmp_path)
+    session.open(run.path)
+    names = session.subject().names
+    assert (names.inputs, names.classes) == (("x", "y"), ("first", "second"))
+    for one in (fork, again):
+        assert not one.on_table and replace(one.why.names, in_words=True) == names
+        session.open(one.path)
+        assert session.subject().names == names
+        assert session.config is not None and session.config.given == "spirals"
+    session.reset()
+    assert session.opened_run is None and session.subject().net.sizes == run.net.sizes
+    wg.train(run.net, X, Y, epochs=1, record=tmp_path / "arrays.run", engine="reference")
+    assert "names" not in wg.open_run(tmp_path / "arrays.run").manifest
+
+
 def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path):
     settings = replace(QUICK, hidden=(600,), epochs=1, l2=0.0)
     record_table(tmp_path / "big.run", find("iris", seed=3), settings)

@@ -220,6 +220,36 @@ def test_a_link_to_a_panel_asks_about_the_example_and_the_part_of_the_stage(at_x
     assert example in panel and "Weight from" in panel
 
 
+def test_an_answer_takes_the_place_of_the_sheet_of_its_part(at_xor):
+    from selenium.webdriver import Keys
+
+    stage = at_xor("#run=xor.run&step=30&part=2:0,2")
+    sheet = "const sheet = document.querySelector('.st-sheet'); return !sheet.hidden"
+    assert stage.run_script(sheet)
+    stage.press("Why?")
+    wait_for(lambda: "hidden 2" in stage.run_script(ANSWER), "the answer")
+    assert not stage.run_script(sheet)
+    stage.run_script("window.wgStudio.shown.store.set({part: '1:0,1'})")
+    wait_for(lambda: "hidden 0" in stage.run_script(ANSWER), "the answer about another")
+    assert not stage.run_script(sheet)
+    stage.browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
+    wait_for(lambda: stage.run_script(sheet), "the sheet, once the answer is closed")
+    assert "input 1 to hidden 0" in stage.run_script("return document.querySelector('.st-sheet h2').textContent")  # noqa: E501
+
+
+def test_an_answer_counts_units_as_the_stage_beside_it_does(at_xor):
+    stage = at_xor("#run=xor.run&step=30&part=2:0,2&panel=why")
+    wait_for(lambda: "hidden 2" in stage.run_script(ANSWER), "the answer")
+    panel = "return document.querySelector('.wg-right').innerText"
+    assert "from hidden 2 to" in stage.run_script(panel)
+    stage.press("units from 0")
+    wait_for(lambda: "hidden 3" in stage.run_script(ANSWER), "the answer counted from 1")
+    assert "from hidden 3 to" in stage.run_script(panel)
+    assert "hidden 0" not in stage.run_script(ANSWER)
+    symbol = "return document.querySelector('.wg-answer math msubsup').textContent"
+    assert stage.run_script(symbol) == "W1,32"
+
+
 def test_a_run_outside_of_the_folder_cannot_be_had_by_its_address(person, xor_run):
     stage = person(at="#run=..%2Fxor.run")
     assert stage.until(lambda now: now["title"], "a stage")["title"] == "spirals"

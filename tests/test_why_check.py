@@ -1,5 +1,7 @@
 """The check: planted errors are caught and located, and a right gradient is never accused."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import scipy.sparse
@@ -493,6 +495,22 @@ def test_a_step_is_chosen_for_each_parameter_and_the_error_covers_the_truth():
     assert found["passed"] and len(np.unique(found["step"])) >= 4
     assert (abs(found["said"] - found["difference"]) <= found["error"]).mean() > 0.99
     assert (found["error"] < 1e-5 * np.abs(found["said"]) + 1e-12).all()
+
+
+def test_a_check_tells_how_far_it_is_and_ends_where_that_is_interrupted():
+    case = make_case((2, 3, 2), ("tanh", "softmax"), "cross_entropy")
+    told = []
+    found = check(case, progress=told.append)
+    assert found["passed"]
+    assert told[0].done == 0 and told[0].count == 6 * len(found["index"])
+    assert all(one.done < other.done <= other.count for one, other in pairwise(told))
+
+    def interrupt(stage):
+        if stage.done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        check(case, progress=interrupt)
 
 
 def test_a_sample_is_drawn_from_its_seed_and_has_every_layer_in_it():

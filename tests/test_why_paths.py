@@ -313,7 +313,7 @@ def test_a_few_paths_may_make_up_more_than_the_whole_of_the_sum():
     theta = net.init(W=[None, [[1.0]], [[3.0], [-2.0]]])
     found = wg.why.paths(net, theta, [[1.0]], [[2.0, -3.0]], layer=1, to=0, from_=0, k=1)
     assert found.value == 3 - 2 and found["values"].tolist() == [3.0]
-    assert found["covered"] == 3 / 5 and "300.0% of their sum" in found.answer
+    assert found["covered"] == 3 / 5 and "300% of their sum" in found.answer
     assert found.residuals["not listed"] == -2.0
 
 

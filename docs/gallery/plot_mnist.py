@@ -3,8 +3,8 @@ MNIST, as in the book
 =====================
 
 Michael Nielsen's *Neural Networks and Deep Learning* (2015) follows one network through five
-chapters. The book reports 95.42 % with 30 hidden units, 96.59 % with 100 and the cross-entropy, and
-98.04 % with regularization. This page repeats those experiments with the same hyperparameters, over five
+chapters. The book reports 95.42% with 30 hidden units, 96.59% with 100 and the cross-entropy, and
+98.04% with regularization. This page repeats those experiments with the same hyperparameters, over five
 seeds each, and then the slow start of the quadratic cost and gradients that vanish with depth.
 """
 
@@ -89,14 +89,14 @@ experiments = {
 def of_five(shares):
     """Write the median and the range of five shares of right answers."""
     low, median, high = 100 * np.quantile(shares, [0, 0.5, 1])
-    return f"{median:.2f} % ({low:.2f} to {high:.2f})"
+    return f"{median:.2f}% ({low:.2f} to {high:.2f})"
 
 
 print(f"{'':<46} the book   best epoch                median − book   last epoch")
 for name, (book, net, large, settings) in experiments.items():
     last, best = accuracies(net, large, **settings)
     apart = f"{100 * np.median(best) - book:+.2f}"
-    print(f"{name:<46} {book:.2f} %    {of_five(best)}   {apart:>13}   {of_five(last)}")
+    print(f"{name:<46} {book:.2f}%    {of_five(best)}   {apart:>13}   {of_five(last)}")
 
 # %%
 # The book's figures are from one run each, on MNIST. The table shows how far the median of five lies above

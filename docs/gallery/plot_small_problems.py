@@ -147,7 +147,7 @@ problems["T and C, shared"] = (tc, X_tc, Y_tc, 0.05, "5,000–10,000")
 # ----------
 
 print(f"{STARTS} starts each, seeds 0 to {STARTS - 1}, at most {MOST:,} sweeps")
-print("problem             rate   momentum   solved   sweeps: median (5 % to 95 %)   the book")
+print("problem             rate   momentum   solved   sweeps: median (5% to 95%)   the book")
 for (name, momentum), taken in found.items():
     solved = np.array([t for t in taken if t])
     learning_rate, book = problems[name][3:]

@@ -6,8 +6,8 @@ A tree holds what is said, not how it looks. Every node may carry `part`, the un
 that it speaks of (`Ref.part`), so that a page can point at both together.
 """
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any, TypeAlias
 
 
 @dataclass(frozen=True)
@@ -134,3 +134,22 @@ Expression: TypeAlias = (
     | Call
     | Equation
 )
+
+
+def counted_from(first: int, about: Any) -> Any:
+    """Return equations, or terms with their factors, whose units are counted from `first` instead of 0.
+
+    What they point at stays the same.
+
+    >>> counted_from(1, (Symbol("W", 2, (0, "k"), part="2:0"),))
+    (Symbol(name='W', layer=2, index=(1, 'k'), prime=False, part='2:0'),)
+    """
+    if isinstance(about, Symbol):
+        index = tuple(one + first if isinstance(one, int) else one for one in about.index)
+        return replace(about, index=index)
+    if isinstance(about, tuple):
+        return tuple(counted_from(first, one) for one in about)
+    if not is_dataclass(about) or isinstance(about, type):
+        return about
+    within = {one.name: counted_from(first, getattr(about, one.name)) for one in fields(about)}
+    return replace(about, **within)

@@ -27,7 +27,7 @@ class Share(float):
     """A part of a whole, which texts give in per cent.
 
     >>> cell(Share(0.125)), cell(Share(1.0))
-    ('12.5%', '100.0%')
+    ('12.5%', '100%')
     """
 
 
@@ -56,14 +56,14 @@ def with_error(value: float, error: float, sign: bool = False) -> str:
 
 
 def share(value: float) -> str:
-    """Write a share in per cent with one digit; never all where it is not all, nor none where it is some.
+    """Write a share in per cent, to a tenth; never all where it is not all, nor none where it is some.
 
-    >>> share(0.5), share(0.99999), share(1.0), share(1e-5), share(0.0)
-    ('50.0%', 'more than 99.9%', '100.0%', 'less than 0.1%', '0.0%')
+    >>> share(0.5), share(0.7012), share(0.99999), share(1.0), share(1e-5), share(0.0)
+    ('50%', '70.1%', 'more than 99.9%', '100%', 'less than 0.1%', '0%')
     """
     if 0.9995 <= value < 1:
         return "more than 99.9%"
-    return "less than 0.1%" if 0 < value < 0.0005 else f"{value:.1%}"
+    return "less than 0.1%" if 0 < value < 0.0005 else f"{value:.1%}".replace(".0%", "%")
 
 
 def as_name(text: str) -> str:

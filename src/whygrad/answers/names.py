@@ -1,7 +1,8 @@
 """What the units are called: columns of a table, pixels of an image, classes; and how to find them by name.
 
-Units count from 0. A unit is "petal width" (a column), "pixel 12,7" (row and column of an image), "setosa"
-(a class), or "hidden 3"; with several hidden layers "hidden 2:3", as `LAYER:UNIT` on the command line.
+Units count from 0, in names from `Names.first`. A unit is "petal width" (a column), "pixel 12,7" (row and
+column of an image), "setosa" (a class), or "hidden 3"; with several hidden layers "hidden 2:3", as
+`LAYER:UNIT` on the command line.
 """
 
 import re
@@ -112,6 +113,8 @@ class Names:
         (center, scale) of the outputs: value = a · scale + center.
     in_words : bool
         Whether hidden units are called "unit 3 of layer 2" where there are several layers of them.
+    first : int
+        What the first unit of a layer is called where it has no other name: 0 or 1.
 
     Examples
     --------
@@ -131,6 +134,7 @@ class Names:
     scales: tuple[Scale, ...] = ()
     target: Scale = AS_IT_IS
     in_words: bool = False
+    first: int = 0
 
     def of(self, net: Network, layer: int, unit: int) -> str:
         """Return the name of a unit as texts have it: "petal width", "pixel 12,7", "hidden 3", '"9"'."""
@@ -141,13 +145,17 @@ class Names:
             if self.inputs:
                 return self.inputs[unit]
             if self.image:
-                return "pixel {},{}".format(*divmod(unit, self.image[1]))
-            return f"input {unit}"
+                row, column = divmod(unit, self.image[1])
+                return f"pixel {row + self.first},{column + self.first}"
+            return f"input {unit + self.first}"
+        if layer == net.L and self.outputs:
+            return self.outputs[unit]
+        number = unit + self.first
         if layer == net.L:
-            return self.outputs[unit] if self.outputs else f"output {unit}"
+            return f"output {number}"
         if net.L == 2:
-            return f"hidden {unit}"
-        return f"unit {unit} of layer {layer}" if self.in_words else f"hidden {layer}:{unit}"
+            return f"hidden {number}"
+        return f"unit {number} of layer {layer}" if self.in_words else f"hidden {layer}:{number}"
 
     def scale(self, net: Network, layer: int, unit: int) -> Scale:
         """Return (center, scale) of a unit's numbers: what its 0 and its 1 are in the user's own units."""

@@ -179,7 +179,7 @@ def _spread(repeated: Repeated, name: str, measure: str) -> str:
         return "–"
     mean, sd = found
     if measure in SHARES:
-        return f"{100 * mean:.1f} ± {100 * sd:.1f} %"
+        return f"{100 * mean:.1f} ± {100 * sd:.1f}%"
     return f"{number(float(f'{mean:.4g}'))} ± {number(float(f'{sd:.2g}'))}"
 
 
@@ -216,7 +216,7 @@ def _print_numbers(
     title = f"{clean(target.name)} of {scores.rows:,} {what}"
     _print_measures(console, scores, title, "always the mean", comparison)
     if scores.error_quantiles:
-        at = [f"{quantile:.0%}".replace("%", " %") for quantile in QUANTILES]
+        at = [f"{quantile:.0%}" for quantile in QUANTILES]
         console.print()
         table = _table("quantiles of the error", *at)
         table.add_row("", *(number(value, sign=True) for value in scores.error_quantiles))

@@ -82,7 +82,11 @@ def answer_of(task: Task, results: Results) -> Diagnosis:
     sure = [finding for finding in found if finding.status != "possible"]
     possible = [finding for finding in found if finding.status == "possible"]
     found = sure + possible[:MOST_POSSIBLE]
-    notes = [*results.notes, *[TOGETHER] * any(f.together for f in sure), *[POSSIBLE] * bool(possible)]
+    notes = [
+        *results.notes,
+        *[TOGETHER] * any(f.together for f in sure),
+        *[POSSIBLE] * bool(possible),
+    ]
     pictures: dict[str, Picture] = {}  # by title: findings of one curve share it
     of_sure, of_possible = ([f.picture for f in each if f.picture] for each in (sure, found))
     for picture in (*of_sure, *results.pictures, *of_possible):

@@ -148,9 +148,9 @@ class Statistics:
 
     - theta, gradient, update: ‖θˡ‖ before the step, ‖∂C/∂θˡ‖ with the penalties and before clipping, and
       ‖Δθˡ‖ of the step; W and b taken together as one vector.
-    - dead: the share of units with |f′(z)| below 5 % of its greatest for all examples of the batch, for
+    - dead: the share of units with |f′(z)| below 5% of its greatest for all examples of the batch, for
       activations that fade to one side (relu: never active); else 0.
-    - saturated: the share of values of the batch with |f′(z)| below 5 % of its greatest, for sigmoid and
+    - saturated: the share of values of the batch with |f′(z)| below 5% of its greatest, for sigmoid and
       tanh; else 0.
     - mean_a, std_a, mean_delta, std_delta: over examples and units; a with the masks of dropout, δ times
       the examples' weights.

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import share
 from whygrad.nn.functions import Array
 from whygrad.tables import Target
 from whygrad.tables.target import Label
@@ -269,14 +270,12 @@ def from_dict(about: dict[str, Any]) -> Scores:
 
 
 def written_share(value: float | None) -> str:
-    """Write a share as per cent; never 100 where something is wrong.
+    """Write a share in per cent, a dash where there is none.
 
     >>> written_share(0.93333), written_share(0.99999), written_share(1.0), written_share(None)
-    ('93.3 %', '99.9 %', '100 %', '–')
+    ('93.3%', 'more than 99.9%', '100%', '–')
     """
-    if value is None:
-        return "–"
-    return "100 %" if value == 1 else f"{min(value, 0.9994) * 100:.1f} %"
+    return "–" if value is None else share(value)
 
 
 def written_r2(value: float | None) -> str:

@@ -37,7 +37,7 @@ from whygrad.record.folder import (
 )
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
-from whygrad.record.source import FOLDER
+from whygrad.record.source import FOLDER, names_for_fork
 from whygrad.training.again import Change, leaving_out
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import renewed
@@ -442,6 +442,7 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     }
     more: dict[str, Any] = {"parent": parent}
     if "data" in changes or "validation" in changes:
+        more |= names_for_fork(given)
         return Details(overwrite, more=more)  # from arrays, whatever they were before
     names = ("target", "task", "settings", "scored_on", "baseline")
     more |= {name: about[name] for name in names if name in about}

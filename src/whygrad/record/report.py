@@ -274,7 +274,7 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
     share = np.array([right[bins == b].mean() for b in there])
     rows = [
         (
-            f"{100 * b / BINS:.0f} to {100 * (b + 1) / BINS:.0f} %",
+            f"{100 * b / BINS:.0f} to {100 * (b + 1) / BINS:.0f}%",
             int((bins == b).sum()),
             written_share(m),
             written_share(s),
@@ -289,7 +289,7 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
     )
     error = getattr(run.scores, "calibration_error", None) or 0.0
     said = (
-        f"Its probabilities are off by {100 * error:.1f} points on average: of rows that it is 80 % sure "
+        f"Its probabilities are off by {100 * error:.1f} points on average: of rows that it is 80% sure "
         "of, about 80 of 100 should be right."
     )
     heads = ("sure to", "rows", "mean probability", "share right")
@@ -308,7 +308,7 @@ def _errors(run: Run) -> Explanation:
         f"Nine of ten predictions lie between {number(abs(low))} {'below' if low < 0 else 'above'} and "
         f"{number(abs(high))} {'above' if high > 0 else 'below'} the true value."
     )
-    rows = tuple((f"{100 * q:.0f} %", value) for q, value in zip(QUANTILES, quantiles, strict=True))
+    rows = tuple((f"{100 * q:.0f}%", value) for q, value in zip(QUANTILES, quantiles, strict=True))
     table = Table("Quantiles of the error, prediction less truth", ("share of rows", "error"), rows)
     return _section("How far off it is", said, tables=(table,))
 

@@ -3,16 +3,19 @@
     training_data, validation_data     examples as training has them
     prepare_again, rows_trained_on     the table they come from, read and encoded again
     read_again                         the rows that were scored, and what can be done with them
+    names_of_run, names_for_fork       what the network's inputs and outputs are called
 
 What reads tables is imported where it is needed: pyarrow takes a while.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.answers.names import Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
@@ -23,6 +26,15 @@ if TYPE_CHECKING:
     from whygrad.pipeline.streamed import Streaming
     from whygrad.tables.target import Target
 
+NAMED = ("inputs", "outputs", "image", "origins", "classes", "scales", "target")  # that a manifest keeps
+    "inputs",
+    "outputs",
+    "image",
+    "origins",
+    "classes",
+    "scales",
+    "target",
+)  # of `Names`, in a manifest
 FOLDER = "folder"  # the kind of data that lie in a folder of Parquet files
 
 
@@ -222,3 +234,27 @@ def true_values(target: "Target", rows: Any) -> Array:
     if target.n_outputs == 1:
         return (rows.Y[:, 0] > 0.5).astype(np.int64)
     return rows.Y.argmax(axis=1)
+
+
+# ── names ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def names_of_run(run: Any) -> Names:
+    """Return what inputs and outputs are called: by its table, or that of the run that it is a fork of."""
+    if run.on_table:
+        from whygrad.pipeline.names import names_of_encoding
+
+        return names_of_encoding(run.encoding)
+    return names_of(run.net, _named(run.manifest["names"]) if "names" in run.manifest else None)
+
+
+def names_for_fork(run: Any) -> dict[str, Any]:
+    """Return the names of a run as the manifest of a fork on arrays keeps them, {} where it has none."""
+    names = names_of_run(run)
+    about = asdict(names)
+    return {"names": {name: about[name] for name in NAMED}} if names.outputs else {}
+
+
+def _named(kept: Mapping[str, Any]) -> Names:
+    named = {name: None if value is None else tuple(value) for name, value in kept.items()}
+    return Names(**named | {"scales": tuple(map(tuple, kept["scales"]))})

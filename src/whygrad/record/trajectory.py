@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
 
-from whygrad.answers.names import Names
 from whygrad.engines import ProbeResult, Probes
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import forking, replay, why
 from whygrad.record.recorded import Recorded, folder_of
+from whygrad.record.source import names_of_run
 from whygrad.training.again import Change, Tell, trained_again
 from whygrad.training.epochs import final
 from whygrad.why.training_history.trajectory import Trajectory, refuse
@@ -58,7 +58,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         theta,
         advance,
         retrain,
-        why.why_of_run(run).names if run.on_table else Names(),
+        names_of_run(run),
         encode,
         partial(why.table_rows, run),
         run.elsewhere,

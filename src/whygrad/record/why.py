@@ -22,11 +22,10 @@ from whygrad.errors import InputError
 from whygrad.fitted import Ensemble
 from whygrad.nn import Array, Data
 from whygrad.pipeline.fit import options_of
-from whygrad.pipeline.names import names_of_encoding
 from whygrad.plan.plan import Penalty
 from whygrad.record.files.inside import VALIDATION
 from whygrad.record.recorded import Recorded
-from whygrad.record.source import count, read_again, rows_trained_on, take
+from whygrad.record.source import count, names_of_run, read_again, rows_trained_on, take
 from whygrad.tables import as_table, read
 from whygrad.why.bound import Examples, Why
 
@@ -56,8 +55,9 @@ def why_of_member(run: Recorded) -> Why:
     if not run.on_table:
         training = partial(_rows_trained_on, run)
         return Why(
-            run.net, run.theta, l1=l1, l2=l2, n=n, run=run, training=training, products=products
-        )
+            run.net, run.theta, names_of_run(run), l1=l1, l2=l2, n=n, run=run, training=training,
+            products=products,
+        )  # fmt: skip
     target = run.encoding.target
     notes: tuple[str, ...] = ()
     if target.task == "regression":
@@ -65,7 +65,7 @@ def why_of_member(run: Recorded) -> Why:
             f"The network gives {target.name!r} standardised: 1 of it is {number(target.scale)}, "
             f"0 is {number(target.center)}. So it stands in costs, derivatives and what adds up to them.",
         )
-    names = names_of_encoding(run.encoding)
+    names = names_of_run(run)
     return Why(
         run.net,
         run.theta,

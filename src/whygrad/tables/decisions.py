@@ -1,7 +1,7 @@
 """What a column is, decided by all its cells together: numbers, dates, true and false, codes or categories.
 
 The order in which it is asked: what the user said; numbers as they stand; true and false; dates; numbers as
-people write them, with units and marks; else categories. One form must fit 95 % of the cells that hold
+people write them, with units and marks; else categories. One form must fit 95% of the cells that hold
 anything: the others are missing values.
 """
 
@@ -236,7 +236,7 @@ def _of_text(
     if asked is not None:
         fits = int(FORCED * 100)
         raise InputError(
-            f"column {quoted(name)} cannot be read as {asked}: no one form fits {fits} % of its cells, "
+            f"column {quoted(name)} cannot be read as {asked}: no one form fits {fits}% of its cells, "
             f"such as {quoted(texts(column, na).drop_null()[0].as_py())}"
         )
     return Decision("text")

@@ -714,6 +714,7 @@ class Why:
         l1: float | None = None,
         l2: float | None = None,
         masks: Masks = None,
+        progress: Any = False,
     ) -> Explanation:
         """Gradient check: compare backpropagation with central differences of the cost.
 
@@ -737,6 +738,8 @@ class Why:
             Penalty strengths, in place of those of the training.
         masks : sequence of arrays, optional
             Factors of dropout by layer; none by default, as in prediction.
+        progress : bool or callable, default False
+            Whether the terminal shows how far it has come, or a function that is told so.
 
         Returns
         -------
@@ -757,7 +760,8 @@ class Why:
         True
         """
         context = self._asked("check", X, y, sample_weight, l1, l2, masks)
-        return self._told(check(**context, gradients=gradients, sample=sample, seed=seed))
+        asked: dict[str, Any] = {"gradients": gradients, "sample": sample, "seed": seed}
+        return self._told(check(**context, **asked, progress=progress))
 
     # ── the network itself ──
 

@@ -176,7 +176,7 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
     gaps = tuple(one for one in map(_number, na) if one is not None)
     if isinstance(column, NumberColumn):
         if column.form.unit == "%" and not column.form.bare:
-            notes.append(f"column {quoted(column.name)} goes in as per cent: 12 for 12 %")
+            notes.append(f"column {quoted(column.name)} goes in as per cent: 12 for 12%")
         return Number(
             column.name,
             finite(column.center),

@@ -249,6 +249,11 @@ METRICS = keys(
     {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag},
     {"center": number, "scale": above_zero},  # which runs of an older version do not have
 )
+SCALE = each(number)
+CALLED = keys(  # what inputs and outputs are called, of a fork on arrays from a run on a table
+    dict.fromkeys(("inputs", "outputs", "origins", "classes"), each(text))
+    | {"image": maybe(each(POSITIVE)), "scales": each(SCALE), "target": SCALE}
+)
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
     "target": text,
@@ -262,6 +267,7 @@ _OF_ARRAYS = keys(
     | ENVIRONMENT,
     {
         "parent": PARENT,
+        "names": CALLED,
         "metrics": METRICS,
         "files": mapping(SHA256, one_of((inside.ENCODING, inside.MODEL))),
         "seconds": maybe(number),

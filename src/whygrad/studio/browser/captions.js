@@ -49,6 +49,7 @@ function progressOf(header, state) {
 
 // A film of one state is of a network as it stands.
 function endOf(header, state) {
+  if (header.training?.cure) return "The training diverged: its numbers grew beyond all bounds.";
   const how = header.training?.goes === "Go on" ? "was cut off" : "has ended"; // in the studio, which can go on with it
   if (header.steps.length > 1) return `The training ${how}: ${progressOf(header, state)}`;
   return header.examples ? `A network as it stands: ${progressOf(header, state)}` : "A network as it stands.";

@@ -191,10 +191,12 @@ export function activationEquation(pass, l, j, { from = 0 } = {}) {
   if (name === "softmax") {
     const exp = (inner) => mathRow("<mi>exp</mi>", open, inner, close);
     const sides = [mathSymbols(`<mfrac>${mathRow(exp(w.unit("z", l, j)))}${mathRow(w.over("m", exp(w.letter("z", l, ["m"]))))}</mfrac>`)];
-    if (z.length <= FEW) {
-      const below = Array.from(z, (value, m) => (m ? "<mo>+</mo>" : "") + exp(mathNumber(value, `${l}:${m}`))).join("");
-      sides.push(mathSymbols(`<mfrac>${mathRow(exp(mathNumber(z[j], part)))}${mathRow(below)}</mfrac>`));
-    }
+    const parts = Float64Array.from(z, Math.exp), chosen = largestProducts(parts, z.length < FEW ? FEW : 2, j);
+    const below = chosen.map((m, i) => mathToken((i ? mathSign("+") : "") + exp(mathNumber(z[m], `${l}:${m}`)), writtenLength(z[m]) + 6));
+    const every = [...below, ...othersOf(parts, chosen)];
+    if (Number.isFinite(parts.reduce((sum, one) => sum + one, 0)))
+      sides.push(mathSymbols(`<mfrac>${mathRow(exp(mathNumber(z[j], part)))}${mathRow(...every.map((one) => one.html))}</mfrac>`,
+        every.reduce((sum, one) => sum + one.length, 0)));
     return { left: w.unit("a", l, j), sides: [...sides, mathResult(pass.a[l][j], part)] };
   }
   const f = `<mi>${escapedText(spokenName(name))}</mi>`;

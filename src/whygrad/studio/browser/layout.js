@@ -8,8 +8,8 @@ const BESIDE = 760; // px from which the big unit stands beside the network, wha
 // Whether the big unit stands beneath the network: in a picture that is small, and not much wider than high.
 export const isStacked = (width, height) => width < BESIDE && width < 1.5 * height;
 
-// The units of a layer that tell most: those that most flows through, in their own order.
-export function tellingUnits(model, theta, l, most, page = 0) {
+// The units of a layer that tell most: those that most flows through, in their own order, and those to be `kept`.
+export function tellingUnits(model, theta, l, most, page = 0, kept = []) {
   const count = model.sizes[l];
   const all = Array.from({ length: count }, (_, j) => j);
   if (count <= most) return all;
@@ -22,13 +22,20 @@ export function tellingUnits(model, theta, l, most, page = 0) {
       for (let j = 0; j < count; j++) beyond[j] += Math.abs(theta[at++]);
   const ranked = all.sort((i, j) => within[j] * beyond[j] - within[i] * beyond[i] || i - j);
   const start = (page * most) % count;
-  return ranked.slice(start, start + most).sort((i, j) => i - j);
+  const chosen = ranked.slice(start, start + most), missed = kept.filter((j) => !chosen.includes(j)).slice(0, most);
+  const others = chosen.filter((j) => !kept.includes(j));
+  others.splice(others.length - Math.max(0, missed.length + chosen.length - most), Infinity);
+  return [...others, ...chosen.filter((j) => kept.includes(j)), ...missed].sort((i, j) => i - j);
 }
 
-// How many units of a layer are drawn: all where that is possible, else so many that their maps stay legible.
-export function rowsThatFit(count, height, narrow) {
-  const closely = Math.max(4, Math.floor((height - HEAD) / (narrow ? 22 : 36)) - 1);
-  return count <= closely ? count : Math.max(3, Math.floor((height - HEAD) / (narrow ? 27 : 58)) - 2);
+// How many units of each layer are drawn: all where that is possible; of a larger layer so many that their maps stay
+// legible, or as many as the fullest of the others has. `image`: whether the inputs are one picture.
+export function rowsThatFit(sizes, height, narrow, image = false) {
+  const free = height - HEAD, close = Math.max(4.5, free / (narrow ? 22 : 29)), last = sizes.length - 1;
+  const fits = sizes.map((count, l) => (image && l === 0) || count + (l < last ? 0.5 : 0) <= close); // a bias beneath
+  const full = sizes.filter((_, l) => fits[l] && !(image && l === 0));
+  const most = Math.max(3, Math.floor(free / (narrow ? 27 : 52)) - 1, ...full);
+  return sizes.map((count, l) => (fits[l] ? count : most));
 }
 
 // sizes: units per layer; shown: indices drawn per layer; room: {left, right} px beside for names;
@@ -36,15 +43,16 @@ export function rowsThatFit(count, height, narrow) {
 export function layoutOf({ sizes, shown, width, height, room, image }) {
   const narrow = isStacked(width, height);
   const L = sizes.length - 1;
-  const titles = narrow ? 54 : 52, axis = 24;
+  const axis = 24;
   let big, net;
   if (narrow) {
     const tall = Math.round(height * (L > 3 ? 0.5 : 0.48));
-    const side = Math.max(80, Math.min(width - 40, height - tall - titles - axis));
+    const titles = 54, side = Math.max(80, Math.min(width - 40, height - tall - titles - axis));
     big = { x: (width - side) / 2, y: tall + titles, width: side, height: side, beside: (width - side) / 2 - 8 };
     net = { x: 0, y: 0, width, height: tall };
   } else {
-    const side = Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
+    const sideWith = (titles) => Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
+    const titles = sideWith(58) < 330 ? 76 : 58, side = sideWith(titles); // above a narrow one each line may go on in a second
     big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side, beside: 0 };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }
@@ -75,7 +83,7 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
 // not be painted in every frame.
 function aroundOf(big, width, height) {
   const x = Math.max(0, Math.floor(big.x - big.beside - 24)), y = Math.max(0, Math.floor(big.y - 8));
-  return { x, y, width: Math.min(width, Math.ceil(big.x + big.width + 16)) - x, height: Math.min(height, Math.ceil(big.y + big.height + 28)) - y };
+  return { x, y, width: Math.min(width, Math.ceil(big.x + big.width + Math.max(16, big.beside))) - x, height: Math.min(height, Math.ceil(big.y + big.height + 28)) - y };
 }
 
 // The middle and half the side of a unit; null where it is not drawn. A pixel's is its place in the image.

@@ -13,6 +13,7 @@ import { largestProducts, mathmlOf, passOf, reactionsOf } from "./equation.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { apart, sharesOf, storyOf } from "./story.js";
+import { classSaid } from "./surface.js";
 import { largestOf } from "./units.js";
 import { said } from "./words.js";
 
@@ -370,6 +371,9 @@ export function mountMotion(stage, recording, store) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       return;
     }
+    const { cast, pass, truth } = story, last = pass.a.length - 1;
+    const heard = truth !== null && pass.y.length > 1 ? [truth, classSaid(pass.a[last]).one].map((m) => `${last}:${m}`) : [];
+    stage.follow([...cast.map((j, l) => `${l}:${j}`), ...heard]);
     starts = timesOf(story.moments);
     time = Math.min(time, starts.at(-1));
     painter.tell(story);
@@ -449,6 +453,7 @@ export function mountMotion(stage, recording, store) {
     cancelAnimationFrame(frame);
     frame = 0;
     stage.root.classList.remove("wgm-running");
+    stage.follow([]);
     canvas.remove();
     panel.remove();
   }

@@ -119,7 +119,7 @@ function sheetOf(recording, store, name, moved = 0) {
 
 export function mountSheets(stage, recording, store) {
   const holder = h("div", {});
-  let shown = "", waiting = 0;
+  let shown = "", waiting = 0, held = false;
   const fill = () => {
     waiting = 0;
     const slider = holder.querySelector(".wgm-ripple input"), held = slider && document.activeElement === slider;
@@ -137,6 +137,7 @@ export function mountSheets(stage, recording, store) {
     shown = partOf(part) ? part : "";
     store.set({ ripple: null });
     if (!shown) return stage.closeSheet();
+    if (held) return stage.closeSheet(false);
     const title = nameOfPart(recording.header, shown, counted ?? 0);
     fill();
     stage.openSheet(capital(title), holder, { onClose: closed });
@@ -154,6 +155,12 @@ export function mountSheets(stage, recording, store) {
   });
   if (store.get().part && store.get().view !== "motion") show(store.get());
   return {
+    // While something else answers about the part, there is no sheet of it.
+    hold(on) {
+      if (held === on) return;
+      held = on;
+      if (store.get().view !== "motion") show(store.get());
+    },
     dispose() {
       stop();
       cancelAnimationFrame(waiting);

@@ -33,6 +33,7 @@ class Stage {
     this.pages = this.model.sizes.map(() => 0); // of a layer too large to be shown whole
     this.pointed = "";
     this.current = "1:0";
+    this.followed = []; // parts that are drawn whatever else of their layers is
     this.listeners = new Set();
     this.stops = [];
     const given = store.get();
@@ -98,10 +99,14 @@ class Stage {
     if (!this.width || !this.height) return;
     const { sizes, L } = this.model, narrow = isStacked(this.width, this.height);
     const theta = this.newestState();
-    const most = sizes.map((count) => rowsThatFit(count, narrow ? this.height * 0.5 : this.height, narrow));
-    const image = Boolean(this.header.shape);
+    const image = Boolean(this.header.shape), most = rowsThatFit(sizes, narrow ? this.height * 0.5 : this.height, narrow, image);
+    const kept = sizes.map(() => []);
+    for (const { l, j, k } of [...this.followed, this.store.get().part].map(partOf).filter((part) => part?.l <= L)) {
+      kept[l].push(j);
+      if (k !== null) kept[l - 1].push(k);
+    }
     const shown = sizes.map((count, l) => (image && l === 0 ? Array.from({ length: count }, (_, k) => k)
-      : tellingUnits(this.model, theta, l, most[l], this.pages[l])));
+      : tellingUnits(this.model, theta, l, most[l], this.pages[l], kept[l])));
     const ctx = this.canvas.getContext("2d");
     ctx.font = `13px ${FACE}`;
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
@@ -153,6 +158,12 @@ class Stage {
     };
   }
 
+  // Draw these parts from now on, and whatever else of their layers there is room for.
+  follow(parts) {
+    this.followed = parts;
+    if (this.layout && !parts.every((part) => this.isDrawn(part))) this.measure();
+  }
+
   onLayout(told) {
     this.listeners.add(told);
     return () => this.listeners.delete(told);
@@ -178,6 +189,10 @@ class Stage {
     const since = Math.max(0, Math.min(100, now - (this.drawnAt ?? now)));
     this.drawnAt = now;
     if (this.store.get().playing) this.strip.advance(since, this.store.get());
+    if (this.store.get().part !== this.reached) {
+      this.reached = this.store.get().part;
+      if (this.reached && !this.isDrawn(this.reached)) this.measure();
+    }
     const state = this.store.get();
     this.root.classList.toggle("st-moving", Boolean(state.playing));
     if (this.recording.has(state.step)) this.scene = sceneOf(this.recording, state);
@@ -851,7 +866,8 @@ class Stage {
     this.sheet.focus({ preventScroll: true });
   }
 
-  closeSheet() {
+  // Close the sheet; who opened it is told, unless that is who closes it.
+  closeSheet(told = true) {
     if (this.sheet.hidden) return;
     this.sheet.hidden = true;
     this.root.classList.remove("st-open");
@@ -859,7 +875,7 @@ class Stage {
     const [closed, from] = [this.onClose, this.cameFrom];
     this.onClose = null;
     if (from?.isConnected) from.focus({ preventScroll: true });
-    closed?.();
+    if (told) closed?.();
   }
 
   // Paper is white: drawn in light colours whatever the screen's are.

@@ -46,20 +46,33 @@ function chartsOf(curves, beside) {
   return made;
 }
 
-// The scale of a chart: logarithmic where a cost falls over more than a factor of twenty.
-function scaleOf(series, better) {
+// The least and the greatest number of curves, or null where there is none.
+function rangeOf(series) {
   let lo = Infinity, hi = -Infinity;
   for (const values of series)
     for (const value of values ?? [])
       if (value !== null && Number.isFinite(value)) [lo, hi] = [Math.min(lo, value), Math.max(hi, value)];
-  if (!(hi >= lo)) return () => 0;
-  if (better === "lower" && lo > 0 && hi / lo > 20) {
-    const [from, to] = [Math.log(lo), Math.log(hi)];
-    return (value) => (Math.log(Math.max(value, lo)) - from) / (to - from);
+  return hi >= lo ? [lo, hi] : null;
+}
+
+const LOWEST = -2; // of R²: what is worse by far leaves the chart
+
+// The scale of a chart, from 0 to 1: logarithmic where a cost falls over more than a factor of twenty. The curve of
+// the run before, `beside`, may move its ends by a third; what lies far beyond them leaves the chart.
+export function scaleOf(series, beside, { better, title }) {
+  const own = rangeOf(series), other = rangeOf([beside]), lower = better === "lower";
+  let [lo, hi] = own ?? other ?? [0, 0];
+  const steep = lower && lo > 0 && hi / lo > 20;
+  const log = steep ? (value) => Math.log(Math.max(value, 1e-300)) : (value) => value;
+  [lo, hi] = [log(lo), log(hi)];
+  if (lower && !steep) lo = Math.min(lo, 0);
+  if (title === "R²") lo = Math.max(lo, Math.min(LOWEST, hi + LOWEST));
+  if (!lower) hi = Math.max(hi, Math.min(1, hi * 1.02));
+  if (own && other) {
+    const third = (hi - lo || Math.abs(lo) || 1) / 3, [low, high] = other.map(log);
+    [lo, hi] = [Math.min(lo, Math.max(low, lo - third)), Math.max(hi, Math.min(high, hi + third))];
   }
-  if (better === "lower") lo = Math.min(lo, 0);
-  else hi = Math.max(hi, Math.min(1, hi * 1.02));
-  return (value) => (value - lo) / (hi - lo || 1);
+  return (value) => Math.max(-1, Math.min(2, (log(value) - lo) / (hi - lo || 1)));
 }
 
 class CurveChart {
@@ -102,7 +115,7 @@ class CurveChart {
     if (!width) return;
     this.shown = [...shown.slice(0, -1), this.size];
     const ctx = clearCanvas(this.canvas, width, height, true);
-    const to = scaleOf([training, validation, beside?.values], better);
+    const to = scaleOf([training, validation], beside?.values, this.about);
     const x = (at) => 4 + ((width - 8) * at) / (last || 1), y = (value) => height - 5 - (height - 15) * to(value);
     const line = (values, until, alpha, wide, dash, places = curves.at) => {
       ctx.beginPath();

@@ -119,13 +119,15 @@ class Studio {
     const steered = trainingControls(recording, store, this.tell, () => this.where());
     const stage = mount(this.element, recording, store, { plays: false, steered });
     this.addWhy(stage, store, recording);
-    const parts = [mountDrag(stage, recording, store), mountMotion(stage, recording, store), mountSheets(stage, recording, store)];
+    const sheets = mountSheets(stage, recording, store);
+    sheets.hold(this.panel === "why");
+    const parts = [mountDrag(stage, recording, store), mountMotion(stage, recording, store), sheets];
     stage.root.addEventListener("whygrad:train-on", (event) => {
       event.preventDefault();
       const { step, edits, painted } = event.detail;
       this.tell("fork", { step: header.steps[step], edits: Object.entries(edits ?? {}), painted: painted ?? [] });
     });
-    this.shown = { recording, store, stage, parts };
+    this.shown = { recording, store, stage, parts, sheets };
     store.subscribe((state, changed) => this.changed(state, changed));
     if (place.panel) this.tell("panel", place.panel, place.question ?? "", this.where());
     recording.loadAll(store.get().step).catch(() => {});
@@ -163,8 +165,7 @@ class Studio {
   addWhy(stage, store, recording) {
     const openSheet = stage.openSheet.bind(stage);
     const ask = () => {
-      const { part, step, example } = store.get();
-      this.tell("why", { part, ...this.asked(recording, step, example) });
+      this.tell("why", { ...this.where(), latest: false });
     };
     stage.openSheet = (title, node, more) => {
       if (!store.get().part) return openSheet(title, node, more);
@@ -180,9 +181,9 @@ class Studio {
   // What is looked at, for a panel that asks about it.
   where() {
     if (!this.shown) return null;
-    const { recording, store } = this.shown, { step, example, part, playing } = store.get();
+    const { recording, store } = this.shown, { step, example, part, playing, counted } = store.get();
     const latest = step === recording.steps.length - 1 || (playing && recording.header.running); // it follows the training
-    return { part, latest, ...this.asked(recording, step, example) };
+    return { part, latest, counted, ...this.asked(recording, step, example) };
   }
 
   // Try the weight or bias that is looked at with another value, as the slider of a panel has it; null ends that.
@@ -279,7 +280,7 @@ class Studio {
 
   changed(state, changed) {
     this.writeSoon(changed.includes("part") || changed.includes("view"));
-    if (this.panel && ["step", "example", "part"].some((key) => changed.includes(key))) this.lookSoon();
+    if (this.panel && ["step", "example", "part", "counted"].some((key) => changed.includes(key))) this.lookSoon();
     if (this.own) return;
     if (changed.includes("step")) { // somebody goes elsewhere
       cancelAnimationFrame(this.walking);
@@ -307,6 +308,7 @@ class Studio {
   opened(panel, question) {
     const pushed = panel !== this.panel;
     Object.assign(this, { panel, question });
+    this.shown?.sheets.hold(panel === "why");
     if (question !== "ripple") this.ripple(null);
     this.write(pushed);
   }

@@ -41,9 +41,10 @@ export function sentencesOf(header, scene, state) {
   const truth = state.point ? null : scene.y;
   const graded = scene.y ? `, graded by the truth of${placeOf(chosen, state, " ", false)}` : "";
   const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
+  if (!outputs.every(Number.isFinite)) return ["Says nothing: its numbers overflow", truth ? placeOf(chosen, state, "") : untold];
   if (header.classes) {
     const { one, share } = classSaid(outputs, bipolar);
-    const sure = saysShares(header.network) ? `, ${percent(share).replace(" %", "\u00a0%")} sure` : "";
+    const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
     const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, untold];
     const right = classOfTruth(truth, bipolar) === one;
@@ -237,8 +238,9 @@ function matrixOf(recording) {
   let widest = 0, widestHead = 0; // px of the classes' names, and of those above the columns
   const grid = (box) => {
     const names = Math.min(0.27 * box.width + box.beside, 34 + widest), left = box.x - Math.min(box.beside, names);
-    const x = left + names, y = box.y + 34, right = box.x + box.width, cell = Math.min(right - x, box.height - 34) / count;
-    const wide = Math.max(cell, Math.min(widestHead + 6, (right + 8 - x) / count)); // wider than high where a name needs it
+    const right = box.x + box.width, x = left + names, y = box.y + 34, cell = Math.min(right - x, box.height - 34) / count;
+    const room = right + Math.max(8, box.beside) - x;
+    const wide = Math.max(cell, Math.min(widestHead + 6, room / count)); // wider than high where a name needs it
     return { left, x, y, cell, wide };
   };
 

@@ -32,10 +32,11 @@ export function signed(value, digits = 3) {
   return value > 0 ? `+${said(value, digits)}` : said(value, digits);
 }
 
+// A share to a tenth of a per cent, as answers.formatting.share has it.
 export function percent(share, more = "more than", less = "less than") {
-  if (share >= 0.9995 && share < 1) return `${more} 99.9 %`;
-  if (share > 0 && share < 0.0005) return `${less} 0.1 %`;
-  return `${said(100 * share)} %`;
+  if (share >= 0.9995 && share < 1) return `${more} 99.9%`;
+  if (share > 0 && share < 0.0005) return `${less} 0.1%`;
+  return `${Number((100 * share).toFixed(1))}%`;
 }
 
 export function counted(count, one, many = `${one}s`) {

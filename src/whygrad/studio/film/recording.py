@@ -476,6 +476,7 @@ def opened(x: Any) -> Any:
 
 def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     from whygrad.record.replay import states
+    from whygrad.record.source import names_of_run
 
     plan, (parts, gone) = run.plan, parts_of(run)
     notes = []
@@ -484,7 +485,7 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     if gone:
         notes.append(f"The data are not there ({gone}): these are the states that were kept.")
     about = header(
-        plan, _names_of_run(run), parts, run.theta.flat, title=title or run.path.stem,
+        plan, names_of_run(run), parts, run.theta.flat, title=title or run.path.stem,
         run=run.path.name, examples=examples, note=" ".join(notes),
     )  # fmt: skip
     most, dtype = _fitting(about, room, run.step - run.start + 1)
@@ -581,11 +582,3 @@ def _rows(run: Any, part: str) -> Callable[[int], Mapping[str, Any]]:
     shown = table.select([*known, encoding.target.name])
     at = getattr(parts, part)
     return lambda i: dict(shown.slice(int(at[i]), 1).to_pylist()[0])
-
-
-def _names_of_run(run: Any) -> Names:
-    if not run.on_table:
-        return names_of(run.net, None)
-    from whygrad.pipeline.names import names_of_encoding
-
-    return names_of_encoding(run.encoding)

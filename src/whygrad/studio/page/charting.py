@@ -284,7 +284,7 @@ def _y_axis(name: str, scale: Scale, ends: tuple[float, float], paint: _Paint) -
     if scale == "percent":
         label = {key: v for key, v in option["axisLabel"].items() if key != ":formatter"}
         option |= {
-            "axisLabel": label | {"formatter": "{value} %"},
+            "axisLabel": label | {"formatter": "{value}%"},
             "min": 0,
             "max": 100,
             "interval": 25,

@@ -1,6 +1,7 @@
 """The data: a set that comes with whygrad, or the user's own table, its target, columns to leave out."""
 
 import json
+import re
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -39,6 +40,12 @@ ABOUT = {
     "mnist": "70,000 handwritten digits of 28 × 28 pixels",
 }
 PREVIEW = 6  # rows
+LATEST = ", with --test last"
+# What notes say of options of the command line, and what there is on the page in their place.
+OPTIONS = {
+    re.compile(re.escape(LATEST)): ", with the button beneath",
+    re.compile("--type (.+)=number takes"): "“number” in the table of columns takes",
+}
 # What is trained: settings' quality, "" for none.
 QUALITY = {
     "": "one network, as you draw it",
@@ -215,13 +222,28 @@ def _preview(page: Page, config: Any) -> None:
     rows = ", ".join(f"{count:,} {part}" for part, count in counts.items() if count)
     ui.label(f"{config.title}: predicts {encoding.target.name}. Rows: {rows}.").classes("wg-strong")
     for note in encoding.notes:  # first of all: what was taken for what
-        ui.label(f"{note[0].upper()}{note[1:]}.").classes("wg-note")
+        ui.label(f"{note[0].upper()}{on_the_page(note[1:])}.").classes("wg-note")
+        if LATEST in note:
+            latest = partial(page.do, partial(page.session.set, test="last"))
+            button = ui.button("Test on the latest rows", on_click=latest)
+            button.props("no-caps dense outline")
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
     if encoding.facts:
         title, changed = f"What its {len(encoding.facts)} columns are", bool(config.settings.types)
         with ui.expansion(title, value=changed).classes("wg-wide"):
             _table_of_columns(page, config)
+
+
+def on_the_page(note: str) -> str:
+    """Return a note with what there is on the page in the place of options of the command line.
+
+    >>> on_the_page("codes; --type zip=number takes the rest for missing")
+    'codes; “number” in the table of columns takes the rest for missing'
+    """
+    for option, instead in OPTIONS.items():
+        note = option.sub(instead, note)
+    return note
 
 
 def _table_of_columns(page: Page, config: Any) -> None:
@@ -232,6 +254,7 @@ def _table_of_columns(page: Page, config: Any) -> None:
     target = config.ready.encoding.target.name
     rows = [
         vars(one)
+        | {"note": on_the_page(one.note)}
         | {"examples": ", ".join(one.examples), "given": types.get(one.name, "")}
         | {"open": one.name != target}
         for one in facts[:MOST]

@@ -35,7 +35,8 @@ class Look:
     """What one tab looks at.
 
     `panel` is whether a panel is open beside the stage, and `tab` which. `step` is None to follow the
-    training, `part` the unit, weight or bias asked about, and `question` what is asked.
+    training, `part` the unit, weight or bias asked about, and `question` what is asked. Units are `counted`
+    from 0 or from 1.
     """
 
     step: int | None = None
@@ -44,6 +45,7 @@ class Look:
     chosen: Chosen = Chosen()
     tab: str = "network"
     panel: bool = False
+    counted: int = 0
 
 
 class Page:
@@ -165,7 +167,7 @@ class Page:
         found = await self.in_thread(lambda: self.session.subject(self.look.step), "page")
         if found is None or self.client.is_deleted:
             return
-        self.subject = found
+        self.subject = found.counted_from(self.look.counted)
         with self.client:
             for panel in self.panels:
                 try:

@@ -120,7 +120,8 @@ def looked_at(page: Page, about: dict[str, Any]) -> dict[str, Any]:
     """Return what the stage shows as what the page looks at; at the latest step it follows the training."""
     chosen = page.shown_example = Chosen(str(about["of"]), "one", int(about["index"]))
     step = None if about.get("latest") else int(about["step"])
-    return {"step": step, "chosen": chosen, "part": str(about["part"])}
+    counted = int(about.get("counted") == 1)
+    return {"step": step, "chosen": chosen, "part": str(about["part"]), "counted": counted}
 
 
 def cure(page: Page) -> None:

@@ -84,8 +84,8 @@ def build(page: Page) -> None:
     with ui.column().classes("wg-waiting") as waiting:
         with ui.row().classes("wg-line"):
             stage = ui.label().classes("wg-told").props('role="status"')
-            end = ui.button("Cancel", on_click=lambda: state["asking"].cancel())
-            end.props("no-caps dense flat")
+            cancel = ui.button("Cancel", on_click=lambda: state["asking"].cancel())
+            cancel.props("no-caps dense flat")
         bar = ui.linear_progress(show_value=False).props('aria-label="How much is done"')
     tick = ui.timer(MOMENT, lambda: come(), active=False)
     waiting.set_visibility(False)
@@ -125,6 +125,7 @@ def build(page: Page) -> None:
         bias.set_visibility(ref is not None and ref.layer > 0 and ref.from_ is None)
         key: Any = (
             look.part, name, look.chosen, subject.step, id(page.session.opened_run), subject.net,
+            look.counted,
         )  # fmt: skip
         if name == "learning":  # of all the training, whatever step and examples are looked at
             key = (name, id(page.session.opened_run))
@@ -180,9 +181,6 @@ def build(page: Page) -> None:
         if question.name in SLOW:
             rest()
         waits(question.name in SLOW)
-        end.set_visibility(
-            question.name != "check"
-        )  # which is over in seconds, and takes no notice
         asked_for = partial(page.session.ask, asking, subject, question)
 
         async def work() -> None:

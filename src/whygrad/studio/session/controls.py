@@ -5,7 +5,7 @@ What the button that starts it is called, how it stands, whether a fork would he
 
 from typing import Any
 
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import number, typeset_within
 from whygrad.record import Run
 from whygrad.record.members import unfinished
 from whygrad.studio.process.worker import Status
@@ -39,7 +39,9 @@ def controls(session: Session, notice: str = "") -> dict[str, Any]:
         "failed": diverged or (status is not None and status.kind in ("failed", "killed")),
         "cure": f"Fork with η = {number(rate)}" if rate and not session.active else "",
         "advice": " ".join(
-            filter(None, (notice, *((TOO_LARGE,) if diverged else notes), *standing))
+            map(
+                _sentence, filter(None, (notice, *((TOO_LARGE,) if diverged else notes), *standing))
+            )
         ),
         "ready": not notice and not diverged,
         "forks": run is not None and not notice,
@@ -47,6 +49,12 @@ def controls(session: Session, notice: str = "") -> dict[str, Any]:
         "resets": run is not None and now.config is not None,
         "editable": run is None and now.config is not None and not session.active,
     }
+
+
+def _sentence(text: str) -> str:
+    """Return a line as a sentence among others; one that begins with a path keeps its letters."""
+    begun = text if "/" in text.split(maxsplit=1)[0] else text[0].upper() + text[1:]
+    return typeset_within(begun if text.endswith((".", "?", "!")) else f"{begun}.")
 
 
 def start_label(opened_run: OpenedRun | None) -> str:
@@ -89,4 +97,4 @@ def words_of_run(opened_run: OpenedRun | None) -> str:
         return ""
     run = opened_run.run
     how = run.stopped or "cut off before its end"
-    return f"recorded up to step {opened_run.step:,}: {how}"
+    return f"recorded up to step {opened_run.step:,}: {typeset_within(how)}"

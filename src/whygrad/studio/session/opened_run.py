@@ -12,17 +12,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from whygrad.answers.names import Names, names_of
+from whygrad.answers.names import Names
 from whygrad.errors import FileError, InputError
 from whygrad.pipeline.fit import EncodedTable, Source, find_again
-from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.streamed.folder import is_address
 from whygrad.plan.plan import State
 from whygrad.record import Run, open_run
 from whygrad.record.files import manifest, stored
 from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.so_far import SoFar, so_far
-from whygrad.record.source import FOLDER
+from whygrad.record.source import FOLDER, names_of_run
 from whygrad.studio.process.live import freshest
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.cache import LRUCache
@@ -158,7 +157,7 @@ class OpenedRun:
     @property
     def names(self) -> Names:
         """What inputs and outputs are called, and units in words."""
-        return replace(_names(self.run), in_words=True)
+        return replace(names_of_run(self.run), in_words=True)
 
     def subject(self, step: int | None = None) -> Subject:
         """Return the network at a step; without one at the freshest state that needs no computing.
@@ -211,9 +210,3 @@ def _of_arrays(run: Run) -> dict[str, Rows]:
     if run.validation is not None:
         found["validation"] = Rows(run.validation.X, run.validation.Y)
     return found
-
-
-def _names(run: Any) -> Names:
-    if run.on_table:
-        return names_of_encoding(run.encoding)
-    return names_of(run.net, None)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.expression import counted_from
 from whygrad.answers.formatting import number, share
 from whygrad.answers.names import AS_IT_IS, Ref
 from whygrad.errors import InputError
@@ -36,7 +37,7 @@ OF_NETWORK = {
 }
 OF_ONE = ("prediction", "influence", "tracin", "without")
 CHECKED = 50  # examples of a gradient check, each of which costs two passes for every parameter
-# Are computed when asked for, and say how far they are; all but `check` can be cancelled.
+# Are computed when asked for, say how far they are, and can be cancelled.
 SLOW = ("ledger", "influence", "tracin", "without", "check", "learning")
 NO_TRAINING = "there is no training yet to be diagnosed: train, then ask"
 
@@ -136,6 +137,14 @@ def answer(subject: Subject, asked: Question, progress: Progress = False) -> Exp
 
     `progress` is told the stages of what takes long.
     """
+    found = _answer(subject, asked, progress)
+    if subject.names.first == 0:
+        return found
+    equations, terms = counted_from(subject.names.first, (found.equations, found.terms))
+    return replace(found, equations=equations, terms=terms)
+
+
+def _answer(subject: Subject, asked: Question, progress: Progress) -> Explanation:
     ref = Ref.read(asked.part)
     if asked.name == "learning":
         return _learning(subject, progress)
@@ -167,7 +176,9 @@ def _of_network(
         return _up_to(subject).influence(X, method="tracin", progress=progress)
     if asked.name == "without":
         return _up_to(subject).without(list(asked.left_out), X, Y, progress=progress)
-    return why.check(X[:CHECKED], Y[:CHECKED]) if asked.name == "check" else why.blame(X, Y)
+    if asked.name == "check":
+        return why.check(X[:CHECKED], Y[:CHECKED], progress=progress)
+    return why.blame(X, Y)
 
 
 def _of_unit(subject: Subject, asked: Question, ref: Ref, X: Array, Y: Array) -> Explanation:

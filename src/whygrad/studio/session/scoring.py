@@ -155,12 +155,12 @@ def words_of(run: Run) -> str:
     if isinstance(found, ClassificationScores):
         return (
             f"{by}{share(found.accuracy)} of the {found.rows:,} {part} rows are right; "
-            f"always saying {str(found.baseline_label)!r} is in {share(found.baseline)}."
+            f"always saying “{found.baseline_label}” is right in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
         f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {part} rows; "
-        f"always saying the mean of the training rows by {number(found.baseline_absolute_error)}."
+        f"always saying the mean of the training rows is off by {number(found.baseline_absolute_error)}."
     )
 
 

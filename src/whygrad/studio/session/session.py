@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from whygrad.errors import InputError
+from whygrad.errors import FileError, InputError
 from whygrad.fitted import Fitted
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import find
@@ -459,14 +459,28 @@ class Session:
     def _open(self, opened_run: OpenedRun) -> Worker | None:
         """Show a run, with its table and settings, where they are, to build another network from."""
         opened_run.rows()
-        run, source = opened_run.run, opened_run.source
+        origin = self._origin(opened_run)
         config, why = None, NO_CONFIG
-        if source is not None:
+        if origin.source is not None:
             try:
-                config, why = checked(ModelConfig(source, run.settings)), ""
+                config, why = checked(ModelConfig(origin.source, origin.run.settings)), ""
             except InputError as error:
                 why = f"This run is shown as it is, no other network is built from it here: {error}"
         return self._show(SessionState(config, opened_run, no_config=why))
+
+    def _origin(self, opened_run: OpenedRun) -> OpenedRun:
+        """Return the run on a table that a fork on arrays goes back to in the folder, or itself."""
+        found = opened_run
+        while found.source is None and (parent := found.run.manifest.get("parent")):
+            try:
+                before = self._found(Path(Path(parent["run"]).name))
+            except (InputError, FileError, OSError):
+                return opened_run
+            if before.run.manifest["id"] != parent["id"]:
+                return opened_run
+            before.rows()
+            found = before
+        return found
 
     def compare(self, *paths: Path) -> None:
         """Draw the curves of other runs beside, of none without any."""

@@ -140,6 +140,12 @@ class Subject:
         rows = self.parts.get("training")
         return None if rows is None else rows.X
 
+    def counted_from(self, first: int) -> "Subject":
+        """Return the same with units that have no name of their own counted from 0 or from 1."""
+        if self.names.first == first:
+            return self
+        return replace(self, names=replace(self.names, first=first))
+
     @property
     def labels(self) -> tuple[str, ...]:
         """The names of the classes, () where numbers are predicted."""

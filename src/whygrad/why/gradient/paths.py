@@ -4,7 +4,7 @@
 
 Every path ends at a zᴸ_m with the factor ∂C/∂zᴸ_m, so that softmax adds none. The sum and the number of
 paths are exact for any number of them; listed are the heaviest, with the share of Σ |path| that they cover.
-Paths of either sign cancel, so a few of them may well make up more than 100 % of the sum.
+Paths of either sign cancel, so a few of them may well make up more than 100% of the sum.
 """
 
 import math

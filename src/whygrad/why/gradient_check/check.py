@@ -9,6 +9,7 @@ need two passes forward for each parameter, which is what backpropagation saves:
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -33,6 +34,7 @@ from whygrad.nn import Array, Gradients, Network, Parameters, backward, cost, fo
 from whygrad.nn.arrays import is_sparse
 from whygrad.nn.backprop import gradients as take_gradients
 from whygrad.nn.network import count
+from whygrad.training.progress import told_of
 from whygrad.why import symbols
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.gradient.weight import ref_name
@@ -46,6 +48,18 @@ SLACK = {"float64": (1e-7, 1e-11), "float32": (2e-4, 1e-5)}
 LISTED = 10
 DRAWN = 400  # derivatives in a picture of both ways
 REPEATS = 5
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How far a check has come: `done` of at least `count` passes forward, each with a parameter moved."""
+
+    done: int
+    count: int
+
+    def __str__(self) -> str:
+        """The passes in one line."""
+        return f"moving one parameter at a time: {self.done:,} of {self.count:,} passes"
 
 
 def check(
@@ -63,6 +77,7 @@ def check(
     masks: Sequence[Any] | None = None,
     names: Names | None = None,
     products: str | None = None,
+    progress: bool | Callable[[Passes], None] = False,
 ) -> Explanation:
     """Gradient check: compare the gradient with central differences, and find the function that is wrong.
 
@@ -98,6 +113,9 @@ def check(
         What inputs, outputs and classes are called.
     products : {None, "bfloat16"}
         What inputs and weights are rounded to where they are multiplied; penalties are of θ itself.
+    progress : bool or callable, default False
+        Whether the terminal shows how far it has come, or a function that is told so: its argument has
+        `done` of `count` passes. KeyboardInterrupt that it raises ends the check.
 
     Returns
     -------
@@ -133,7 +151,8 @@ def check(
         context, None if sample is None else at_least_one("sample", sample), seed
     )
     said = (context.gradients.flat if given is None else given)[checked.index].astype(np.float64)
-    found = _differences(checked, said)
+    with told_of(progress, Passes(0, 6 * len(said))) as tell:
+        found = _differences(checked, said, tell)
     kind = "float32" if given is not None and given.dtype.itemsize < 8 else "float64"
     outside, allowed = _judged(checked, said, found, *SLACK[kind])
     wrong = ~(outside <= allowed)  # NaN is wrong
@@ -218,13 +237,21 @@ def checked_parameters(context: Context, sample: int | None, seed: int) -> Check
     return CheckedParameters(context, index, layer, to, of)
 
 
-def _differences(checked: CheckedParameters, said: Array) -> Slopes:
+def _differences(checked: CheckedParameters, said: Array, tell: Callable[[Passes], None]) -> Slopes:
     """Return the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
     senders = checked.senders
     step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
     noise = np.full(len(said), rounding(checked.context))
     branches = [partial(checked.evaluate, side=side) for side in (-1, 1)]
-    return differentiate(checked.evaluate, step, noise, said, SLACK["float64"][0], branches)
+    done = 0
+
+    def evaluate(which: Array, offset: Array) -> tuple[Array, Array]:
+        nonlocal done
+        tell(Passes(done, max(6 * len(said), done + len(which))))
+        done += len(which)
+        return checked.evaluate(which, offset)
+
+    return differentiate(evaluate, step, noise, said, SLACK["float64"][0], branches)
 
 
 def _judged(
@@ -366,7 +393,7 @@ def _cost_of_it(
         ("checked", len(found.value)),
         ("on a kink", int(found.kink.sum())),
         (
-            "share of those not 0 in which an error of 0.1 % would show",
+            "share of those not 0 in which an error of 0.1% would show",
             float(sharp.sum() / max(1, some.sum())),
         ),
         ("passes forward, one derivative at a time", timing["forward_passes"]),

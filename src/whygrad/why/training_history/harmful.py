@@ -44,7 +44,7 @@ def harmful(
     """Harmful examples: find those whose removal lowers the cost of rows that were not trained on.
 
     The derivative of the cost of one half of the rows ranks the examples. Training without the most
-    harmful 0.5, 1, 2, 5 and 10 % says which of these groups to leave out, and the other half what that
+    harmful 0.5, 1, 2, 5 and 10% says which of these groups to leave out, and the other half what that
     truly brings.
 
     Parameters

@@ -268,7 +268,7 @@ def _smoothing_slope(trajectory: Trajectory, stretch: Stretch) -> float:
 
 
 def _best_epochs(plan: Plan, by_epoch: Array, later: bool) -> tuple[int, int, float]:
-    """Return the run of epochs, first to last, whose rates promise most, and what 10 % more bring."""
+    """Return the run of epochs, first to last, whose rates promise most, and what 10% more bring."""
     if isinstance(plan.schedule, BY_RULES) or later:
         return 0, len(by_epoch) - 1, MORE * float(by_epoch.sum())
     sums = np.concatenate([[0.0], np.cumsum(by_epoch)])
@@ -278,7 +278,7 @@ def _best_epochs(plan: Plan, by_epoch: Array, later: bool) -> tuple[int, int, fl
 
 
 def _advice(by_epoch: Array, first: int, last: int, promised: float, before: int) -> str:
-    """Return the sentence: "Raise the rate of epochs 1 to 4 by 10 %: cost −0.006, to first order."."""
+    """Return the sentence: "Raise the rate of epochs 1 to 4 by 10%: cost −0.006, to first order."."""
     which = "the learning rate"
     if last - first + 1 < len(by_epoch):
         a, b = before + first + 1, before + last + 1
