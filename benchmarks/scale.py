@@ -1,17 +1,19 @@
 """A table that fits no memory, trained on by 1, 2 and 4 processes; and the engine xla beside others.
 
-    python benchmarks/scale.py [--rows 20000000] [--seconds 20] [--folder /tmp] [--parts processes,engines]
+    python benchmarks/scale.py [--rows 1e6,1e7,5e7] [--seconds 10] [--folder /tmp] [--parts memory,…]
 
-`processes`: a folder of Parquet files of so many rows × 20 columns, and one of a tenth of them, are written
-to a temporary folder. 1, 2 and 4 processes (`whygrad launch`, engine xla) learn the encoding of each, and
-train 20-64-32-2 in batches of 1,024 for some seconds; so does one process on the engine native, and PyTorch
-DDP with gloo, by hand: each rank reads its row groups with PyArrow, mixes four at a time, standardises, and
-takes its share of a batch. Kept are the time per step once the first tenth of the seconds is over, and the
-most anonymous memory that a process had. With xla a batch has 8 blocks, however many processes share them.
+`memory`: for each number of rows a folder of Parquet files × 20 columns is written, its encoding is
+learned, and 20-64-32-2 is trained in batches of 1,024 for some seconds: by one process on the engine
+native, and by two on xla (`whygrad launch`). Kept is the most anonymous memory that a process had.
+
+`processes`: a step on a folder of 2.6 million rows, in rounds of all in turn: native in one process, xla in
+1, 2 and 4, and as many of PyTorch DDP with gloo, by hand: each rank reads its row groups with PyArrow,
+mixes four at a time, standardises, and takes its share of a batch. Kept are the time that went by and the
+processor time of all processes, reading included; the first fifth of the seconds does not count. With xla
+a batch has 8 blocks, however many processes share them. Ratios are those of medians.
 
 `engines`: a step of xla beside native, PyTorch by hand and JAX by hand, one thread each, on cases of
-`steps.py`, in turn; by ratio, medians of five rounds. "auto" chooses xla for an accelerator alone, so none
-of these cases is one where it would.
+`steps.py`, in turn; by ratio, medians of five rounds. "auto" chooses xla for an accelerator alone.
 
 Figures go to `results/scale.json`, and those of another part stay.
 """
@@ -25,6 +27,8 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -34,20 +38,28 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from keeping import keep, kept  # noqa: E402
 
-COLUMNS, GROUP, GROUPS, BATCH = 20, 50_000, 10, 1024
+COLUMNS, BATCH = 20, 1024
+GROUP, GROUPS = 50 * BATCH, 10  # rows of a row group, and row groups of a file
+ROWS = 5 * GROUPS * GROUP  # where time is measured, 2.6 million
 PROCESSES = (1, 2, 4)
-CASES = ("A", "B adam", "C adam", "T 64-100-10 float32", "T 100-1024-512-10 float32")
+CONTESTANTS = (("native", 1), *((what, n) for n in PROCESSES for what in ("xla", "ddp")))
+CASES = (
+    "A", "B adam", "C adam", "D adam", "E", "T 64-100-10 float32", "T 300-512-256-20 float32",
+    "T 100-1024-512-10 float32",
+)  # fmt: skip
 ENGINES = ("whygrad", "whygrad xla", "PyTorch by hand", "JAX")
-ROUNDS = 5
+ROUNDS, TURNS = 5, 3  # of `engines`, and of `processes`
+WARM = 0.2  # the share of the seconds before any step counts
 SPARE = 15 * 2**30  # bytes of the disk that stay free
 
 
 class Watch:
-    """Looks every 50 ms at the anonymous memory of this process; counts steps after a tenth of the time."""
+    """Looks every 50 ms at memory and processor time of this process; counts steps once it is warm."""
 
     def __init__(self, seconds: float) -> None:
         self.seconds, self.peak, self.steps, self.taken = seconds, 0, 0, 0
         self.began = self.counted = self.last = 0.0
+        self.used: list[tuple[float, float]] = []  # the time, and the processor time up to then
         threading.Thread(target=self._look, daemon=True).start()
 
     def _look(self) -> None:
@@ -55,22 +67,22 @@ class Watch:
 
         while True:
             self.peak = max(self.peak, anonymous_memory())
+            self.used.append((time.monotonic(), time.process_time()))
             time.sleep(0.05)
 
     def step(self, step: int) -> bool:
         """Take note of the number of steps; return whether the time is over."""
-        now = time.perf_counter()
+        now = time.monotonic()
         self.began = self.began or now
-        if now < self.began + self.seconds / 10 or not self.counted:
+        if now < self.began + self.seconds * WARM or not self.counted:
             self.counted, self.steps = now, step
         self.last, self.taken = now, step - self.steps
         return now > self.began + self.seconds
 
     def write(self, out: str, **more: Any) -> None:
         """Write what was seen to a file of this process; one that follows sees no steps."""
-        per_step = (self.last - self.counted) / max(1, self.taken)
-        told = {"peak": self.peak, "step": per_step, "steps": self.taken} | more
-        Path(out, f"{os.getpid()}.json").write_text(json.dumps(told))
+        told = {"peak": self.peak, "steps": self.taken, "from": self.counted, "to": self.last}
+        Path(out, f"{os.getpid()}.json").write_text(json.dumps(told | {"used": self.used} | more))
 
 
 def whygrad_process(folder: str, out: str, seconds: float, engine: str) -> None:
@@ -82,11 +94,10 @@ def whygrad_process(folder: str, out: str, seconds: float, engine: str) -> None:
             return watch.step(report.state.step)
 
     watch = Watch(seconds)
-    began = time.perf_counter()
+    began = time.monotonic()
     wg.train_folder(
-        folder, "y", hidden=(64, 32), batch_size=BATCH, epochs=100, seed=0, engine=engine,
-        blocks=8 if engine == "xla" else 1,
-        callbacks=[Ends()],
+        folder, "y", hidden=(64, 32), batch_size=BATCH, epochs=1000, seed=0, engine=engine, test=0,
+        blocks=8 if engine == "xla" else 1, callbacks=[Ends()],
     )  # fmt: skip
     watch.write(out, learned=watch.began - began)
 
@@ -111,7 +122,7 @@ def ddp_process(rank: int, count: int, folder: str, out: str, seconds: float, po
     groups = [(file, i) for file in files for i in range(file.num_row_groups)]
     watch, step, share = Watch(seconds), 0, BATCH // count
     draws = np.random.default_rng(0)
-    over = torch.zeros(1)
+    center, scale, over = torch.zeros(COLUMNS), torch.ones(COLUMNS), torch.zeros(1)  # as they are
     while not over:
         order = draws.permutation(len(groups))[: len(groups) // count * count][rank::count]
         for some in (order[i : i + 4] for i in range(0, len(order), 4)):
@@ -121,7 +132,8 @@ def ddp_process(rank: int, count: int, folder: str, out: str, seconds: float, po
             )
             y = np.concatenate([t["y"].to_numpy(zero_copy_only=False) for t in tables])
             mixed = np.random.default_rng(step).permutation(len(y))
-            X, Y = torch.from_numpy(X[mixed]), torch.from_numpy(y[mixed].astype(np.int64))
+            X = (torch.from_numpy(X[mixed]) - center) / scale
+            Y = torch.from_numpy(y[mixed].astype(np.int64))
             for first in range(0, len(y) - share + 1, share):
                 optimizer.zero_grad()
                 part = slice(first, first + share)
@@ -156,7 +168,7 @@ def write(folder: Path, rows: int) -> None:
 
 
 def seen(command: list[str], out: Path, n: int) -> dict[str, Any]:
-    """Run a command of n processes, and return the time per step of all, and what the largest needed."""
+    """Run a command of n processes; return the times of a step, and what the largest of them needed."""
     for old in out.glob("*.json"):
         old.unlink()
     done = subprocess.run(command, capture_output=True, text=True)
@@ -165,47 +177,76 @@ def seen(command: list[str], out: Path, n: int) -> dict[str, Any]:
         raise SystemExit(done.stderr[-2000:])
     found = [json.loads(path.read_text()) for path in paths]
     told = max(found, key=lambda one: one["steps"])
-    return told | {"peak_mb": round(max(one["peak"] for one in found) / 2**20)}
+    span, steps = (told["from"], told["to"]), max(1, told["steps"])
+    used = sum(float(np.diff(np.interp(span, *zip(*one["used"], strict=True)))[0]) for one in found)
+    return {
+        "step": (span[1] - span[0]) / steps,
+        "processor": used / steps,
+        "steps": steps,
+        "peak_mb": round(max(one["peak"] for one in found) / 2**20),
+        "learned": told.get("learned"),
+    }
+
+
+@contextmanager
+def data_of(rows: int, at: Path) -> Iterator[tuple[Path, Path]]:
+    """Write a folder of so many rows, and yield it and an empty one; remove both."""
+    free = os.statvfs(at)
+    if rows * (4 * COLUMNS + 1) * 1.1 > free.f_bavail * free.f_frsize - SPARE:
+        raise SystemExit(f"{rows:,} rows would leave less than 15 GB of {at}: give fewer, --rows N")
+    with tempfile.TemporaryDirectory(dir=at) as folder:
+        data, out = Path(folder, "data"), Path(folder, "out")
+        data.mkdir()
+        out.mkdir()
+        write(data, rows)
+        yield data, out
+
+
+def trained(what: str, n: int, seconds: float, data: Path, out: Path) -> dict[str, Any]:
+    """Let n processes of a contestant train for some seconds."""
+    command = [sys.executable, str(Path(__file__).resolve())]
+    if what == "ddp":
+        command += ["--ddp", str(n)]
+    elif what == "xla":
+        command = [sys.executable, "-m", "whygrad", "launch", "-n", str(n), *command[1:]]
+    command += ["--engine", what, "--data", str(data), "--out", str(out), "--seconds", str(seconds)]
+    told = seen(command, out, n)
+    print(
+        f"{what:6} × {n}  {1e6 * told['step']:8.0f} µs a step, {1e6 * told['processor']:8.0f} µs of "
+        f"processors, {told['steps']:,} steps  "
+        f"{told['peak_mb']:5} MB  learned in {told.get('learned') or 0:.0f} s",
+        flush=True,
+    )
+    return told
+
+
+def memory(all_of_them: list[int], seconds: float, at: Path) -> Iterator[list[dict[str, Any]]]:
+    """Train on folders of so many rows, and yield what was found so far."""
+    found: list[dict[str, Any]] = []
+    for rows in (round(rows / GROUP) * GROUP for rows in all_of_them):
+        with data_of(rows, at) as (data, out):
+            size = sum(path.stat().st_size for path in data.iterdir())
+            print(f"{rows:,} rows, {size / 2**30:.2f} GB", flush=True)
+            for what, n in (("native", 1), ("xla", 2)):
+                told = trained(what, n, seconds, data, out)
+                row = {"rows": rows, "gb": round(size / 2**30, 2), "what": what, "processes": n}
+                found.append(row | {name: told[name] for name in ("peak_mb", "steps", "learned")})
+                yield found
 
 
 def processes(rows: int, seconds: float, at: Path) -> dict[str, Any]:
-    """Train on both folders."""
-    if rows < (least := 10 * GROUP * max(PROCESSES)):
-        raise SystemExit(f"each rank of DDP has a row group at least: give more, --rows {least}")
-    free = os.statvfs(at)
-    needed = rows * (4 * COLUMNS + 1) * 1.1
-    if needed > free.f_bavail * free.f_frsize - SPARE:
-        raise SystemExit(f"{rows:,} rows would leave less than 15 GB of {at}: give fewer, --rows N")
-    found: dict[str, Any] = {"rows": rows, "groups": GROUP, "batch": BATCH, "runs": []}
-    with tempfile.TemporaryDirectory(dir=at) as folder:
-        out = Path(folder, "out")
-        out.mkdir()
-        script = str(Path(__file__).resolve())
-        for n_rows in (rows // 10, rows):
-            data = Path(folder, f"{n_rows}")
-            data.mkdir()
-            write(data, n_rows)
-            size = sum(path.stat().st_size for path in data.iterdir())
-            for what, n in (
-                ("native", 1),
-                *((one, n) for n in PROCESSES for one in ("xla", "ddp")),
-            ):
-                if what == "ddp":
-                    command = [sys.executable, script, "--ddp", str(n)]
-                elif what == "xla":
-                    command = [sys.executable, "-m", "whygrad", "launch", "-n", str(n), script]
-                else:
-                    command = [sys.executable, script]
-                given = ["--engine", what, "--data", str(data), "--out", str(out)]
-                told = seen([*command, *given, "--seconds", str(seconds)], out, n)
-                row = {"rows": n_rows, "gb": round(size / 2**30, 2), "what": what, "processes": n}
-                found["runs"].append(row | told)
-                print(
-                    f"{n_rows:>12,} rows  {what:6} × {n}  {1e6 * told['step']:8.0f} µs a step  "
-                    f"{told['peak_mb']:5} MB  learned in {told.get('learned') or 0:.0f} s",
-                    flush=True,
-                )
-    return found
+    """Time a step of all contestants in turn, in rounds."""
+    found: dict[tuple[str, int], list[dict[str, Any]]] = {one: [] for one in CONTESTANTS}
+    with data_of(rows, at) as (data, out):
+        for _ in range(TURNS):
+            for what, n in CONTESTANTS:
+                found[what, n].append(trained(what, n, seconds, data, out))
+    runs = [
+        {"what": what, "processes": n}
+        | {name: [one[name] for one in rounds] for name in ("step", "processor")}
+        for (what, n), rounds in found.items()
+    ]
+    return {"rows": rows, "groups": GROUP, "batch": BATCH, "runs": runs}
 
 
 def ddp(count: int, folder: str, out: str, seconds: float) -> None:
@@ -245,10 +286,10 @@ def engines() -> list[dict[str, Any]]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rows", type=int, default=20_000_000)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--rows", default="1e6,1e7,5e7", help="of `memory`")
+    parser.add_argument("--seconds", type=float, default=10.0)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()))
-    parser.add_argument("--parts", default="processes,engines")
+    parser.add_argument("--parts", default="memory,processes,engines")
     parser.add_argument("--trial", action="store_true", help="keep no figures")
     for hidden in ("--engine", "--data", "--out"):
         parser.add_argument(hidden, help=argparse.SUPPRESS)
@@ -258,12 +299,16 @@ def main() -> None:
         return ddp(given.ddp, given.data, given.out, given.seconds)
     if given.data:
         return whygrad_process(given.data, given.out, given.seconds, given.engine)
-    found = kept("scale", {})
+    measured: dict[str, Callable[[], Iterable[Any]]] = {
+        "memory": lambda: memory(
+            [int(float(rows)) for rows in given.rows.split(",")], given.seconds, given.folder
+        ),
+        "processes": lambda: [processes(ROWS, given.seconds, given.folder)],
+        "engines": lambda: [engines()],
+    }
     for part in given.parts.split(","):
-        found[part] = (
-            engines() if part == "engines" else processes(given.rows, given.seconds, given.folder)
-        )
-        keep("scale", found, given.trial)
+        for found in measured[part]():
+            keep("scale", kept("scale", {}) | {part: found}, given.trial)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from whygrad.engines.xla import (
     ending_if_parted,
     waiting,
 )
-from whygrad.errors import InputError
+from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn import Data
 from whygrad.nn.arrays import is_sparse
@@ -79,7 +79,8 @@ def _follow(engine: XlaEngine, plan: Plan, state: State, data: Data) -> tuple[St
     except Parted:
         raise
     except Exception as error:  # the others wait for this process: it ends at once, and they see it
-        note(f"process {engine.group.index} failed: {type(error).__name__}: {error}")
+        what = "" if isinstance(error, WhygradError) else f" failed: {type(error).__name__}"
+        note(f"process {engine.group.index}{what}: {error}")
         os._exit(1)
     finally:
         signal.signal(signal.SIGINT, before)

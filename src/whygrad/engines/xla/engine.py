@@ -1,5 +1,6 @@
 """The XLA engine's side of Python: a plan, a state and data become arrays of a device, and come back."""
 
+import operator
 import os
 import time
 from collections.abc import Callable, Iterator
@@ -75,15 +76,16 @@ class XlaEngine:
         self.group, self.processes = group, ALONE
         self._placed: tuple[Any, Any] = (None, None)
         self._longest = 0.0  # seconds that a call took so far
+        self._known: tuple[Any, ...] = ()  # the arrays that the others have, too, since all took the steps
 
     @contextmanager
     def shared(self) -> Iterator[None]:
         """Share the steps taken within among the processes of the group."""
-        self.processes, self._placed = self.group, (None, None)
+        self.processes, self._placed, self._known = self.group, (None, None), ()
         try:
             yield
         finally:
-            self.processes, self._placed = ALONE, (None, None)
+            self.processes, self._placed, self._known = ALONE, (None, None), ()
 
     def supports(self, plan: Plan) -> str | None:
         """Return None, or what stands in the way: no JAX, or code of your own that it cannot trace."""
@@ -164,6 +166,7 @@ class XlaEngine:
         for C in found.costs[:taken].tolist():
             cost_sum += C * b
         seen.add(found, taken, state.step + taken < until)
+        self._known = found.theta, found.opt_state
         return replace(
             state,
             theta=found.theta,
@@ -234,12 +237,13 @@ class XlaEngine:
 
     def follow(self, plan: Plan, data: Data) -> tuple[dict[str, Any], Array]:
         """Take the steps that the first process tells of, until it ends; return what it says, and its θ."""
+        known: tuple[Array, ...] = ()
         while True:
             with waiting(None):  # the first may be made to wait; where it is gone, this fails
                 said, arrays = self.processes.tell(None)
             if said["do"] == "end":
                 return said, arrays[0]
-            theta, opt_state = arrays
+            theta, opt_state = arrays or known
             state = State(theta, opt_state, **said["state"])
             probes = Probes(
                 every=said["every"],
@@ -247,7 +251,8 @@ class XlaEngine:
                     WeightProbe(l, tuple(to), tuple(from_)) for l, to, from_ in said["weights"]
                 ),
             )
-            self._take(plan, state, data, said["until"], probes, _Seen(plan, probes))
+            state = self._take(plan, state, data, said["until"], probes, _Seen(plan, probes))
+            known = state.theta, state.opt_state
 
     def dismiss(self, said: dict[str, Any], theta: Array) -> None:
         """End the training of those that follow, and say what they return of it."""
@@ -272,7 +277,10 @@ class XlaEngine:
             "every": probes.every,
             "weights": weights,
         }
-        self._tell(said, state.theta, state.opt_state)
+        arrays = state.theta, state.opt_state
+        fixed = not any(array.flags.writeable for array in arrays)
+        same = fixed and self._known and all(map(operator.is_, arrays, self._known))
+        self._tell(said, *(() if same else arrays))
 
     def _tell(self, said: dict[str, Any], *arrays: Array) -> None:
         """Send a message to those that follow: they wait for nothing else, so it is soon there."""

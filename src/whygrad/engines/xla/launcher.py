@@ -19,7 +19,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from whygrad.engines.xla.processes import CLUSTER, COORDINATOR, COUNT, INDEX, PARTED
+from whygrad.engines.xla.processes import (
+    CLUSTER,
+    COORDINATOR,
+    COUNT,
+    INDEX,
+    PARTED,
+    PARTING,
+)
 from whygrad.errors import InputError
 from whygrad.escaping import note
 
@@ -31,8 +38,10 @@ ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id
 LOOK = 0.05  # seconds between two looks at them
-# One thread each: the processes share the cores, and with more threads bits would depend on the load.
+# One thread each: the processes share the cores, and with more threads bits would depend on the load. XLA's
+# pool would spin for work between two steps.
 ALONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
+POOL = "PJRT_NPROC"
 
 
 def with_end_of_options(words: Sequence[str]) -> list[str]:
@@ -81,7 +90,8 @@ def on_cluster(command: Sequence[str]) -> int:
 
 
 def _threads() -> dict[str, str]:
-    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()}
+    flags = f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()
+    return {"XLA_FLAGS": flags, POOL: os.environ.get(POOL, "1")}
 
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
@@ -101,7 +111,7 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
                 "there"
             )
             return 1, True
-        if first:  # else it has said why
+        if first or code == PARTED:  # else it has said why
             said = told[first].read_text(errors="replace").strip().splitlines()
             line = said[-1] if said else f"process {first} of {n} ended with code {code}"
             note(line.removeprefix("whygrad: "))
@@ -159,10 +169,11 @@ def _started(
                 signal.signal(getattr(signal, name), interrupt)
             for i, path in enumerate(told):
                 silent = subprocess.DEVNULL if i else None
+                own = {INDEX: str(i)} if i else {INDEX: "0", PARTING: str(path)}
                 with path.open("wb") as file:
                     process = subprocess.Popen(
                         program,
-                        env=common | {INDEX: str(i)},
+                        env=common | own,
                         start_new_session=True,
                         stdin=silent,
                         stdout=silent,

@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -29,13 +30,20 @@ from whygrad.nn.functions import Array
 
 # What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
 COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COORDINATOR"
+PARTING = "WHYGRAD_PARTING"  # the file where a launcher reads why this one ends: it says one line for all
 # Taken out of the environment, so that what this process starts is not one of them as well.
-TOLD = {name: os.environ.pop(name) for name in (COUNT, INDEX, COORDINATOR) if name in os.environ}
+TOLD = {
+    name: os.environ.pop(name)
+    for name in (COUNT, INDEX, COORDINATOR, PARTING)
+    if name in os.environ
+}
 CLUSTER = "cluster"  # as COUNT: JAX asks Slurm, Open MPI or Kubernetes
 NEEDS = 'it takes JAX: pip install "whygrad[xla]"'
 PATIENCE = 120  # seconds until all are there
 SHUTDOWN = 20  # seconds in which JAX lets all leave once they are at their end
-HEARTBEAT = 20  # seconds after which JAX takes one that is silent for dead
+# Seconds after which JAX takes one that is silent for dead, and aborts the others; on one machine the
+# launcher sees who is dead, and a machine that is busy may be silent for long.
+HEARTBEAT, UNHEARD = 20, 86_400
 # Seconds after which one that is there, but does not come to a step, is taken for stuck; or so many times
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
@@ -43,6 +51,7 @@ BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at i
 INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
+ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
 
 T = TypeVar("T")
 
@@ -67,7 +76,7 @@ def ending_if_parted() -> Iterator[None]:
     try:
         yield
     except Parted as error:
-        note(str(error))
+        _say_why(str(error))
         _abandon(PARTED)
         raise SystemExit(PARTED) from None
 
@@ -81,7 +90,7 @@ def waiting(seconds: float | None) -> Iterator[None]:
     """
 
     def give_up() -> None:
-        note(
+        _say_why(
             f"another process of this training did not come within {seconds:.0f} s: the training is over, "
             "what it recorded is there"
         )
@@ -105,6 +114,14 @@ def waiting(seconds: float | None) -> Iterator[None]:
         ) from None
     finally:
         timer.cancel()
+
+
+def _say_why(line: str) -> None:
+    """Write why this process ends: to its launcher, which may know better, else to standard error."""
+    if PARTING in TOLD:
+        Path(TOLD[PARTING]).write_text(line)
+    else:
+        note(line)
 
 
 @dataclass(frozen=True)
@@ -151,10 +168,13 @@ class Processes:
         if message is not None:
             shapes = [[list(array.shape), array.dtype.name] for array in arrays]
             text = json.dumps(message | {"arrays": shapes}).encode()
-        size = int(self._of_first(np.array([len(text)]))[0])
-        room = 1 << max(10, size.bit_length())  # few sizes: each is compiled by itself
-        found = self._of_first(np.frombuffer(text.ljust(room), np.uint8))
-        said = json.loads(found[:size].tobytes())
+            text = len(text).to_bytes(SIZE, "big") + text
+        found = self._of_first(np.frombuffer(text[:ROOM].ljust(ROOM), np.uint8)).tobytes()
+        size = SIZE + int.from_bytes(found[:SIZE], "big")
+        if size > ROOM:
+            more = 1 << size.bit_length()  # few sizes: each is compiled by itself
+            found += self._of_first(np.frombuffer(text[ROOM:].ljust(more), np.uint8)).tobytes()
+        said = json.loads(found[SIZE:size])
         if message is None:
             arrays = tuple(np.zeros(shape, dtype) for shape, dtype in said["arrays"])
         return said, [self._of_first(array) for array in arrays]
@@ -244,11 +264,11 @@ def joined() -> Processes:
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     limits: Any = {
         "initialization_timeout": 2 * PATIENCE,  # where JAX's is over, it aborts without a line
-        "heartbeat_timeout_seconds": HEARTBEAT,
+        "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
     try:
-        with waiting(PATIENCE):
+        with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
                 jax.distributed.initialize(**limits)
             else:
@@ -262,7 +282,7 @@ def joined() -> Processes:
         raise InputError(f"the processes of this training did not meet: {told:.200}") from None
     found = Processes(jax.process_count(), jax.process_index())
     # The first meeting of gloo writes to standard output, which is for results.
-    with _silent_output(), waiting(PATIENCE):
+    with ending_if_parted(), _silent_output(), waiting(PATIENCE):
         found.tell(None if found.follows else {"do": BEGIN})
     if TOLD[COUNT] != CLUSTER:
         threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()

@@ -222,10 +222,12 @@ def _cost_and_sums(
     given = this.examples, this.X, this.Y
     if plan.blocks == 1:
         return of_block(jax.tree.map(lambda part: part[0], given))
-    parts = jax.tree.map(tree_sum, lax.map(of_block, given))
-    if processes.count > 1:  # each has the root of its own subtree
-        parts = jax.tree.map(lambda part: tree_sum(lax.all_gather(part, AXIS)), parts)
-    return parts
+    C, sums = jax.tree.map(tree_sum, lax.map(of_block, given))
+    if processes.count > 1:  # each has the root of its own subtree; what is gathered twice costs twice
+        both = jnp.concatenate([C[None], sums])
+        both = tree_sum(lax.all_gather(both, AXIS))
+        C, sums = both[0], both[1:]
+    return C, sums
 
 
 def _of_all_blocks(processes: Processes, this: Given) -> tuple[Any, Any]:
