@@ -26,15 +26,8 @@ if TYPE_CHECKING:
     from whygrad.pipeline.streamed import Streaming
     from whygrad.tables.target import Target
 
-NAMED = ("inputs", "outputs", "image", "origins", "classes", "scales", "target")  # that a manifest keeps
-    "inputs",
-    "outputs",
-    "image",
-    "origins",
-    "classes",
-    "scales",
-    "target",
-)  # of `Names`, in a manifest
+# Of `Names`, what a manifest keeps.
+NAMED = ("inputs", "outputs", "image", "origins", "classes", "scales", "target")
 FOLDER = "folder"  # the kind of data that lie in a folder of Parquet files
 
 

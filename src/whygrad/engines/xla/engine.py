@@ -76,7 +76,9 @@ class XlaEngine:
         self.group, self.processes = group, ALONE
         self._placed: tuple[Any, Any] = (None, None)
         self._longest = 0.0  # seconds that a call took so far
-        self._known: tuple[Any, ...] = ()  # the arrays that the others have, too, since all took the steps
+        self._known: tuple[
+            Any, ...
+        ] = ()  # the arrays that the others have, too, since all took the steps
 
     @contextmanager
     def shared(self) -> Iterator[None]:
