@@ -223,9 +223,9 @@ def texts(column: Any, na: Collection[str] = ()) -> Any:
     return pc.if_else(is_sign(trimmed, na), NO_TEXT, trimmed)
 
 
-def index_of(cells: Any, values: Sequence[str]) -> Array:
+def index_of(cells: Any, values: Sequence[Any]) -> Array:
     """Return the index among `values` of each cell of text, (n,) int64; −1 for any other."""
-    found = pc.index_in(cells, value_set=as_text(values))
+    found = pc.index_in(cells, value_set=as_text(map(str, values)))
     return whole(pc.coalesce(found, NOWHERE).cast(pa.int64()), np.int64)
 
 
