@@ -2,6 +2,8 @@
 
 import base64
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -244,3 +246,31 @@ def test_the_process_is_told_to_come_before_what_was_shown(tmp_path):
     assert [len(ahead.due()), len(ahead.due()), ahead.state.step] == [1, 1, 2]
     assert worker.told == [1 + MARGIN, 2 + MARGIN]
     session.close()
+
+
+FIRST_PICTURE = """
+import sys
+from pathlib import Path
+import whygrad.studio.page.first_page, whygrad.studio.server.serving
+from whygrad.studio.session.ahead import Ahead
+from whygrad.studio.session.feed import Feed
+from whygrad.studio.session.session import Session
+
+class Process:
+    def known(self, step):
+        pass
+
+session = Session(Path(sys.argv[1]))
+assert Feed(session).answer("header.json", {})
+Ahead(session.config.ready.training, Process(), 100.0).due()
+late = {"nicegui", "fastapi", "pandas", "sklearn", "numba", "whygrad.why", "whygrad.interop"}
+print(*sorted(late & sys.modules.keys()))
+"""
+
+
+def test_the_first_picture_waits_for_no_library_that_it_does_not_need(tmp_path):
+    assert Session(tmp_path).config.ready  # where its engine is tested for the first time, that compiles
+    told = subprocess.run(
+        [sys.executable, "-c", FIRST_PICTURE, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []
