@@ -199,7 +199,8 @@ def test_something_moves_before_the_whole_page_is_there_and_that_takes_nothing_a
     watched, person, tmp_path
 ):
     stage = person()
-    assert stage.run_script("return window.seen") == ["picture", "moves", "whole page", "connected"]
+    seen = wait_for(lambda: (of := stage.run_script("return window.seen"))[3:] and of, "the page")
+    assert seen == ["picture", "moves", "whole page", "connected"]
     held = stage.run_script(HELD)
     assert held["same"] and held["step"] == held["at"] and not held["playing"]
     assert (held["part"], held["edits"]) == ("1:2,1", {"3": 0.5})
