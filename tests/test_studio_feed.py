@@ -179,6 +179,8 @@ def test_what_moves_before_there_is_a_run_is_that_run_to_the_bit_and_nothing_is_
     assert ahead and ahead == list(range(1, len(ahead) + 1))  # each step, from the first on
     assert all(one["running"] and one["begun"] for one in news)
     assert {one["feed"] for one in news} == {header["feed"]}
+    said = [one["training"]["status"] for one in news if one["steps"] and not one["run"]]
+    assert all(words.endswith("; its recording begins") for words in said)
     assert steps == sorted(set(steps))
     run, count = open_run(feed.session.opened_run.path), header["count"]
     states = np.frombuffer(feed.answer("states", {"to": str(len(steps))})[1], "<f4")
@@ -269,7 +271,9 @@ print(*sorted(late & sys.modules.keys()))
 
 
 def test_the_first_picture_waits_for_no_library_that_it_does_not_need(tmp_path):
-    assert Session(tmp_path).config.ready  # where its engine is tested for the first time, that compiles
+    assert Session(
+        tmp_path
+    ).config.ready  # where its engine is tested for the first time, that compiles
     told = subprocess.run(
         [sys.executable, "-c", FIRST_PICTURE, tmp_path], capture_output=True, text=True, check=True
     )
