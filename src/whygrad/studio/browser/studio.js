@@ -136,7 +136,13 @@ class Studio {
 
   // Begin the training of a studio that was opened without a run, so that there is something to see.
   async begin() {
-    await fetcher(BASE)("begin", { method: "POST" }).then(() => this.news()).catch((error) => this.fail(error));
+    try {
+      const { error } = await (await fetcher(BASE)("begin", { method: "POST" })).json();
+      if (error) throw new Error(error);
+    } catch (error) {
+      this.fail(error);
+    }
+    await this.news();
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
