@@ -2,15 +2,19 @@
 
 import base64
 import json
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import whygrad as wg
+from browser import wait_for
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.record import open_run
 from whygrad.studio.session import feed as feeding
+from whygrad.studio.session.ahead import MARGIN, Ahead
 from whygrad.studio.session.feed import Feed
 from whygrad.studio.session.session import Session
 
@@ -137,3 +141,140 @@ def test_the_first_look_is_one(tmp_path, run):
     session = Session(tmp_path)
     assert session.first_look() and not session.first_look()
     assert not Session(tmp_path, run).first_look()
+
+
+# ── the first steps, before there is a run ───────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def begun(tmp_path):
+    """A feed whose session has begun its first training, and the header that the page had before."""
+    session = Session(tmp_path)
+    feed = Feed(session)
+    header = told(feed, "header.json")
+    assert told(feed, "begin") == {}
+    yield feed, header
+    session.close()
+
+
+def followed(feed, header):
+    """Ask for news until they are of a run; return all of them."""
+    found, have = [], len(header["steps"])
+
+    def look():
+        nonlocal have
+        found.append(told(feed, "news.json", after=str(have)))
+        have += len(found[-1]["steps"])
+        return found[-1]["run"]
+
+    wait_for(look, "a run")
+    return found
+
+
+def test_what_moves_before_there_is_a_run_is_that_run_to_the_bit_and_nothing_is_sent_again(begun):
+    feed, header = begun
+    news = followed(feed, header)
+    steps = header["steps"] + [step for one in news for step in one["steps"]]
+    ahead = [step for one in news if not one["run"] for step in one["steps"]]
+    assert ahead and ahead == list(range(1, len(ahead) + 1))  # each step, from the first on
+    assert all(one["running"] and one["begun"] for one in news)
+    assert {one["feed"] for one in news} == {header["feed"]}
+    said = [one["training"]["status"] for one in news if one["steps"] and not one["run"]]
+    assert all(words.endswith("; its recording begins") for words in said)
+    assert steps == sorted(set(steps))
+    run, count = open_run(feed.session.opened_run.path), header["count"]
+    states = np.frombuffer(feed.answer("states", {"to": str(len(steps))})[1], "<f4")
+    wanted = [run.state(step).theta for step in ahead]
+    assert (states.reshape(-1, count)[1 : len(ahead) + 1] == np.array(wanted, np.float32)).all()
+
+
+def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):
+    monkeypatch.setattr(Ahead, "reached_by", lambda self, run: False)
+    feed, header = begun
+    news = followed(feed, header)
+    assert news[-1]["feed"] != header["feed"]
+    assert told(feed, "header.json")["steps"][0] == 0
+
+
+def test_a_training_that_cannot_begin_says_so_and_shows_the_network_as_it_was(tmp_path):
+    folder = tmp_path / "gone"
+    folder.mkdir()
+    session = Session(folder)
+    feed = Feed(session)
+    header = told(feed, "header.json")
+    folder.rmdir()
+    folder.write_text("a file in its place")
+    told(feed, "begin")
+    wait_for(lambda: session.status.over, "the end of the process")
+    news = told(feed, "news.json", after="1")
+    session.close()
+    assert news["feed"] != header["feed"] or not news["steps"]
+    assert not news["running"] and news["training"]["failed"]
+    assert told(feed, "header.json")["steps"] == [0]
+
+
+def test_nothing_begins_twice_and_nothing_where_a_run_was_given(begun, run, tmp_path):
+    feed, _ = begun
+    worker = feed.session.worker
+    assert told(feed, "begin") == {} and feed.session.worker is worker
+    session = Session(tmp_path, run)
+    told(Feed(session), "begin")
+    assert session.worker is None
+
+
+def test_no_state_is_shown_ahead_while_the_engine_is_still_to_be_compiled(tmp_path, monkeypatch):
+    monkeypatch.setattr("whygrad.engines.machine_code.cache.folders", lambda: iter([tmp_path]))
+    session = Session(tmp_path)
+    training = session.config.ready.training
+    if training.engine.name != "native":
+        pytest.skip("there is nothing to compile")
+    assert Ahead(training, Commands(), 100.0).due() == []
+    session.close()
+
+
+class Commands:
+    """A process that is told how far the steps are known."""
+
+    def __init__(self):
+        self.told = []
+
+    def known(self, step):
+        self.told.append(step)
+
+
+def test_the_process_is_told_to_come_before_what_was_shown(tmp_path):
+    session, worker = Session(tmp_path), Commands()
+    ahead = Ahead(session.config.ready.training, worker, 1e-9)
+    assert [len(ahead.due()), len(ahead.due()), ahead.state.step] == [1, 1, 2]
+    assert worker.told == [1 + MARGIN, 2 + MARGIN]
+    session.close()
+
+
+FIRST_PICTURE = """
+import sys
+from pathlib import Path
+import whygrad.studio.page.first_page, whygrad.studio.server.serving
+from whygrad.studio.session.ahead import Ahead
+from whygrad.studio.session.feed import Feed
+from whygrad.studio.session.session import Session
+
+class Process:
+    def known(self, step):
+        pass
+
+session = Session(Path(sys.argv[1]))
+assert Feed(session).answer("header.json", {})
+Ahead(session.config.ready.training, Process(), 100.0).due()
+late = {"nicegui", "fastapi", "pandas", "sklearn", "numba", "whygrad.why", "whygrad.interop"}
+print(*sorted(late & sys.modules.keys()))
+"""
+
+
+def test_the_first_picture_waits_for_no_library_that_it_does_not_need(tmp_path):
+    assert Session(
+        tmp_path
+    ).config.ready  # where its engine is tested for the first time, that compiles
+    told = subprocess.run(
+        [sys.executable, "-c", FIRST_PICTURE, tmp_path], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.split() == []

@@ -6,6 +6,7 @@ import json
 import signal
 import socket
 import sys
+import threading
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ from command import whygrad
 from whygrad.studio.server import connections, guard
 from whygrad.studio.server.entry import Entry, doorway
 from whygrad.studio.server.guard import Guard, confined, known_names
+from whygrad.studio.server.site import Site
 
 PORT = 8750
 OWN = f"127.0.0.1:{PORT}"
@@ -433,6 +435,133 @@ def test_a_folder_that_is_a_link_itself_is_the_folder(folder):
     assert confined("a.csv", folder.parent / "other") == (folder / "a.csv").resolve()
 
 
+# ── what is answered before all is loaded ────────────────────────────────────────────────────────────
+
+
+class Loading:
+    """A site whose parts are loaded when the test lets them, behind the studio's guard."""
+
+    def __init__(self, broken=""):
+        self.session, self.page, self.failed = threading.Event(), threading.Event(), []
+        self.broken, self.lived = broken, []
+        self.site = Site(b"first", self._session, self._page, lambda: self.failed.append(True))
+        self.guard = Guard(self.site, ENTRY)
+
+    def _session(self):
+        assert self.session.wait(PATIENCE)
+        return lambda path, query: ("text/plain", f"{path} {sorted(query.items())}".encode())
+
+    def _page(self):
+        assert self.page.wait(PATIENCE)
+        if self.broken:
+            raise ValueError(self.broken)
+
+        async def application(scope, receive, send):
+            if scope["type"] == "lifespan":
+                for what in ("startup", "shutdown"):
+                    self.lived.append((await receive())["type"])
+                    await send({"type": f"lifespan.{what}.complete"})
+            else:
+                await Inner()(scope, receive, send)
+
+        return application
+
+    async def ask(self, path, method="GET", query=b"", own=True):
+        """Return status and text of the answer to one request."""
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": b"", "more_body": False}
+
+        async def send(message):
+            sent.append(message)
+
+        pairs = [("host", OWN), *([COOKIE] if own else [])]
+        headers = [(name.encode(), value.encode()) for name, value in pairs]
+        scope = {"type": "http", "method": method, "path": path, "query_string": query}
+        await self.guard(scope | {"headers": headers}, receive, send)
+        return status(sent), body(sent)
+
+    def live(self, journey):
+        """Go through a journey while the site lives."""
+
+        async def living():
+            told, said = asyncio.Queue(), asyncio.Queue()
+            life = asyncio.create_task(self.guard({"type": "lifespan"}, told.get, said.put))
+            await told.put({"type": "lifespan.startup"})
+            assert (await said.get())["type"] == "lifespan.startup.complete"
+            try:
+                await asyncio.wait_for(journey(), PATIENCE)
+            finally:
+                for one in (self.session, self.page):
+                    one.set()
+                await told.put({"type": "lifespan.shutdown"})
+                await asyncio.wait_for(life, PATIENCE)
+            return (await said.get())["type"]
+
+        assert asyncio.run(living()) == "lifespan.shutdown.complete"
+
+
+def test_the_stage_answers_before_the_page_is_loaded_and_the_page_when_it_is():
+    loading = Loading()
+
+    async def journey():
+        assert await loading.ask("/") == (200, "first")
+        states = asyncio.create_task(loading.ask("/stage/states", query=b"from=1&to=2"))
+        whole = asyncio.create_task(loading.ask("/stage/whole"))
+        script = asyncio.create_task(loading.ask("/_nicegui/script.js"))
+        loading.session.set()
+        assert await states == (200, "states [('from', '1'), ('to', '2')]")
+        assert not whole.done() and not script.done() and await loading.ask("/") == (200, "first")
+        loading.page.set()
+        assert await whole == (200, "{}")
+        assert await script == await loading.ask("/") == (200, "welcome")
+
+    loading.live(journey)
+    assert loading.lived == ["lifespan.startup", "lifespan.shutdown"]
+    assert loading.site.error is None and not loading.failed
+
+
+def test_a_stranger_gets_neither_the_first_page_nor_what_the_stage_is_sent():
+    loading = Loading()
+
+    async def journey():
+        loading.session.set()
+        for path in ("/", "/stage/header.json", "/stage/whole"):
+            code, text = await loading.ask(path, own=False)
+            assert (code, text.strip()) == (401, guard.STRANGER)
+        code, _ = await loading.ask("/stage/begin", "POST", own=False)
+        assert code == 401
+
+    loading.live(journey)
+
+
+def test_only_a_post_begins_a_training():
+    loading = Loading()
+
+    async def journey():
+        loading.session.set()
+        assert (await loading.ask("/stage/begin"))[0] == 405
+        assert (await loading.ask("/stage/header.json", "POST"))[0] == 405
+        assert await loading.ask("/stage/begin", "POST") == (200, "begin []")
+
+    loading.live(journey)
+
+
+def test_a_page_that_cannot_be_loaded_is_told_to_who_waits_for_it_and_ends_the_studio():
+    loading = Loading(broken="no room")
+
+    async def journey():
+        whole = asyncio.create_task(loading.ask("/stage/whole"))
+        loading.session.set(), loading.page.set()
+        assert json.loads((await whole)[1]) == {"error": "the studio cannot be loaded: no room"}
+        assert await loading.ask("/") == (503, "the studio cannot be loaded: no room\n")
+        assert (await loading.ask("/stage/header.json"))[0] == 200  # what is shown goes on
+
+    loading.live(journey)
+    assert str(loading.site.error) == "no room" and loading.failed
+
+
 # ── the command: bad input ───────────────────────────────────────────────────────────────────────────
 
 
@@ -723,10 +852,14 @@ def test_it_leaves_nothing_in_its_folder(served, tmp_path):
 # A session that has started a process, and writes down whether it was closed.
 SESSION = """
 import subprocess, sys
+from contextlib import closing
 from pathlib import Path
 from nicegui import ui
+from whygrad.studio.server.application import application
 from whygrad.studio.server.door import opened
 from whygrad.studio.server.serving import serve
+
+FIRST = b"<script>fetch('/stage/whole').then(() => location.reload())</script>"
 
 class Session:
     def __init__(self, name):
@@ -741,8 +874,8 @@ def build(session):
     ui.label(f"this is {session.name}")
 
 def show(name, **more):
-    with opened(port=0, show=False, **more) as door:
-        serve(Session(name), build, lambda path, query: None, door)
+    with opened(port=0, show=False, **more) as door, closing(Session(name)) as session:
+        serve(door, FIRST, lambda: lambda path, query: None, lambda: application(session, build))
 """
 
 

@@ -155,6 +155,110 @@ def test_from_the_bare_command_to_an_answered_why_in_three_clicks_at_most(person
     assert stage.browser.complaints() == []
 
 
+# ── before the whole page is loaded ──────────────────────────────────────────────────────────────────
+
+# What comes about on a page, in its order; at the first move a person clicks a weight and moves it.
+WATCHED = """
+const seen = window.seen = [];
+const note = (what, there) => there && !seen.includes(what) && seen.push(what);
+const look = () => {
+  const {shown, reach} = window.wgStudio ?? {};
+  note("picture", shown);
+  note("whole page", document.getElementById("app"));
+  note("connected", reach);
+  if (shown?.store.get().step > 0 && !seen.includes("moves")) {
+    note("moves", true);
+    window.held = shown;
+    shown.store.set({part: "1:2,1", edits: {3: 0.5}, painted: [[0.25, 0.5, 1]], playing: false});
+    window.at = shown.recording.steps[shown.store.get().step];
+  }
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+HELD = """
+const {recording, store} = window.wgStudio.shown, {part, edits, painted, step, playing} = store.get();
+return {same: window.held === window.wgStudio.shown, part, edits, painted, playing,
+  at: window.at, step: recording.steps[step]};
+"""
+STATES = """
+const {recording} = window.wgStudio.shown;
+return [recording.steps, recording.steps.map((_, i) => recording.has(i) ? [...recording.theta(i)] : null)];
+"""
+
+
+@pytest.fixture
+def watched(browser):
+    """The browser, in which what comes about on a page is noted."""
+    known = browser.tell("Page.addScriptToEvaluateOnNewDocument", source=WATCHED)
+    yield browser
+    browser.tell("Page.removeScriptToEvaluateOnNewDocument", identifier=known["identifier"])
+
+
+def test_something_moves_before_the_whole_page_is_there_and_that_takes_nothing_away(
+    watched, person, tmp_path
+):
+    stage = person()
+    seen = wait_for(lambda: (of := stage.run_script("return window.seen"))[3:] and of, "the page")
+    assert seen == ["picture", "moves", "whole page", "connected"]
+    held = stage.run_script(HELD)
+    assert held["same"] and held["step"] == held["at"] and not held["playing"]
+    assert (held["part"], held["edits"]) == ("1:2,1", {"3": 0.5})
+    assert held["painted"] == [[0.25, 0.5, 1]]
+    # What was clicked before anybody was there to hear it is done now: the training pauses.
+    stage.until(lambda now: now["run"] and not now["running"], "the pause")
+    wait_for(lambda: "part=1:2,1" in watched.driver.current_url, "the part in the address")
+    steps, states = stage.run_script(STATES)
+    run = open_run(tmp_path / "spirals.run")
+    assert steps[: held["at"] + 1] == list(range(held["at"] + 1))
+    for step, theta in zip(steps, states, strict=True):
+        if theta is not None and step <= run.step:
+            assert np.array_equal(np.float32(theta), run.state(step).theta.astype(np.float32)), step
+    assert watched.foreign(stage.studio) == [] and watched.complaints() == []
+
+
+BROKEN = """
+import threading, time
+from whygrad.studio import studio
+from whygrad.studio.server import application
+
+def instead(*about):
+    {}
+
+application.application = instead
+try:
+    studio(port=0, show=False)
+except ValueError as error:
+    open("told", "w").write(str(error))
+"""
+
+
+def test_a_page_that_cannot_be_loaded_says_so_and_the_picture_stays(served, browser, tmp_path):
+    studio = served(tmp_path, code=BROKEN.format("raise ValueError('no room')"))
+    browser.driver.get(studio.url)
+    browser.has("The studio cannot be loaded: no room.")
+    stage = Stage(browser, studio, tmp_path)
+    assert stage.until(lambda now: now["step"] > 0, "what moved")
+    studio.process.wait(PATIENCE)
+    studio.end()
+    assert (tmp_path / "told").read_text() == "no room"
+
+
+def test_a_studio_that_is_gone_before_the_page_is_loaded_is_told_in_one_line(
+    served, browser, tmp_path
+):
+    studio = served(tmp_path, code=BROKEN.format("time.sleep(600)"))
+    browser.driver.get(studio.url)
+    stage = Stage(browser, studio, tmp_path)
+    stage.until(lambda now: now["run"], "a training that is recorded")
+    studio.process.kill()
+    browser.has("The studio does not answer any more: start it again with whygrad studio.")
+    assert browser.all_by_role("alert") and stage.now()["step"] > 0
+    studio.process.wait(PATIENCE)
+    wait_for(lambda: not studio.family(), "the end of its training")
+    studio.ended = True
+
+
 def test_a_step_of_the_scrubber_sends_the_server_nothing(at_xor):
     from selenium.webdriver import Keys
 

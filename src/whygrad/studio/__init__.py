@@ -80,22 +80,22 @@ def studio(
         launched = Launched() if shown is None else None  # it loads while this process does
         if launched is not None:
             stack.callback(launched.close)
-        kept: list[Any] = []
+        session: Any = None
 
         def open_session() -> Any:
+            nonlocal session
             from whygrad.studio.session.feed import Feed
             from whygrad.studio.session.session import Session
 
             session = Session(Path(folder).resolve(), shown, launched)
             stack.pop_all()  # the session ends it from here on
             stack.callback(session.close)
-            kept.append(session)
             return Feed(session).answer
 
         def load_page() -> Any:
             from whygrad.studio.page.layout import build
             from whygrad.studio.server.application import application
 
-            return application(kept[0], build)
+            return application(session, build)
 
         serve(door, first_page(), open_session, load_page)

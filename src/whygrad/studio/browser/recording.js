@@ -169,10 +169,18 @@ export function embedded(page) {
   };
 }
 
-// A function that fetches what is at a path below an address; it throws where that is refused.
-function fetcher(base, ask = fetch) {
-  return async (path) => {
-    const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin" });
+/** What is thrown where there is no server any more. */
+export class Unanswered extends Error {
+  constructor() {
+    super("the studio does not answer any more: start it again with whygrad studio");
+  }
+}
+
+/** A function that fetches what is at a path below an address; it throws where that is refused, or nobody answers. */
+export function fetcher(base, ask = fetch) {
+  return async (path, more = {}) => {
+    const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin", ...more })
+      .catch(() => { throw new Unanswered(); });
     if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
     return answer;
   };

@@ -7,7 +7,7 @@ import { h } from "./dom.js";
 import { mountDrag } from "./drag.js";
 import { indexOf } from "./model.js";
 import { mountMotion } from "./motion.js";
-import { openRecording, served } from "./recording.js";
+import { fetcher, openRecording, served, Unanswered } from "./recording.js";
 import { mountSheets } from "./sheets.js";
 import { mount } from "./stage.js";
 import { createStore, FIRST, fromAddress, hasPart, toAddress } from "./store.js";
@@ -138,8 +138,13 @@ class Studio {
 
   // Begin the training of a studio that was opened without a run, so that there is something to see.
   async begin() {
-    const answer = await fetch(`${BASE}begin`, { method: "POST", credentials: "same-origin" }).catch(() => null);
-    if (answer?.ok) await this.news();
+    try {
+      const { error } = await (await fetcher(BASE)("begin", { method: "POST" })).json();
+      if (error) throw new Error(error);
+    } catch (error) {
+      this.fail(error);
+    }
+    await this.news();
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
@@ -237,12 +242,13 @@ class Studio {
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
         const follows = step === before || this.goal === before; // there, or on the way there
-        if (follows || (playing && ran) || this.pausing) this.walk(step, header.steps.length - 1);
+        const stands = ran && !playing && !this.reach; // it was stopped, and nobody is there yet to stop the training
+        if (!stands && (follows || (playing && ran) || this.pausing)) this.walk(step, header.steps.length - 1);
         if (!header.running) this.pausing = false;
         this.follow(header);
       }
     } catch (error) {
-      this.fail(error);
+      if (this.reach || !(error instanceof Unanswered)) this.fail(error); // a first page says so itself, by its picture
     } finally {
       this.looking = false;
       if (this.missed) {
@@ -290,7 +296,7 @@ class Studio {
     const { header } = this.shown.recording;
     if (!changed.includes("playing") || changed.includes("step")) return;
     if (state.playing === header.running || (state.playing && state.step < header.steps.length - 1)) return;
-    this.pausing = header.running; // the picture comes to where the training waits
+    this.pausing = header.running && this.reach !== null; // the picture comes to where the training waits
     this.tell(state.playing ? "go" : "pause");
   }
 

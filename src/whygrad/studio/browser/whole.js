@@ -2,13 +2,14 @@
 // in this document: what was clicked, dragged or painted stays as it is, and nothing is drawn anew.
 
 import { h } from "./dom.js";
+import { fetcher } from "./recording.js";
 import { openStudio } from "./studio.js";
+import { capital } from "./words.js";
 
-const LOOK = 100; // ms between two looks at a training, until the whole page tells of news
-const BY = "/stage/whole"; // answered once the whole page is there
+const LOOK = 250; // ms between two looks at a training, until the whole page tells of news
 
 /** Open the stage, and lay the whole page around it as soon as that can be had. */
-export function openFirst(ask = fetch) {
+export function openFirst() {
   const studio = window.wgStudio = openStudio();
   let gone = false;
   const look = async () => {
@@ -16,22 +17,18 @@ export function openFirst(ask = fetch) {
     if (!studio.reach && !gone) setTimeout(look, LOOK);
   };
   studio.first.then(look);
-  studio.first.then(() => wholePage(ask)).then((page) => layAround(page, document)).catch((error) => {
+  studio.first.then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
     gone = true;
-    tell(error instanceof TypeError ? "The studio does not answer any more: start it again with whygrad studio." : error.message);
+    document.getElementById("wg-first").remove();
+    document.body.append(h("p", { class: "wg-message", role: "alert" }, `${capital(message)}.`));
   });
 }
 
-// Say in one line why there will be no more than what is shown.
-function tell(line) {
-  document.getElementById("wg-first")?.remove();
-  document.body.append(h("p", { class: "wg-message", role: "alert" }, line));
-}
-
-async function wholePage(ask) {
-  const { error } = await (await ask(BY, { credentials: "same-origin" })).json();
+// The page is answered for once it is there, or cannot be.
+async function wholePage(got) {
+  const { error } = await (await got("stage/whole")).json();
   if (error) throw new Error(error);
-  return new DOMParser().parseFromString(await (await ask("/", { credentials: "same-origin" })).text(), "text/html");
+  return new DOMParser().parseFromString(await (await got("")).text(), "text/html");
 }
 
 /** Lay a page around what a document shows: all that it has but the stage, with its scripts in their order. */

@@ -22,6 +22,7 @@ def first_page() -> bytes:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>whygrad studio</title>
+<link rel="icon" href="data:,">
 <style>
 {styles()}{STYLE.read_text(encoding="utf-8")}</style>
 </head>

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 from whygrad.studio.server.guard import Application
+from whygrad.studio.server.serving import MESSAGE
 
 
 @contextmanager
@@ -30,7 +31,6 @@ with _without("aiohttp", "requests"):
     from fastapi import FastAPI
     from nicegui import core, ui
 
-MESSAGE = 10_000_000  # bytes of a message from a page
 RECONNECT = 10.0  # seconds that a tab may be out of reach before its page is built anew
 
 ICON = (

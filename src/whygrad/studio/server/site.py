@@ -22,6 +22,7 @@ Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 HEAD_START = 1.5  # seconds that a first page has to draw before the rest is loaded
 STAGE = "/stage/"
 POSTED = ("begin",)  # what changes something
+READ = ("GET", "HEAD")
 NOTHING = b"there is nothing here\n"
 
 
@@ -54,7 +55,7 @@ class Site:
         http, path = scope["type"] == "http", scope["path"]
         if http and path.startswith(STAGE):
             await self._staged(scope, path.removeprefix(STAGE), send)
-        elif http and path == "/" and not self._whole.is_set():
+        elif http and path == "/" and scope["method"] in READ and not self._whole.is_set():
             await _send(send, 200, "text/html; charset=utf-8", self._first_page)
         else:
             await self._whole.wait()
@@ -66,7 +67,7 @@ class Site:
                 await send({"type": "websocket.close", "code": 1011})
 
     async def _staged(self, scope: Scope, path: str, send: Send) -> None:
-        if (scope["method"] == "POST") != (path in POSTED):
+        if scope["method"] not in (("POST",) if path in POSTED else READ):
             await _send(send, 405, "text/plain", b"not in this way\n")
             return
         if path == "whole":

@@ -4,6 +4,7 @@ Doors: `session`, `subject`, `questions`, `asking`, `scoring`, `controls`, `open
 `uploads`. A session holds a `ModelConfig` (a training that has not begun), an `OpenedRun`, and the process
 that trains. A `Subject` is the network of either at one step, with the examples; `questions` asks it why,
 `asking` waits for what takes long, `scoring` measures it over a training, `controls` says what can be done
-to it, `feed` sends its states to the stage, `uploads` keeps tables and networks, and `runs` lists, renames
-and deletes what is recorded. May import `process`, `film`, `server.guard`, and what is below the studio.
+to it, `feed` sends its states to the stage, the first ones `ahead` of a run, `uploads` keeps tables and
+networks, and `runs` lists, renames and deletes what is recorded. May import `process`, `film`,
+`server.guard`, and what is below the studio.
 """

@@ -148,7 +148,7 @@ class Feed:
             "running": self.session.running,
             "live": active or not begun,  # whether it can go on
             "begun": begun,
-            "training": controls(self.session, notice),
+            "training": controls(self.session, notice) | self._ahead_in_words(),
         }
 
     # ── ahead of the run ──
@@ -158,6 +158,14 @@ class Feed:
         config, worker = self.session.config, self.session.worker
         if config is not None and worker is not None:
             self._ahead = Ahead(config.ready.training, worker, self.session.speed or SLOWLY)
+
+    def _ahead_in_words(self) -> dict[str, str]:
+        """Return how a training stands that is shown ahead of its run; nothing of others."""
+        last = self.frames[-1]
+        if self._ahead is None or not last.step:
+            return {}
+        status = f"training: step {last.step:,}, epoch {last.epoch:,}; its recording begins"
+        return {"status": status}
 
     def _follow_ahead(self, ahead: Ahead) -> None:
         """Go ahead until the run has come as far; then it is shown, and nothing is sent once more."""
