@@ -22,12 +22,10 @@ export function tellingUnits(model, theta, l, most, page = 0, kept = []) {
   if (l < model.L)
     for (let i = 0, at = model.W(l + 1); i < model.sizes[l + 1]; i++)
       for (let j = 0; j < count; j++) beyond[j] += Math.abs(theta[at++]);
-  const ranked = all.sort((i, j) => within[j] * beyond[j] - within[i] * beyond[i] || i - j);
-  const start = (page * most) % count;
-  const chosen = ranked.slice(start, start + most), missed = kept.filter((j) => !chosen.includes(j)).slice(0, most);
-  const others = chosen.filter((j) => !kept.includes(j));
-  others.splice(others.length - Math.max(0, missed.length + chosen.length - most), Infinity);
-  return [...others, ...chosen.filter((j) => kept.includes(j)), ...missed].sort((i, j) => i - j);
+  const wanted = [...new Set(kept)].slice(0, most), room = most - wanted.length;
+  const ranked = all.filter((j) => !wanted.includes(j)).sort((i, j) => within[j] * beyond[j] - within[i] * beyond[i] || i - j);
+  const start = (page * room) % ranked.length;
+  return [...wanted, ...ranked.slice(start, start + room)].sort((i, j) => i - j);
 }
 
 // How many units of each layer are drawn: all where that is possible; of a larger layer so many that their maps stay
