@@ -98,7 +98,9 @@ def test_of_a_large_layer_the_units_are_shown_that_most_flows_through_and_then_t
     assert pages[0] == [1, 3, 5, 7]
     assert sorted(sum(pages[:3], [])) == list(range(9))
     assert pages[4] == [1, 3, 4, 8]
-    assert all({4, 8} < set(page) for page in pages[4:]) and set(sum(pages[4:], [])) == set(range(9))
+    assert all({4, 8} < set(page) for page in pages[4:]) and set(sum(pages[4:], [])) == set(
+        range(9)
+    )
 
 
 def test_the_units_of_a_layer_are_as_many_as_there_is_room_for():

@@ -234,7 +234,9 @@ def test_an_answer_takes_the_place_of_the_sheet_of_its_part(at_xor):
     assert not stage.run_script(sheet)
     stage.browser.driver.switch_to.active_element.send_keys(Keys.ESCAPE)
     wait_for(lambda: stage.run_script(sheet), "the sheet, once the answer is closed")
-    assert "input 1 to hidden 0" in stage.run_script("return document.querySelector('.st-sheet h2').textContent")  # noqa: E501
+    assert "input 1 to hidden 0" in stage.run_script(
+        "return document.querySelector('.st-sheet h2').textContent"
+    )  # noqa: E501
 
 
 def test_an_answer_counts_units_as_the_stage_beside_it_does(at_xor):

@@ -39,7 +39,9 @@ def controls(session: Session, notice: str = "") -> dict[str, Any]:
         "failed": diverged or (status is not None and status.kind in ("failed", "killed")),
         "cure": f"Fork with η = {number(rate)}" if rate and not session.active else "",
         "advice": " ".join(
-            map(_sentence, filter(None, (notice, *((TOO_LARGE,) if diverged else notes), *standing)))
+            map(
+                _sentence, filter(None, (notice, *((TOO_LARGE,) if diverged else notes), *standing))
+            )
         ),
         "ready": not notice and not diverged,
         "forks": run is not None and not notice,

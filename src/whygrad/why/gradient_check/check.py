@@ -237,9 +237,7 @@ def checked_parameters(context: Context, sample: int | None, seed: int) -> Check
     return CheckedParameters(context, index, layer, to, of)
 
 
-def _differences(
-    checked: CheckedParameters, said: Array, tell: Callable[[Passes], None]
-) -> Slopes:
+def _differences(checked: CheckedParameters, said: Array, tell: Callable[[Passes], None]) -> Slopes:
     """Return the derivatives by differences; a step moves no z by more than 0.01, and no parameter by 1."""
     senders = checked.senders
     step = np.minimum(0.01 / np.where(senders > 0, senders, 1.0), 1.0)
