@@ -75,7 +75,7 @@ def series(one: Line, i: int, area: bool = False) -> str:
 
 
 def within(theme: str, of: str = ".wg") -> str:
-    """Return the selectors of drawings on a page that is light or dark: of Jupyter, Sphinx, VS Code, Quasar.
+    """Return the selectors of drawings on a light or a dark page: of Jupyter, Sphinx, VS Code, Quasar.
 
     >>> within("dark", ".frame").split(",")[:2]
     ['[data-jp-theme-light="false"] .frame', '[data-theme="dark"] .frame']

@@ -355,7 +355,8 @@ class Drawing {
       case "ArrowRight":
         return item.to ?? edges.find((edge) => edge.from === part)?.part ?? across(layer + 1)?.part ?? part;
       case "ArrowLeft":
-        return (this.data.has(item.from) ? item.from : undefined) ?? edges.find((edge) => edge.to === part)?.part ?? across(layer - 1)?.part ?? part;
+        if (this.data.has(item.from)) return item.from;
+        return edges.find((edge) => edge.to === part)?.part ?? across(layer - 1)?.part ?? part;
     }
   }
 

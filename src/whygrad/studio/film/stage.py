@@ -27,8 +27,8 @@ SIZE = 2.0  # MB that a stage adds to a notebook, unless asked otherwise
 HEIGHT = 640  # pixels of its frame, unless asked otherwise
 LOWEST, HIGHEST = 560, 2_000  # lower, a stage would have to be scrolled
 MOST_WRONG = "The network, in the example it gets most wrong"
-# Images are for where this style sheet is left out, and with it the frame that follows them. What is in a frame
-# prefers the colours that the frame is said to have: those of the notebook.
+# Images are for where this style sheet is left out, and with it the frame that follows them. What is in a
+# frame prefers the colours that the frame is said to have: those of the notebook.
 STYLE = (
     "<style>.wg-stills:has(+ .wg-framed){display:none}"
     ".wg-framed{border:0;width:100%;display:block}"
