@@ -185,6 +185,18 @@ def test_a_click_tells_the_part_that_was_clicked(draw):
     drawn.wait_for(lambda: {"kind": "click", "part": "2:0,bias"} in drawn.gestures(), "the bias")
 
 
+def test_biases_are_the_weights_of_a_unit_that_is_always_1(draw):
+    biases = (None, np.linspace(-1, 1, 8), np.array([0.5, 0.0, -0.5]))
+    drawn = draw(view(iris(marked=("2:0,bias",), biases=biases)))
+    ones = "return [...document.querySelectorAll('.wg-one')].map((one) => one.textContent)"
+    assert drawn.run(ones) == ["1", "1"]
+    assert drawn.part("2:0,bias").accessible_name == "1 → petal length (cm): bias 0.5"
+    badges = "return [...document.querySelectorAll('.wg-badge')].every((one) => one.style.display === 'none')"  # noqa: E501
+    assert drawn.run(badges)
+    drawn.run("window.model.set('lit', ['2:2,bias'])")
+    assert drawn.run("return document.querySelectorAll('.wg-above .wg-lit').length") == 1
+
+
 def test_a_click_follows_what_was_pointed_at_and_nothing_is_told_late(draw):
     drawn = draw(view(iris()))
     drawn.gestures()

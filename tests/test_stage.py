@@ -91,11 +91,40 @@ def test_of_a_large_layer_the_units_are_shown_that_most_flows_through_and_then_t
     theta = heavy + [0] * 9 + [1] * 9 + [0]
     pages = from_node(
         {"model": "makeModel", "layout": "tellingUnits"},
-        "[0, 1, 2].map((page) => tellingUnits(makeModel(given.network), given.theta, 1, 4, page))",
+        """[[], [4, 8, 4]].flatMap((kept) => [0, 1, 2, 3].map((page) => tellingUnits(
+          makeModel(given.network), given.theta, 1, 4, page, kept)))""",
         {"network": network, "theta": theta},
     )
     assert pages[0] == [1, 3, 5, 7]
-    assert sorted(sum(pages, [])) == list(range(9))
+    assert sorted(sum(pages[:3], [])) == list(range(9))
+    assert pages[4] == [1, 3, 4, 8]
+    assert all({4, 8} < set(page) for page in pages[4:]) and set(sum(pages[4:], [])) == set(
+        range(9)
+    )
+
+
+def test_the_units_of_a_layer_are_as_many_as_there_is_room_for():
+    asked = [[2, 12, 1], [64, 30, 10], [2, 8, 8, 1], [784, 100, 10]]
+    shown = from_node(
+        {"layout": "rowsThatFit"},
+        "given.map((sizes) => rowsThatFit(sizes, 480, false, { image: sizes[0] > 9 }))",
+        asked,
+    )
+    assert shown == [[2, 12, 1], [64, 10, 10], [2, 8, 8, 1], [784, 10, 10]]
+
+
+def test_the_curve_of_a_run_that_diverged_does_not_squash_that_of_its_fork():
+    own, diverged = [1.0, 0.8, 0.5], [1.0, 40.0, 1e150]
+    scaled = from_node(
+        {"strip": "scaleOf"},
+        """[given.diverged, given.own].map((beside) => {
+          const to = scaleOf([given.own], beside, { better: "lower", title: "cost" });
+          return [...given.own, ...given.diverged].map(to);
+        })""",
+        {"own": own, "diverged": diverged},
+    )
+    for one in scaled:
+        assert one[0] - one[2] >= 0.3 and one[5] == 2  # far above the chart, and a finite number
 
 
 def test_the_arrow_keys_reach_every_unit_weight_and_bias():

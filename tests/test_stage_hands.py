@@ -41,7 +41,7 @@ const found = JSON.parse(text).map(({ network, theta, x, y, parts, by, rate, hea
         equations: [equation.mathmlOf(equation.equationsOf(pass, part)), equation.mathmlOf(equation.equationsOf(pass, { ...part, kind: "unit" }))] };
     }),
     story: story && { verdict: story.moments.at(-1).verdict, after: story.again.cost,
-      words: story.moments.map((one) => one.title + ": " + one.words), equations: story.moments.map((one) => equation.mathmlOf(one.equations)) } };
+      lit: story.moments.map(({ kind, l, lit }) => [kind, l, lit]), words: story.moments.map((one) => one.title + ": " + one.words), equations: story.moments.map((one) => equation.mathmlOf(one.equations)) } };
 });
 process.stdout.write(JSON.stringify(found));
 """  # noqa: E501
@@ -190,6 +190,24 @@ def test_a_planted_verdict_is_seen(tmp_path):
         check_verdicts(folder)
 
 
+@pytest.mark.parametrize("name", CASES)
+def test_of_a_moment_lines_are_lit_that_lead_into_its_unit_forwards_and_out_of_it_backwards(
+    answered, name
+):
+    seen = set()
+    for kind, l, lit in answered[name][-1]["story"]["lit"]:
+        units = {part for part in lit if "," not in part}
+        for part in set(lit) - units:
+            (layer, j), k = part.partition(",")[0].split(":"), part.partition(",")[2]
+            ends = {"forward": f"{layer}:{j}", "blame": f"{int(layer) - 1}:{k}"}
+            if kind in ends:
+                seen.add(kind)
+                assert ends[kind] in units, (kind, part)
+            if kind == "forward":
+                assert int(layer) == l
+    assert seen == {"forward", "blame"}
+
+
 def test_penalties_and_the_runs_own_step_are_told_only_where_they_are():
     net, theta, x, y = case("classes")
     own = {"optimizer": "Adam", "batch": 10, "ran": (theta.flat * 1.01).tolist(), "steps": 20}
@@ -297,6 +315,21 @@ def hidden_tokens(shown):
     return shown.run(
         "return [...document.querySelectorAll('.wgm-maths .wgm-token')].filter((one) => one.style.opacity === '0').length"  # noqa: E501
     )
+
+
+def test_equations_begin_at_one_place_in_every_moment(show):
+    shown = begin(show)
+    places = shown.run(
+        f"""const bar = {BAR}, range = bar.querySelector('input'), found = new Set();
+        for (let at = 0; at <= 1000; at += 20) {{
+          range.value = at;
+          range.dispatchEvent(new Event('input'));
+          const maths = bar.querySelector('.wgm-maths math');
+          if (maths) found.add(Math.round(maths.getBoundingClientRect().left));
+        }}
+        return [...found]"""
+    )
+    assert len(places) == 1
 
 
 def test_slow_motion_plays_pauses_steps_and_ends_by_the_keyboard(show):

@@ -108,6 +108,20 @@ def test_a_stranger_sees_the_network_and_its_cost_as_images_and_no_more(shown, a
     assert all(image.size["height"] > 100 for image in images[2:])
 
 
+@pytest.mark.parametrize(("lightness", "surface"), [("false", "#15171c"), ("true", "#ffffff")])
+def test_it_has_the_colours_of_the_notebook_around_it(path, alone, tmp_path, lightness, surface):
+    page = page_of(wg.stage(path)._repr_html_())
+    page = page.replace("<body>", f'<body data-jp-theme-light="{lightness}">')
+    open_offline(alone, tmp_path / "dark.html", page)
+    driver = alone.driver
+    driver.switch_to.frame(driver.find_element("css selector", "iframe.wg-framed"))
+    colour = "return getComputedStyle(document.querySelector('.st-stage') ?? document.body)"
+    wait_for(
+        lambda: driver.execute_script(f"{colour}.getPropertyValue('--st-surface')") == surface,
+        "the colours",
+    )
+
+
 def test_its_frame_reaches_nothing_around_it(shown):
     frame = re.search("<iframe[^>]*", shown["text/html"])[0]
     assert 'sandbox="allow-scripts allow-modals"' in frame  # no origin, no way to the top

@@ -238,5 +238,7 @@ def test_an_answer_adds_no_second_title_to_the_page(studio, browser):
     assert wait_for(lambda: browser.driver.execute_script(answer), "the answer").startswith("Why")
     levels = """return [...document.querySelectorAll('h1, h2, h3, [role=heading]')].map((one) =>
       [one.ariaLevel ?? one.tagName[1], one.innerText])"""
-    titles = [text for level, text in browser.driver.execute_script(levels) if level == "1"]
-    assert titles == ["whygrad studio"]
+    found = browser.driver.execute_script(levels)
+    assert [text for level, text in found if level == "1"] == ["whygrad studio"]
+    assert ["2", "Why"] in found
+    assert any(level == "3" and text.startswith("Weight from") for level, text in found)

@@ -28,6 +28,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.files.location import only_writer
 from whygrad.record.rows import record_table
+from whygrad.studio.page.data_panel import on_the_page
 from whygrad.studio.process.worker import Status
 from whygrad.studio.session import model_config as configs
 from whygrad.studio.session import runs as runs_of
@@ -193,6 +194,24 @@ def test_settings_that_do_not_fit_leave_the_network_as_it_was(session):
         with pytest.raises(InputError):
             session.set(**changes)
     assert session.config.settings == QUICK
+
+
+def test_what_the_page_says_of_columns_names_no_option_of_the_command_line(tmp_path):
+    path = tmp_path / "sold.csv"
+    rows = [
+        f"2020-{m:02}-{d:02},{'A7' if d % 7 else d},{m * d}"
+        for m in (1, 2, 3)
+        for d in range(1, 28)
+    ]  # noqa: E501
+    path.write_text("\n".join(["day,code,price", *rows]))
+    session = Session(tmp_path)
+    session.load(str(path), "price", QUICK)
+    encoding = session.config.ready.encoding
+    said = [*encoding.notes, *(one.note for one in encoding.facts)]
+    assert any("--test last" in note for note in said)
+    assert not any("--" in on_the_page(note) for note in said)
+    session.set(test="last")
+    assert not any("--test last" in note for note in session.config.ready.encoding.notes)
 
 
 def test_columns_can_be_left_out(tmp_path):

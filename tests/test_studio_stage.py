@@ -455,6 +455,54 @@ def test_a_weight_dragged_by_hand_is_what_a_fork_trains_on_from(person, xor_run,
     assert (fork.state(10).theta == expected).all()
 
 
+def test_units_and_layers_are_added_and_removed_at_the_layers_names(person):
+    stage = person(at="#step=0")
+    wide = {"width": 1600, "height": 1000, "deviceScaleFactor": 1, "mobile": False}
+    stage.browser.tell("Emulation.setDeviceMetricsOverride", **wide)
+    for name, sizes in (
+        ("one unit less in layer 1", [2, 7, 8, 1]),
+        ("one unit more in layer 2", [2, 7, 9, 1]),
+        ("layer 2 out", [2, 7, 1]),
+        ("another layer before layer 1", [2, 7, 7, 1]),
+    ):
+        stage.press(name)
+        stage.until(lambda now, sizes=sizes: now["sizes"] == sizes, name)
+    assert not stage.now()["running"]
+    stage.press("Start")
+    stage.until(lambda now: now["running"] and now["step"] > 0, "a training of that network")
+    assert stage.browser.all_by_role("button", "one unit more in layer 1") == []
+    assert stage.browser.complaints() == []
+
+
+def test_any_example_is_chosen_from_the_list_and_by_its_number(at_xor):
+    from selenium.webdriver import Keys
+
+    stage = at_xor()
+    example = "const {recording, store} = window.wgStudio.shown, {example} = store.get(); return recording.examples.about.rows[example]"  # noqa: E501
+    stage.press("choose an example")
+    stage.press("training 3")
+    assert stage.run_script(example) == 3
+    stage.browser.by_label("number of the example").send_keys(Keys.BACKSPACE, "1")
+    stage.press("Show")
+    wait_for(lambda: stage.run_script(example) == 1, "the example of that number")
+    stage.press("next example")
+    assert stage.run_script(example) != 1
+    assert stage.browser.complaints() == []
+
+
+@pytest.mark.filterwarnings("ignore::whygrad.DivergenceWarning")
+def test_the_cure_that_a_diagnosis_proves_is_forked_with_by_one_button(person, tmp_path):
+    net = wg.Network(1, [wg.Dense(1)])
+    given = {"optimizer": wg.SGD(4.0), "epochs": 40, "record": tmp_path / "a.run"}
+    wg.train(net, [[0.3], [0.6]], [[1.0], [3.0]], **given)
+    stage = person("a.run")
+    stage.press("What is wrong?")
+    wait_for(lambda: "learning rate" in stage.run_script(ANSWER), "the diagnosis")
+    stage.press("Fork with this cure")
+    stage.until(lambda now: now["run"] == "a-fork.run", "the cured run")
+    assert open_run(tmp_path / "a-fork.run").plan.optimizer.learning_rate < 4
+
+
 @pytest.mark.filterwarnings("ignore::whygrad.DivergenceWarning")
 def test_the_cure_of_a_diverged_run_is_one_button_and_both_curves_are_on_the_stage(
     person, tmp_path

@@ -32,13 +32,12 @@ class Wanted:
     """How a network is to be laid out.
 
     `titled` leaves room for the title; `blocks` sets many units of a layer in several columns; `narrow` is
-    for a telephone. Biases and targets are drawn where the picture has them and it is `textbook`.
+    for a telephone. Biases and targets are drawn where the picture has them.
     """
 
     titled: bool = True
     blocks: bool = False
     narrow: bool = False
-    textbook: bool = True
 
     @property
     def name(self) -> float:
@@ -119,8 +118,8 @@ def lay_out(picture: NetworkPicture, wanted: Wanted = Wanted()) -> Layout:  # no
         (xs[0] - image[0], middle - image[1] / 2, xs[0], middle + image[1] / 2) if image else None
     )
     texts = [label.box for label in (*labels, *counts(columns))]
-    biases = _biases(picture, columns, texts) if wanted.textbook else {}
-    if wanted.textbook and picture.targets is not None and blocks[last] == 1:
+    biases = _biases(picture, columns, texts)
+    if picture.targets is not None and blocks[last] == 1:
         labels += _targets(picture.targets, places, last)
     lowest = max([*(box[3] for box in texts), *(y + BIAS for _, y in biases.values())])
     bottom = max(lowest, middle + body / 2)

@@ -37,7 +37,7 @@ def style(page: bool = False, paper: bool = False) -> str:
     if not paper:
         rules.append(f"@media(prefers-color-scheme:dark){{.wg{{{dark}}}}}")
     if page:
-        rules += [f"{_within('true', 'light')}{{{light}}}", f"{_within('false', 'dark')}{{{dark}}}"]
+        rules += [f"{within('light')}{{{light}}}", f"{within('dark')}{{{dark}}}"]
     rules += [
         f"svg.wg{{font-family:{FONT}}}",
         *(f".wg-{name}{{{colour('fill', name)}}}" for name in COLOURS),
@@ -74,11 +74,16 @@ def series(one: Line, i: int, area: bool = False) -> str:
     return f"c{chosen % SERIES}" if isinstance(chosen, int) else chosen
 
 
-def _within(lightness: str, theme: str) -> str:
-    """Return the selectors of drawings on a page that has a theme: of Jupyter, Sphinx, VS Code, Quasar."""
+def within(theme: str, of: str = ".wg") -> str:
+    """Return the selectors of drawings on a light or a dark page: of Jupyter, Sphinx, VS Code, Quasar.
+
+    >>> within("dark", ".frame").split(",")[:2]
+    ['[data-jp-theme-light="false"] .frame', '[data-theme="dark"] .frame']
+    """
+    lightness = str(theme == "light").lower()
     pages = (f'[data-jp-theme-light="{lightness}"]', f'[data-theme="{theme}"]',
              f".vscode-{theme}", f".body--{theme}")  # fmt: skip
-    return ",".join(f"{page} .wg" for page in pages)
+    return ",".join(f"{page} {of}" for page in pages)
 
 
 def _variables(theme: int) -> str:

@@ -64,7 +64,7 @@ class Drawing {
     this.linked = ""; // by pointer, in an answer
     this.current = ""; // what the tabulator key comes to
     this.nodes = {};
-    for (const kind of ["units", "edges", "numbers", "labels", "buttons"]) this.nodes[kind] = new Map();
+    for (const kind of ["units", "ones", "edges", "numbers", "labels", "buttons"]) this.nodes[kind] = new Map();
     this.byPart = new Map();
     this.build(el);
     this.listen();
@@ -74,7 +74,7 @@ class Drawing {
     const name = `wg-${++drawings}`;
     this.title = make("p", "wg-name", { id: name });
     this.groups = {};
-    for (const group of ["image", "edges", "above", "numbers", "units", "labels"])
+    for (const group of ["image", "edges", "ones", "above", "numbers", "units", "labels"])
       this.groups[group] = make("g", `wg-${group}`);
     this.svg = make("svg", "wg", { role: "application", "aria-labelledby": name, "aria-roledescription":
       "drawing of a network; arrow keys move from part to part" }, ...Object.values(this.groups));
@@ -105,9 +105,10 @@ class Drawing {
     style.setProperty("--wide", `${view.width}px`);
     style.aspectRatio = `${view.width} / ${view.height}`;
     this.drawImage(view.image);
-    const { units, edges, numbers, labels, buttons } = this.nodes;
+    const { units, ones, edges, numbers, labels, buttons } = this.nodes;
     const part = (item) => item.part;
     match(this.groups.edges, edges, view.edges, part, newEdge, drawEdge);
+    match(this.groups.ones, ones, view.ones, (one) => one.layer, newOne, drawOne);
     match(this.groups.numbers, numbers, view.edges.filter((edge) => edge.text), part, () => make("text"), drawNumber);
     match(this.groups.units, units, view.units, (u) => `${u.part} ${u.shape}`, newUnit, drawUnit);
     const place = (item) => `${item.part} ${item.look} ${item.part ? "" : item.text}`;
@@ -184,7 +185,7 @@ class Drawing {
     this.groups.above.replaceChildren(...above.flatMap((edge) => raised(edge, lit.has(edge.part))));
   }
 
-  // A bias is shown at its unit; what is not drawn cannot be lit.
+  // A bias that is not known is shown at its unit; what is not drawn cannot be lit.
   known(part) {
     if (this.byPart.has(part)) return part;
     const unit = part.replace(",bias", "");
@@ -354,7 +355,8 @@ class Drawing {
       case "ArrowRight":
         return item.to ?? edges.find((edge) => edge.from === part)?.part ?? across(layer + 1)?.part ?? part;
       case "ArrowLeft":
-        return item.from ?? edges.find((edge) => edge.to === part)?.part ?? across(layer - 1)?.part ?? part;
+        if (this.data.has(item.from)) return item.from;
+        return edges.find((edge) => edge.to === part)?.part ?? across(layer - 1)?.part ?? part;
     }
   }
 
@@ -430,6 +432,18 @@ function drawUnit(node, unit) {
   set(badge, { "data-part": `${unit.part},bias` });
 }
 
+// The unit that is always 1, whose weights are the biases of a layer.
+function newOne() {
+  return make("g", "wg-one", {}, make("circle", "wg-surface"), make("circle", "wg-on-soft"),
+    make("text", "wg-soft", { "font-size": 11, "text-anchor": "middle" }, "1"));
+}
+
+function drawOne(node, { x, y, r }) {
+  const [surface, outline, text] = node.children;
+  for (const circle of [surface, outline]) set(circle, { cx: x, cy: y, r });
+  set(text, { x, y: y + 4 });
+}
+
 function drawLabel(node, label) {
   write(node, label.text);
   const anchor = label.anchor === "start" ? "" : label.anchor;
@@ -449,7 +463,8 @@ function columnsOf(view) {
   const add = (at, item) => (columns[at] ??= []).push(item);
   for (const unit of view.units) add(2 * Number(unit.part.split(":")[0]), unit);
   for (const edge of view.edges) add(2 * Number(edge.to.split(":")[0]) - 1, edge);
-  const height = (part) => units.get(part)?.y ?? 0;
+  const below = Math.max(...view.units.map((unit) => unit.y));
+  const height = (part) => units.get(part)?.y ?? below + 1; // a bias comes from beneath
   for (const column of columns.filter(Boolean))
     column.sort((one, other) => one.from
       ? height(one.from) - height(other.from) || height(one.to) - height(other.to)

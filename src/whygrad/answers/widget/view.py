@@ -23,6 +23,7 @@ from whygrad.answers.draw.network_elements import (
     within,
 )
 from whygrad.answers.draw.network_layout import (
+    BIAS,
     RADIUS,
     Layout,
     Wanted,
@@ -123,7 +124,7 @@ def view(
     """
     if more or not picture.shown:
         picture = replace(picture, shown=_with(picture, more))
-    layout = lay_out(picture, Wanted(titled=False, blocks=True, narrow=narrow, textbook=False))
+    layout = lay_out(picture, Wanted(titled=False, blocks=True, narrow=narrow))
     found = _drawn(edges(picture, layout, all_=True))
     numbers = numbered(
         picture, layout, sorted(found, key=lambda edge: not edge.marked), steady=True
@@ -139,6 +140,10 @@ def view(
         "units": [
             *(_unit(picture, unit) for unit in units(picture, layout)),
             *map(_pixel, pixels(picture, layout)),
+        ],
+        "ones": [
+            {"x": _round(x), "y": _round(y), "r": BIAS, "layer": l}
+            for l, (x, y) in layout.biases.items()
         ],
         "edges": [_edge(edge, numbers.get(edge.part)) for edge in found],
         "labels": [*map(_label, layout.labels), *map(_label, counts(left_out))],
@@ -259,7 +264,8 @@ def _feet(picture: NetworkPicture, layout: Layout, more: Collection[int]) -> lis
     for l, column in enumerate(layout.columns):
         if l == 0 and layout.image:
             continue
-        at, name = (l, column.x, column.foot + 2), layer_name(picture, l)
+        under = layout.biases[l + 1][1] + BIAS + 12 if l + 1 in layout.biases else column.foot + 2
+        at, name = (l, column.x, under), layer_name(picture, l)
         if l in more:
             if column.units > len(choose(picture)[l]):
                 title = f"show only the most important units of {name}"

@@ -5,6 +5,8 @@ const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
 const BESIDE = 760; // px from which the big unit stands beside the network, whatever the height
 
+export const TIGHT = 330; // px of the big unit beneath which the words above it take more lines
+
 // Whether the big unit stands beneath the network: in a picture that is small, and not much wider than high.
 export const isStacked = (width, height) => width < BESIDE && width < 1.5 * height;
 
@@ -20,21 +22,20 @@ export function tellingUnits(model, theta, l, most, page = 0, kept = []) {
   if (l < model.L)
     for (let i = 0, at = model.W(l + 1); i < model.sizes[l + 1]; i++)
       for (let j = 0; j < count; j++) beyond[j] += Math.abs(theta[at++]);
-  const ranked = all.sort((i, j) => within[j] * beyond[j] - within[i] * beyond[i] || i - j);
-  const start = (page * most) % count;
-  const chosen = ranked.slice(start, start + most), missed = kept.filter((j) => !chosen.includes(j)).slice(0, most);
-  const others = chosen.filter((j) => !kept.includes(j));
-  others.splice(others.length - Math.max(0, missed.length + chosen.length - most), Infinity);
-  return [...others, ...chosen.filter((j) => kept.includes(j)), ...missed].sort((i, j) => i - j);
+  const wanted = [...new Set(kept)].slice(0, most), room = most - wanted.length;
+  const ranked = all.filter((j) => !wanted.includes(j)).sort((i, j) => within[j] * beyond[j] - within[i] * beyond[i] || i - j);
+  const start = (page * room) % ranked.length;
+  return [...wanted, ...ranked.slice(start, start + room)].sort((i, j) => i - j);
 }
 
 // How many units of each layer are drawn: all where that is possible; of a larger layer so many that their maps stay
-// legible, or as many as the fullest of the others has. `image`: whether the inputs are one picture.
-export function rowsThatFit(sizes, height, narrow, image = false) {
-  const free = height - HEAD, close = Math.max(4.5, free / (narrow ? 22 : 29)), last = sizes.length - 1;
+// legible, or as many as the fullest of the others has. `image`: whether the inputs are one picture; `roomy`: whether
+// there is to be a number in each unit.
+export function rowsThatFit(sizes, height, narrow, { image = false, roomy = false } = {}) {
+  const free = height - HEAD, close = Math.max(4.5, free / (narrow ? 22 : roomy ? 42 : 29)), last = sizes.length - 1;
   const fits = sizes.map((count, l) => (image && l === 0) || count + (l < last ? 0.5 : 0) <= close); // a bias beneath
   const full = sizes.filter((_, l) => fits[l] && !(image && l === 0));
-  const most = Math.max(3, Math.floor(free / (narrow ? 27 : 52)) - 1, ...full);
+  const most = Math.max(3, Math.floor(free / (narrow ? 27 : roomy ? 62 : 52)) - 1, ...full);
   return sizes.map((count, l) => (fits[l] ? count : most));
 }
 
@@ -52,7 +53,7 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
     net = { x: 0, y: 0, width, height: tall };
   } else {
     const sideWith = (titles) => Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
-    const titles = sideWith(58) < 330 ? 76 : 58, side = sideWith(titles); // above a narrow one each line may go on in a second
+    const titles = sideWith(58) < TIGHT ? 84 : 58, side = sideWith(titles); // above a narrow one each line may go on in a second
     big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side, beside: 0 };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }

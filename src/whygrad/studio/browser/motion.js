@@ -371,12 +371,12 @@ export function mountMotion(stage, recording, store) {
       canvas.getContext("2d").clearRect(0, 0, canvas.width, canvas.height);
       return;
     }
-    const { cast, pass, truth } = story, last = pass.a.length - 1;
-    const heard = truth !== null && pass.y.length > 1 ? [truth, classSaid(pass.a[last]).one].map((m) => `${last}:${m}`) : [];
-    stage.follow([...cast.map((j, l) => `${l}:${j}`), ...heard]);
     starts = timesOf(story.moments);
     time = Math.min(time, starts.at(-1));
     painter.tell(story);
+    const { cast, pass, truth } = story, last = pass.a.length - 1;
+    const heard = truth !== null && pass.y.length > 1 ? [truth, classSaid(pass.a[last]).one].map((m) => `${last}:${m}`) : [];
+    stage.follow([...cast.map((j, l) => `${l}:${j}`), ...heard]);
     draw();
   }
 

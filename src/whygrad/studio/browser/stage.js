@@ -4,7 +4,7 @@
 import { captionOf } from "./captions.js";
 import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { chooseExample } from "./examples.js";
-import { besidePart, biasPlace, distanceTo, edgePlace, isStacked, layoutOf, rowsThatFit, tellingUnits, unitPlace } from "./layout.js";
+import { besidePart, biasPlace, distanceTo, edgePlace, isStacked, layoutOf, rowsThatFit, tellingUnits, TIGHT, unitPlace } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
@@ -99,7 +99,8 @@ class Stage {
     if (!this.width || !this.height) return;
     const { sizes, L } = this.model, narrow = isStacked(this.width, this.height);
     const theta = this.newestState();
-    const image = Boolean(this.header.shape), most = rowsThatFit(sizes, narrow ? this.height * 0.5 : this.height, narrow, image);
+    const image = Boolean(this.header.shape), roomy = this.store.get().view === "motion";
+    const most = rowsThatFit(sizes, narrow ? this.height * 0.5 : this.height, narrow, { image, roomy });
     const kept = sizes.map(() => []);
     for (const { l, j, k } of [...this.followed, this.store.get().part].map(partOf).filter((part) => part?.l <= L)) {
       kept[l].push(j);
@@ -119,6 +120,7 @@ class Stage {
     this.placeMore();
     this.strip.measure();
     const { big } = this.layout;
+    this.bigHead.classList.toggle("st-tight", !narrow && big.width < TIGHT);
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
     Object.assign(this.bigHead.style, { left: `${inset}px`, width: `${this.layout.narrow ? this.width - 8 : big.width}px`,

@@ -118,7 +118,7 @@ class Studio {
     if (place.row !== undefined && count) store.set({ example: await recording.exampleAt(place.of, place.row).catch(() => firstExample(header)) });
     const steered = trainingControls(recording, store, this.tell, () => this.where());
     const stage = mount(this.element, recording, store, { plays: false, steered });
-    this.addWhy(stage, store, recording);
+    this.addWhy(stage, store);
     const sheets = mountSheets(stage, recording, store);
     sheets.hold(this.panel === "why");
     const parts = [mountDrag(stage, recording, store), mountMotion(stage, recording, store), sheets];
@@ -167,11 +167,9 @@ class Studio {
   }
 
   // A button on every sheet of a part: the exact engine's answer.
-  addWhy(stage, store, recording) {
+  addWhy(stage, store) {
     const openSheet = stage.openSheet.bind(stage);
-    const ask = () => {
-      this.tell("why", { ...this.where(), latest: false });
-    };
+    const ask = () => this.tell("why", { ...this.where(), latest: false });
     stage.openSheet = (title, node, more) => {
       if (!store.get().part) return openSheet(title, node, more);
       const why = h("button", { type: "button", class: "st-action", onclick: ask }, "Why?");

@@ -36,7 +36,8 @@ export function signed(value, digits = 3) {
 export function percent(share, more = "more than", less = "less than") {
   if (share >= 0.9995 && share < 1) return `${more} 99.9%`;
   if (share > 0 && share < 0.0005) return `${less} 0.1%`;
-  return `${Number((100 * share).toFixed(1))}%`;
+  const hundred = 100 * share, tenth = hundred % 1 === 0.25 ? hundred - 0.05 : hundred; // halves to even, as Python has them
+  return `${Number(tenth.toFixed(1))}%`;
 }
 
 export function counted(count, one, many = `${one}s`) {

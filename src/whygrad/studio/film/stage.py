@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.cards import cost_picture
+from whygrad.answers.draw.palette import within
 from whygrad.answers.names import names_of
 from whygrad.answers.pictures import Picture
 from whygrad.answers.write.still import picture_still
@@ -26,10 +27,13 @@ SIZE = 2.0  # MB that a stage adds to a notebook, unless asked otherwise
 HEIGHT = 640  # pixels of its frame, unless asked otherwise
 LOWEST, HIGHEST = 560, 2_000  # lower, a stage would have to be scrolled
 MOST_WRONG = "The network, in the example it gets most wrong"
-# Images are for where this style sheet is left out, and with it the frame that follows them.
+# Images are for where this style sheet is left out, and with it the frame that follows them. What is in a
+# frame prefers the colours that the frame is said to have: those of the notebook.
 STYLE = (
     "<style>.wg-stills:has(+ .wg-framed){display:none}"
-    ".wg-framed{border:0;width:100%;display:block}</style>"
+    ".wg-framed{border:0;width:100%;display:block}"
+    + "".join(f"{within(one, '.wg-framed')}{{color-scheme:{one}}}" for one in ("light", "dark"))
+    + "</style>"
 )
 # The frame has no origin: it reaches neither the notebook around it nor its server.
 ALLOWED = 'sandbox="allow-scripts allow-modals" allow="fullscreen"'

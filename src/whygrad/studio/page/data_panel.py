@@ -14,7 +14,7 @@ from whygrad.pipeline import datasets
 from whygrad.pipeline.settings import Settings
 from whygrad.record.listing import TRASH, in_trash
 from whygrad.studio.page.curves_panel import BESIDE
-from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page, headed
 from whygrad.studio.server.guard import LIMIT
 from whygrad.studio.session.runs import HEADS, RunTable, deleted, renamed, restored
 from whygrad.studio.session.uploads import (
@@ -79,14 +79,14 @@ DROPPED = "window.wgUpload = () => getElement({0})?.$refs?.qRef"
 def build(page: Page) -> None:
     """Lay out the choice of data."""
     session = page.session
-    ui.label("Data that come with whygrad").classes("wg-heading")
+    headed("Data that come with whygrad")
     with ui.row().classes("wg-sets"):
         for name in sorted(datasets.NAMES, key=list(ABOUT).index):
             button = ui.button(name, on_click=partial(_load, page, name)).props(
                 "no-caps dense outline"
             )
             button.tooltip(ABOUT[name])
-    ui.label("Your own table, or a trained network").classes("wg-heading")
+    headed("Your own table, or a trained network")
     chosen: list[ui.column] = []
 
     async def taken(event: events.UploadEventArguments) -> None:
@@ -107,7 +107,7 @@ def build(page: Page) -> None:
     upload.on("rejected", lambda e: page.tell(_refusal(*e.args)), js_handler=REJECTED)
     page.client.on_connect(lambda: page.client.run_javascript(DROPPED.format(upload.id)))
     chosen.append(ui.column())
-    ui.label("What is learned from").classes("wg-heading")
+    headed("What is learned from")
     shown = ui.column()
     seen: list[Any] = [None]  # what is shown
 
@@ -295,7 +295,7 @@ MOST = 200  # columns that are listed
 
 def build_runs(page: Page) -> None:
     """Lay out the table of runs: opened, compared, renamed, deleted, and put back."""
-    ui.label("Runs in this folder").classes("wg-heading")
+    headed("Runs in this folder")
     known = RunTable(page.session)
     none = ui.label("None yet: Start writes one.").classes("wg-note")
     chosen: list[str] = []

@@ -8,7 +8,7 @@ from whygrad.errors import InputError
 from whygrad.pipeline import settings
 from whygrad.pipeline.settings import SCHEDULES
 from whygrad.plan.optimizers import OPTIMIZERS
-from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page, headed
 
 
 def ask(page: Page, step: int) -> None:
@@ -20,7 +20,7 @@ def ask(page: Page, step: int) -> None:
     learning_rate = getattr(plan.optimizer, "learning_rate", None)
     name = next((name for name, kind in OPTIMIZERS.items() if type(plan.optimizer) is kind), None)
     with ui.dialog(value=True) as dialog, ui.card():
-        ui.label(f"Fork from step {step:,}").classes("wg-heading")
+        headed(f"Fork from step {step:,}")
         ui.label(
             "The training goes on from here in another way, as a run of its own; the first one stays."
         )

@@ -30,6 +30,11 @@ TABS = {"data": "Data", "runs": "Runs", "network": "Network", "curves": "Curves"
 T = TypeVar("T")
 
 
+def headed(text: str = "") -> ui.label:
+    """Lay out a line as the heading of a part of a panel, whose own title is of level 2."""
+    return ui.label(text).classes("wg-heading").props('role="heading" aria-level="3"')
+
+
 @dataclass(frozen=True)
 class Look:
     """What one tab looks at.

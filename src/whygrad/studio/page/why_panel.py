@@ -20,7 +20,7 @@ from whygrad.answers.pictures import CurvePicture
 from whygrad.answers.write.html import to_fragment
 from whygrad.errors import WhygradError
 from whygrad.studio.page.charting import chart
-from whygrad.studio.page.page import Page
+from whygrad.studio.page.page import Page, headed
 from whygrad.studio.session.asking import Asking, fork_changes
 from whygrad.studio.session.questions import (
     SLOW,
@@ -48,7 +48,7 @@ POINTING = (
 
 def build(page: Page) -> None:
     """Lay out the questions and the answer."""
-    title = ui.label().classes("wg-heading")
+    title = headed()
     with ui.row().classes("wg-questions"):
         asked = ui.toggle({}, on_change=lambda e: page.show(question=e.value or "")).props(
             'dense no-caps aria-label="What is asked"'
