@@ -17,7 +17,9 @@ from whygrad.nn.functions import Array
 
 BLOCK = 256  # rows that are projected at a time
 COLUMNS = 64  # taken at a time where units lie side by side: their numbers stay in the cache
-INNER = 6  # units from which on these lie side by side in sums, and the inputs that are 0 cost nothing
+INNER = (
+    6  # units from which on these lie side by side in sums, and the inputs that are 0 cost nothing
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -105,20 +107,22 @@ def take_in(
     left = form.p * power * push
     each = form.p, form.q, form.r, form.epsilon, push, left, power, *penalties, 1 - form.keep
     steps = accounting.Steps(
-        *map(np.ascontiguousarray, each), float(form.mu), float(decay), bool(form.early)
+        float(form.mu), float(decay), bool(form.early), *map(np.ascontiguousarray, each)
     )
-    state = [_flat(block.opt_state[:, row]) if row is not None else _flat(block.theta[:0])
-             for row in (form.m, form.v)]  # fmt: skip
+    m_and_v = [_flat(block.theta[:0] if row is None else block.opt_state[:, row])
+               for row in (form.m, form.v)]  # fmt: skip
     recorded = accounting.Recorded(
-        *_flat(block.theta), *state[0], *state[1], np.ascontiguousarray(after).ravel(),
+        *_flat(block.theta), *m_and_v[0], *m_and_v[1], np.ascontiguousarray(after).ravel(),
         np.ones((1, K)) if factors is None else np.ascontiguousarray(factors),
-        np.zeros((0, 0)) if clipped is None else clipped.reshape(m, R * K), int(a.bias),
+        np.zeros(0) if clipped is None else clipped.ravel(), int(a.bias),
     )  # fmt: skip
-    examples = accounting.Examples(*_given(a, block.delta), np.ascontiguousarray(labels, np.int64))
-    sums = accounting.Sums(
-        laid(direction), *np.zeros((2, count, outer * length)), *np.zeros((2, outer * length)),
-        np.zeros(labels.shape), *np.zeros((9, R, K)),
+    examples = accounting.Examples(
+        np.ascontiguousarray(labels, np.int64), *_given(a, block.delta)
     )  # fmt: skip
+    moves, leaves = np.zeros((2, count, outer * length))
+    sizes, left_sizes, along = *np.zeros((2, outer * length)), np.zeros(labels.shape)
+    by_weight = list(np.zeros((9, R, K)))
+    sums = accounting.Sums(laid(direction), moves, leaves, sizes, left_sizes, along, *by_weight)
     columns = min(COLUMNS, K) if inside else K
     room = length * (columns if inside else R)
     work = accounting.Work(

@@ -46,6 +46,7 @@ MEMORY = 2**22  # numbers that one chunk of steps may take
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
 SEVERAL = 4  # units from which on products of matrices are faster than compiled sums
+IN_CACHE = 2**16  # numbers
 WAITING = 2**24  # numbers of the chunks that wait until their momentum has worn off
 NOTHING = 2.0**-60  # what is left of a momentum that has
 
@@ -173,8 +174,10 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         epoch = (seen.weights.first - first) // plan.steps_per_epoch
         path[epoch + 1 :] = (reached * direction).sum(dtype=np.float64)
         if at % plan.steps_per_epoch == 0 or state.step == trajectory.last:
-            before, made = made, np.tensordot(pushed.total, direction, 2)
-            made = np.bincount(groups, made, G) if kept_apart else made
+            before = made
+            made = np.tensordot(pushed.total, direction, 2)
+            if kept_apart:
+                made = np.bincount(groups, made, G).astype(np.float64)
             rest = penalty.total[0] + carried_over.total[0] + decay
             by_epoch[epoch], other[epoch] = made - before, (rest * direction).sum() - by_else
             by_else += other[epoch]
@@ -182,7 +185,9 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_example = pushed.total if kept_apart else None
     by_class = pushed.total
     if kept_apart:
-        by_class = np.tensordot(np.equal.outer(np.arange(G), groups).astype(np.float64), by_class, 1)
+        by_class = np.tensordot(
+            np.equal.outer(np.arange(G), groups).astype(np.float64), by_class, 1
+        )
     ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
     bound = bounded.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
@@ -278,24 +283,37 @@ def _at_once(steps: _Steps, a: Below, far: Array) -> Chunk:
 
     `far` says how far each row below goes along the direction.
     """
-    numbers, block, delta = linear(steps.plan, steps.probed, steps.block), steps.block, steps.block.delta
+    numbers, block, delta = (
+        linear(steps.plan, steps.probed, steps.block),
+        steps.block,
+        steps.block.delta,
+    )
     come, m = effects(numbers), len(delta)
     moved, left = ((part * numbers.push).reshape(m) for part in (come.moved, come.left))
     length = (far[a.index] * delta).sum(axis=2)
     by_label, sizes = alike(a, delta, steps.labels, steps.count, (moved, left))
-    thetas = np.abs(block.theta)
-    nothing = np.zeros(thetas.shape[1:])
-    rolled, slot = (nothing, nothing), buffer_slot(steps.plan.optimizer)
+    (thetas,) = _sizes(block.theta, np.ones((1, m)))
+    nothing, slot = np.zeros(thetas.shape), buffer_slot(steps.plan.optimizer)
+    rolled = (nothing, nothing)
     if slot is not None:
-        sizes_of_m = np.abs(block.opt_state[:, slot]).reshape(m, -1)
-        acting = np.abs([come.through.ravel(), come.rest.ravel()]).astype(thetas.dtype)
-        through, rest = (acting @ sizes_of_m).reshape(2, *nothing.shape)
-        rolled = through, rest
+        acting = np.abs([come.through.ravel(), come.rest.ravel()])
+        through, rest = _sizes(block.opt_state[:, slot], acting)
+        rolled = (through, rest)
     return Chunk(
-        *by_label, sizes, (nothing, nothing), (nothing, nothing), rolled, thetas.sum(axis=0), nothing,
-        come.carried, come.kept, moved[:, None] * length,
-        lambda carried: left[:, None] * carried * length, 2 * length.size,
+        *by_label, sizes, (nothing, nothing), (nothing, nothing), rolled, thetas, nothing, come.carried,
+        come.kept, moved[:, None] * length, lambda carried: left[:, None] * carried * length,
+        2 * length.size,
     )  # fmt: skip
+
+
+def _sizes(numbers: Array, factors: Array) -> Array:
+    """Return Σ_t factor |number|, (·, R, K), for factors (·, m), by few steps at a time: in the cache."""
+    m, R, K = numbers.shape
+    found, few = np.zeros((len(factors), R * K), numbers.dtype), max(1, IN_CACHE // (R * K))
+    for start in range(0, m, few):
+        part = factors[:, start : start + few].astype(numbers.dtype)
+        found += part @ np.abs(numbers[start : start + few]).reshape(-1, R * K)
+    return found.reshape(-1, R, K)
 
 
 def _in_numpy(steps: _Steps, a: Below) -> Chunk:
@@ -314,7 +332,7 @@ def _in_numpy(steps: _Steps, a: Below) -> Chunk:
 
 
 def _side_by_side(steps: _Steps, who: Array) -> Chunk:
-    """Return what steps came to with an account of each example, (n, R, K): by one product with who is who."""
+    """Return what steps came to, example by example, (n, R, K): by one product with who is who."""
     numbers, block = linear(steps.plan, steps.probed, steps.block), steps.block
     come, label = effects(numbers), np.where(who >= 0, who, 0)
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
@@ -328,18 +346,21 @@ def _side_by_side(steps: _Steps, who: Array) -> Chunk:
     moves, leaves = ((rows.T @ part).reshape(-1, R, K) for part in of_each)
     size = np.abs(pushes).sum(axis=1)
     moved, left = ((np.abs(part) * size).sum(axis=0) for part in parts)
-    return _chunk(steps, numbers, come, (moves, leaves), (moved, left), np.zeros(who.shape), None, 0)
+    return _chunk(
+        steps, numbers, come, (moves, leaves), (moved, left), np.zeros(who.shape), None, 0
+    )
 
 
 def _chunk(
-    steps: _Steps, numbers: Linear, come: Effects, by_label: tuple[Array, Array], sizes: tuple[Array, Array],
-    along: Array, later: Callable[[Array], Array] | None, size: int,
+    steps: _Steps, numbers: Linear, come: Effects, by_label: tuple[Array, Array],
+    sizes: tuple[Array, Array], along: Array, later: Callable[[Array], Array] | None, size: int,
 ) -> Chunk:  # fmt: skip
     """Put together what was found of the pushes with what is no example's."""
     block, slot = steps.block, buffer_slot(steps.plan.optimizer)
     moved, left, through, rest = (
-        np.broadcast_to(part, block.theta.shape) for part in (come.moved, come.left, come.through, come.rest)
-    )  # fmt: skip
+        np.broadcast_to(part, block.theta.shape)
+        for part in (come.moved, come.left, come.through, come.rest)
+    )
     penalised = [part * numbers.penalty for part in (moved, left)]
     nothing = np.zeros(block.theta.shape[1:])
     rolled = (nothing, nothing)

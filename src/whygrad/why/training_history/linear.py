@@ -72,7 +72,11 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
 
 def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array, Array]:
     """Return c v / S, and the penalties' part of ĝ."""
-    S, c, penalty = probed.S[:, None, None], probed.scale[:, None, None], _penalties(plan, probed, block)
+    S, c, penalty = (
+        probed.S[:, None, None],
+        probed.scale[:, None, None],
+        _penalties(plan, probed, block),
+    )
     v = clipped(plan, probed, block)
     return (c / S, c * penalty) if v is None else (c * v / S, c * v * penalty)
 

@@ -28,6 +28,9 @@ class Steps(NamedTuple):
     and `power` μ^{m−1−t}; `scale` is that of clipping, and `lost` 1 − κ.
     """
 
+    mu: float
+    decay: float
+    early: bool
     p: Array
     q: Array
     r: Array
@@ -39,17 +42,14 @@ class Steps(NamedTuple):
     l1: Array
     l2: Array
     lost: Array
-    mu: float
-    decay: float
-    early: bool
 
 
 class Recorded(NamedTuple):
     """What a probe recorded of R x K weights: θ, m and v in flat memory, so far from one step to the next.
 
     m and v are empty where the rule has none; `after` is θ after the last step, flat. `factors` on the
-    learning rate are (1, K) or (R, K), `clipped` is what clipping by value leaves of a gradient, (m, R K)
-    or (0, 0); of the K columns the last `biases` are of biases.
+    learning rate are (1, K) or (R, K); `clipped` is what clipping by value leaves of a gradient, step by
+    step, or empty. The last `biases` columns are of biases.
     """
 
     theta: Array
@@ -65,14 +65,14 @@ class Recorded(NamedTuple):
 
 
 class Examples(NamedTuple):
-    """The examples of the steps: rows of a, which of them and which label (m, B), and δ (m, B, R)."""
+    """The examples of the steps: their labels (m, B), rows of a, which of these (m, B), and δ (m, B, R)."""
 
+    labels: Array
     rows: Array
-    index: Array
+    which: Array
     low: int
     inputs: int
     delta: Array
-    labels: Array
 
 
 class Sums(NamedTuple):
@@ -249,7 +249,7 @@ def _split(
     """
     places, values, inner = work.places, work.values, work.inner
     rows, delta = examples.rows, examples.delta
-    first = examples.index[t, i] * rows.shape[1] + examples.low + low
+    first = examples.which[t, i] * rows.shape[1] + examples.low + low
     x = vector(rows, first, min(high, examples.inputs) - low)
     biases, units, count = high - low - len(x), delta.shape[2], 0
     d = vector(delta, (t * delta.shape[1] + i) * units, units)
@@ -312,10 +312,10 @@ def _add_step(
     """Add the pushes of a step, on the weights of some columns."""
     left, inner, base = steps.left[t], vector(work.inner, 0, length), low * length * units_inside
     rows, n, before = examples.rows, min(high, examples.inputs) - low, max(t - 1, 0)
-    for i in range(examples.index.shape[1]):
-        row = max(examples.index[before, i], 0)
+    for i in range(examples.which.shape[1]):
+        row = max(examples.which[before, i], 0)
         prefetch(rows, row * rows.shape[1] + examples.low + low, n)
-        if examples.index[t, i] < 0:
+        if examples.which[t, i] < 0:
             continue
         first = examples.labels[t, i] * sums.moves.shape[1] + base
         found = 0.0
@@ -371,10 +371,10 @@ def find_lengths(
     units_inside: bool, length: int,
 ) -> int:  # fmt: skip
     """Find ⟨weights, factor δ aᵀ⟩ of every example, with the weights laid as sums are; return the steps."""
-    m, B = examples.index.shape
+    m, B = examples.which.shape
     for t in range(m):
         for i in range(B):
-            if factors[t] == 0 or examples.index[t, i] < 0:
+            if factors[t] == 0 or examples.which[t, i] < 0:
                 continue
             found = 0.0
             for n in range(_split(examples, t, i, work, units_inside, ZERO, columns)):
