@@ -1,12 +1,16 @@
 """The pushes of single examples add up as they should, compiled or not, and however far they act on."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import whygrad as wg
 from engines import needs_native
+from plans import OPTIMIZERS
+from trajectories import ROW, SIZES, make_trajectory
 from whygrad.engines import pushes
-from whygrad.engines.pushes import Below, lengths, sums
+from whygrad.engines.pushes import Below, alike, lengths, projected, sums
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.why import ledger
@@ -17,11 +21,11 @@ from whygrad.why.training_history.trajectory import trajectory
 M, B, R, N, GROUPS = 4, 3, 5, 9, 3
 
 
-def drawn(low, width, bias, share=1.0):
+def drawn(low, width, bias):
     rng = np.random.default_rng(6)
     index = rng.integers(0, N, (M, B))
     index[-1, -1] = -1
-    rows = rng.normal(size=(N, 7)) * (rng.random((N, 7)) < share)
+    rows = rng.normal(size=(N, 7)) * (rng.random((N, 7)) < 0.7)
     a = Below(rows.astype(np.float32), index, low, width, bias)
     delta = rng.normal(size=(M, B, R)).astype(np.float32)
     delta[0, 0] = 0
@@ -38,26 +42,108 @@ def singly(a, delta):
     return delta[..., None] * rows[..., None, :]
 
 
-@pytest.mark.parametrize("makers", [pytest.param("compiled", marks=needs_native), "NumPy"])
 @pytest.mark.parametrize(("low", "width", "bias"), [(0, 8, True), (2, 3, False), (7, 1, True)])
 @pytest.mark.parametrize("wide", [(False, False), (True, False), (True, True)])
-@pytest.mark.parametrize("share", [1.0, 0.2])
-def test_pushes_add_up_by_label_and_along_a_direction(
-    makers, low, width, bias, wide, share, monkeypatch
-):
-    if makers == "NumPy":
-        monkeypatch.setattr(pushes, "missing", lambda dtype: "nothing is compiled")
-    a, delta, labels, rng = drawn(low, width, bias, share)
+def test_pushes_add_up_by_label_and_along_a_direction(low, width, bias, wide):
+    a, delta, labels, rng = drawn(low, width, bias)
     factors = tuple(rng.normal(size=(M, R, width) if each else (M, 1, 1)) for each in wide)
     alone = singly(a, delta)
-    for found, part in zip(sums(a, delta, labels, GROUPS, factors), factors, strict=True):
+    for by_label, sizes, part in zip(
+        *sums(a, delta, labels, GROUPS, factors), factors, strict=True
+    ):
         acting = alone * part[:, None]
         expected = [acting[labels == g].sum(axis=0) for g in range(GROUPS)]
-        np.testing.assert_allclose(found.by_label, expected, rtol=0, atol=1e-14)
-        np.testing.assert_allclose(found.sizes, abs(acting).sum(axis=(0, 1)), rtol=1e-14)
-    for weights in (rng.normal(size=(M, R, width)), rng.normal(size=(1, R, width))):
-        expected = (alone * weights[:, None]).sum(axis=(2, 3))
-        np.testing.assert_allclose(lengths(a, delta, weights), expected, rtol=0, atol=1e-13)
+        np.testing.assert_allclose(by_label, expected, rtol=0, atol=1e-14)
+        np.testing.assert_allclose(sizes, abs(acting).sum(axis=(0, 1)), rtol=1e-14)
+    weights = rng.normal(size=(M, R, width))
+    expected = (alone * weights[:, None]).sum(axis=(2, 3))
+    np.testing.assert_allclose(lengths(a, delta, weights), expected, rtol=0, atol=1e-13)
+    far = (projected(a, weights[0])[a.index] * delta).sum(axis=2) * (a.index >= 0)
+    expected = (alone * weights[0]).sum(axis=(2, 3))
+    np.testing.assert_allclose(far, expected, rtol=0, atol=1e-13)
+
+
+def test_pushes_that_move_all_weights_alike_add_up_as_others_do():
+    a, delta, labels, rng = drawn(0, 8, True)
+    factors = rng.normal(size=M), np.zeros(M)
+    wide = tuple(part[:, None, None] for part in factors)
+    for found, expected in zip(
+        alike(a, delta, labels, GROUPS, factors), sums(a, delta, labels, GROUPS, wide), strict=True
+    ):
+        for one, other in zip(found, expected, strict=True):  # sizes are in float32, as δ is
+            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-13)
+    alone = singly(a, delta) * factors[0][:, None, None, None]
+    expected = [alone[labels == g].sum(axis=0) for g in range(GROUPS)]
+    moves = alike(a, delta, labels, GROUPS, factors)[0][0]
+    np.testing.assert_allclose(moves, expected, rtol=0, atol=1e-14)
+
+
+WAYS = ("by_class", "along", "penalty", "decay", "carried_over", "by_epoch", "other", "path", "sizes",
+        "pushes", "bound")  # fmt: skip
+
+
+def both_ways(made, probe, monkeypatch):
+    """The accounts as compiled code and as NumPy has them."""
+    compiled = accounting.accounts(made, probe)
+    with monkeypatch.context() as patch:
+        patch.setattr(accounting, "missing", lambda dtype: "nothing is compiled")
+        return compiled, accounting.accounts(made, probe)
+
+
+def apart(compiled, plain):
+    """How far they are apart at most, as a part of the largest number of each kind."""
+    far = 0.0
+    for name in WAYS:
+        one, other = getattr(compiled, name), getattr(plain, name)
+        if one is not None and other is not None:
+            far = max(far, abs(one - other).max() / max(1e-300, abs(other).max()))
+    return far
+
+
+@needs_native
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+@pytest.mark.parametrize("regularisation", ["everything", "clip value", "masks and rates"])
+def test_compiled_accounts_of_a_layer_are_those_of_numpy(optimizer, regularisation, monkeypatch):
+    row = ROW | {"optimizer": optimizer, "regularisation": regularisation}
+    if regularisation == "masks and rates":
+        row |= {"regularisation": "l1", "weights": "masked weights", "rates": "rates of their own"}
+    made = make_trajectory(row, begin=0.01)
+    for to in ((0, 9), (2, 6)):  # units side by side, and inputs
+        probe = wg.engines.WeightProbe(1, to, (0, SIZES[0] + 1))
+        compiled, plain = both_ways(made, probe, monkeypatch)
+        assert compiled.by_example is None and apart(compiled, plain) < 1e-11
+
+
+@needs_native
+def test_columns_by_columns_and_chunk_by_chunk_the_same_is_found(monkeypatch):
+    made = make_trajectory(
+        ROW | {"optimizer": "nadam", "regularisation": "none", "dtype": "float32"}
+    )
+    probe = wg.engines.probes.whole(SIZES, 1)
+    whole = accounting.accounts(made, probe)
+    monkeypatch.setattr(pushes, "COLUMNS", 4)
+    columns = accounting.accounts(made, probe)
+    np.testing.assert_array_equal(columns.by_class, whole.by_class)
+    np.testing.assert_allclose(columns.along, whole.along, rtol=0, atol=1e-15)
+    monkeypatch.setattr(accounting, "chunk_of", lambda *_: 2)
+    chunks = accounting.accounts(made, probe)
+    for name in ("by_class", "along", "by_epoch", "path"):
+        np.testing.assert_allclose(getattr(chunks, name), getattr(whole, name), rtol=0, atol=1e-14)
+
+
+@needs_native
+@pytest.mark.parametrize("name", ["p", "q", "epsilon", "mu"])
+def test_a_plant_in_the_compiled_walk_is_caught(name, monkeypatch):
+    made = make_trajectory(ROW | {"optimizer": "adam"})
+    probe, true = wg.engines.probes.whole(SIZES, 1), accounting.take_in
+    for planted, caught in ((0.0, False), (1e-6, True)):
+
+        def wrong(form, *given, by=1 + planted):
+            return true(replace(form, **{name: getattr(form, name) * by}), *given)
+
+        monkeypatch.setattr(accounting, "take_in", wrong)
+        found = accounting.accounts(made, probe)
+        assert bool((np.abs(found.rounding) > found.bound).any()) == caught
 
 
 @pytest.mark.parametrize(
@@ -77,6 +163,11 @@ def test_what_examples_added_to_a_layer_is_what_the_way_back_says(rule, monkeypa
     found = accounting.accounts(made, probe)
     assert found.by_example is None
     back = first_order(made, (probe,), lambda thetas: [found.direction[None]])
+    if isinstance(rule, wg.RMSprop):  # the denominators are in the buffer
+        assert found.along is None
+        by_example = ledger(made, layer=1)["by_example"]
+        np.testing.assert_allclose(by_example, back.by_example, rtol=0, atol=1e-12)
+        return
     np.testing.assert_allclose(found.along, back.by_example, rtol=0, atol=1e-12)
     by_class = np.tensordot(found.by_class, found.direction, 2)
     np.testing.assert_allclose(found.along.sum(), by_class.sum(), rtol=0, atol=1e-12)

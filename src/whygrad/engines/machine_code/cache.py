@@ -46,7 +46,6 @@ BESIDE = (
     "whygrad.plan.dropout",
     "whygrad.engines.probes",
     "whygrad.engines.row_products",
-    "whygrad.engines.pushes",
 )
 
 

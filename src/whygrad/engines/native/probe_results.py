@@ -1,9 +1,11 @@
 """Memory for the probes of the compiled loop, and what they saw, as a `ProbeResult` (see `probes`)."""
 
+from typing import Any
+
 import numpy as np
 
 from whygrad.engines.native.layout import Layout, aligned_zeros
-from whygrad.engines.native.probes import ProbeBuffers
+from whygrad.engines.native.probes import THETA, A, ProbeBuffers
 from whygrad.engines.probe_data import weight_probe_result
 from whygrad.engines.probes import (
     BOUNDED,
@@ -44,7 +46,7 @@ def probe_buffers(
             [0.0, *(BOUNDED.get(f.name, -ONE_SIDED.get(f.name, 0.0)) for f in net.f[1:])]
         ),
         weights=rows,
-        record=np.zeros((steps, width), real),
+        record=_record(steps, width, rows, real),
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
         low=0,
@@ -54,6 +56,15 @@ def probe_buffers(
     if nothing:
         layout.no_probes = found
     return found
+
+
+def _record(steps: int, width: int, rows: Array, real: Any) -> Array:
+    """Return memory for what probes of weights record: 0 where a batch may end, all else as it is."""
+    record = np.empty((steps, width), real)
+    ends = [*rows[1:, THETA].tolist(), width] if len(rows) else []
+    for begin, end in zip(rows[:, A].tolist(), ends, strict=True):
+        record[:, begin:end] = 0
+    return record
 
 
 def _rows(

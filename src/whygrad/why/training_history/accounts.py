@@ -6,15 +6,26 @@ Every account, of a class or of one example, has the weights' moves so far and a
 steps are taken in by the chunk. All sums are in float64, whatever the training was in.
 """
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.sparse import csr_array
 
-from whygrad.engines import Block, Probes, WeightProbe
+from whygrad.cores import one_thread
+from whygrad.engines import Block, Probes, WeightProbe, WeightProbeResult
+from whygrad.engines.native import missing
 from whygrad.engines.probe_data import rows_of
-from whygrad.engines.pushes import Below, below, lengths, sums
+from whygrad.engines.pushes import (
+    Below,
+    Chunk,
+    alike,
+    below,
+    lengths,
+    projected,
+    sums,
+    take_in,
+)
 from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
@@ -22,17 +33,20 @@ from whygrad.why import rounding
 from whygrad.why.training_history.linear import (
     Effects,
     Linear,
+    clipped,
     decays,
     differs,
     effects,
     linear,
 )
-from whygrad.why.training_history.rules import buffer_slot
+from whygrad.why.training_history.rules import buffer_slot, form_of
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
+SEVERAL = 4  # units from which on products of matrices are faster than compiled sums
+IN_CACHE = 2**16  # numbers
 WAITING = 2**24  # numbers of the chunks that wait until their momentum has worn off
 NOTHING = 2.0**-60  # what is left of a momentum that has
 
@@ -115,54 +129,70 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     carried_over = _Account(np.zeros((1, *shape)), np.zeros((1, *shape)))
     if slot is not None:
         carried_over.buffer[0] = trajectory.start.opt_state[slot][index]
-    classes, penalty = (_Account(np.zeros((c, *shape)), np.zeros((c, *shape))) for c in (G, 1))
-    examples, members = None, np.equal.outer(np.arange(G), groups).astype(np.float64)
-    if P <= FEW and n * P <= MOST:
-        examples = _Account(*(np.zeros((n, *shape)) for _ in range(2)))
+    penalty = _Account(*np.zeros((2, 1, *shape)))
+    kept_apart = P <= FEW and n * P <= MOST
+    pushed = _Account(*np.zeros((2, n if kept_apart else G, *shape)))
     decay, sizes, pushes = (np.zeros(shape) for _ in range(3))
-    far, reached, along = _Far(shape), start, _Along(n, direction)
+    bounded, reached, along = _Far(shape), start, _Along(n)
+    far: Array | None = None  # of the inputs
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
-    X = trajectory.data.X
+    X, compiled = trajectory.data.X, not kept_apart and missing("float64") is None
+    at_once = not (kept_apart or differs(plan) or plan.l2.decay)
+    at_once &= shape[0] >= SEVERAL or not compiled
     rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
-    gathered = examples is not None or probe.layer > 1 or not rows_of_X
+    gathered = kept_apart or probe.layer > 1 or not rows_of_X
     # Coefficients of every weight, where there are denominators, penalties or bounds; else of the step.
-    copies = 8 if differs(plan) else 2
+    copies = 1 if at_once else 0 if compiled else 8 if differs(plan) else 2
+    made, by_else = np.zeros(G), 0.0
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), copies, gathered)):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples
-        numbers = linear(plan, seen.weights, block)
-        come = effects(numbers)
-        epoch = (seen.weights.first - first) // plan.steps_per_epoch
-        pushed = _collect(
-            plan, numbers.push, come, block, who, X if rows_of_X else None, groups, G, examples
-        )
-        if examples is not None:
-            moved = np.tensordot(members, examples.take(come, pushed.moves, pushed.leaves), 1)
-            classes.total += moved
+        reached = state.theta[index]
+        steps = _Steps(plan, seen.weights, block, reached, direction, groups[who], G)
+        if kept_apart:
+            chunk = _side_by_side(steps, who)
         else:
-            moved = classes.take(come, pushed.moves, pushed.leaves)
-            along.take(pushed, come, block, who)
-        by_epoch[epoch] += np.einsum("grk,rk->g", moved, direction)
-        pushes += pushed.moved_size
-        m = None if slot is None else np.abs(block.opt_state[:, slot], dtype=np.float64)
-        of_penalty = [
-            (part * numbers.penalty).sum(axis=0)[None] for part in (come.moved, come.left)
-        ]
-        taken = _decays(numbers, block, state.theta[index])
-        rest = penalty.take(come, *of_penalty) + carried_over.take(come, 0.0, 0.0)
-        other[epoch] += ((rest[0] + taken) * direction).sum()
-        decay += taken
-        far.take(come.sizes(), pushed, np.abs(numbers.penalty), m, np.abs(taken))
-        reached = state.theta[index].astype(np.float64)
-        sizes += np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        path[epoch + 1 :] = (state.theta[index] * direction).sum(dtype=np.float64)
+            a = below(block, X if rows_of_X else None, plan.net.sizes[probe.layer - 1], who)
+            if at_once:
+                with one_thread(numpy=True):
+                    if far is None or a.rows is not X:
+                        far = projected(a, direction)
+                    chunk = _at_once(steps, a, far)
+            else:
+                chunk = (_compiled if compiled else _in_numpy)(steps, a)
+            along.take(chunk, who)
+        pushed.take(chunk, chunk.moves, chunk.leaves)
+        penalty.take(chunk, *(part[None] for part in chunk.penalty))
+        carried_over.take(chunk, 0.0, 0.0)
+        decay += chunk.decay
+        pushes += chunk.sizes[0]
+        sizes += chunk.thetas
+        bounded.take(chunk)
+        at = state.step - first
+        epoch = (seen.weights.first - first) // plan.steps_per_epoch
+        path[epoch + 1 :] = (reached * direction).sum(dtype=np.float64)
+        if at % plan.steps_per_epoch == 0 or state.step == trajectory.last:
+            before = made
+            made = np.tensordot(pushed.total, direction, 2)
+            if kept_apart:
+                made = np.bincount(groups, made, G).astype(np.float64)
+            rest = penalty.total[0] + carried_over.total[0] + decay
+            by_epoch[epoch], other[epoch] = made - before, (rest * direction).sum() - by_else
+            by_else += other[epoch]
+    reached = reached.astype(np.float64)
+    by_example = pushed.total if kept_apart else None
+    by_class = pushed.total
+    if kept_apart:
+        by_class = np.tensordot(
+            np.equal.outer(np.arange(G), groups).astype(np.float64), by_class, 1
+        )
     ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
-    bound = far.bound(trajectory, sizes + np.abs(reached), ends)
+    bound = bounded.bound(trajectory, sizes + np.abs(reached), ends)
     return Accounts(
-        probe, start, value, classes.total, examples.total if examples else None,
-        np.tensordot(examples.total, direction, 2) if examples else along.lengths(),
+        probe, start, value, by_class, by_example,
+        along.lengths() if by_example is None else np.tensordot(by_example, direction, 2),
         penalty.total[0], decay, carried_over.total[0], direction, by_epoch, other, path, sizes, pushes,
         reached, bound,
     )  # fmt: skip
@@ -175,16 +205,13 @@ class _Account:
     total: Array
     buffer: Array
 
-    def take(self, come: Effects, moves: Array | float, left: Array | float) -> Array:
-        """Add a chunk of steps, and return its moves, with those by momentum from before it."""
-        if not (come.kept or come.carried.any()):  # there is no momentum
-            self.total += moves
-            return np.broadcast_to(moves, self.total.shape)
-        moved: Array = self.buffer * come.carried + moves
-        self.total += moved
-        self.buffer *= come.kept
-        self.buffer += left
-        return moved
+    def take(self, chunk: Chunk, moves: Array | float, left: Array | float) -> None:
+        """Add what a chunk of steps moved, and what the momentum from before it did."""
+        self.total += moves
+        if chunk.kept or chunk.carried.any():
+            self.total += self.buffer * chunk.carried
+            self.buffer *= chunk.kept
+            self.buffer += left
 
 
 class _Far:
@@ -194,18 +221,13 @@ class _Far:
         self.pushed, self.rolled = (_Account(*np.zeros((2, 1, *shape))) for _ in range(2))
         self.shrunk = np.zeros(shape)
 
-    def take(
-        self, come: Effects, pushed: "_Pushed", penalty: Array, m: Array | None, taken: Array
-    ) -> None:
-        """Add a chunk of steps: sizes of effects, pushes, penalties, momentum (m, R, K), and of decay."""
-        moved, left = pushed.moved_size, pushed.left_size
-        if penalty.any():
-            moved, left = moved + _weighed(come.moved, penalty), left + _weighed(come.left, penalty)
-        self.pushed.take(come, moved[None], left[None])
-        if m is not None:
-            through, rest = _weighed(come.through, m), _weighed(come.rest, m)
-            self.rolled.take(come, through[None], rest[None])
-        self.shrunk += taken
+    def take(self, chunk: Chunk) -> None:
+        """Add a chunk of steps."""
+        sized = replace(chunk, carried=np.abs(chunk.carried), kept=abs(chunk.kept))
+        moved, left = (sum(parts) for parts in zip(chunk.sizes, chunk.penalty_sizes, strict=True))
+        self.pushed.take(sized, moved, left)
+        self.rolled.take(sized, *chunk.rolled)
+        self.shrunk += np.abs(chunk.decay)
 
     def bound(self, trajectory: Trajectory, thetas: Array, ends: Array) -> Array:
         """Return the bound of `Accounts`, twice, for what is of second order; `ends` are summed up too."""
@@ -218,62 +240,147 @@ class _Far:
         return 2 * (trained + rounding.gamma(steps * roundings) * summed)
 
 
-def _weighed(effect: Array, size: Array) -> Array:
-    """Return Σ_t effect size, (R, K)."""
-    found: Array = np.einsum("trk,trk->rk", effect, size)
-    return found
-
-
 @dataclass(frozen=True, eq=False)
-class _Pushed:
-    """The moves of a chunk's pushes by label and what they leave in the buffers, (count, R, K).
+class _Steps:
+    """Some steps, as a probe saw them; `after` is θ after the last of them, `labels` are the classes."""
 
-    `moved_size` and `left_size` (R, K) are the sums of their sizes. A push is `moved` or `left` (m, ·, ·)
-    times δ a, with a from `below`.
+    plan: Plan
+    probed: WeightProbeResult
+    block: Block
+    after: Array
+    direction: Array
+    labels: Array
+    count: int
+
+
+def _compiled(steps: _Steps, a: Below) -> Chunk:
+    """Return what steps came to, by compiled code."""
+    plan, probed, block = steps.plan, steps.probed, steps.block
+    index = rows_of(plan.net, block.probe)
+    there = ~np.isin(index, plan.net.masked)
+    chunk = take_in(
+        form_of(plan.optimizer, probed.coefficients),
+        probed.scale / probed.S,
+        (probed.scale, probed.l1, probed.l2),
+        plan.l2.decay,
+        None if plan.factors is None else plan.factors.astype(np.float64)[index],
+        clipped(plan, probed, block),
+        block,
+        steps.after,
+        a,
+        steps.labels,
+        steps.count,
+        steps.direction * there,
+    )
+    if not there.all():
+        for pushed in (chunk.moves, chunk.leaves, *chunk.sizes):
+            pushed *= there
+    return chunk
+
+
+def _at_once(steps: _Steps, a: Below, far: Array) -> Chunk:
+    """Return what steps came to that move all weights alike, by products of matrices over all of them.
+
+    `far` says how far each row below goes along the direction.
     """
-
-    moved: Array
-    left: Array
-    below: Below
-    moves: Array
-    leaves: Array
-    moved_size: Array
-    left_size: Array
-
-
-def _collect(
-    plan: Plan, push: Array, come: Effects, block: Block, who: Array, X: Any, groups: Array, G: int,
-    examples: _Account | None,
-) -> _Pushed:  # fmt: skip
-    """Add up a chunk's pushes, by example where these have accounts, and by class elsewhere.
-
-    `who` (m, B) says which examples are in the batches.
-    """
-    layer = block.probe.layer
-    a = below(block, X, plan.net.sizes[layer - 1], who)
-    moved, left = come.moved * push, come.left * push
-    if examples is not None:
-        return _side_by_side(moved, left, a, block, np.where(who >= 0, who, 0), plan.n)
-    by_moves, by_left = sums(a, block.delta, groups[who], G, (moved, left))
-    by_label = by_moves.by_label, by_left.by_label
-    return _Pushed(moved, left, a, *by_label, by_moves.sizes, by_left.sizes)
+    numbers, block, delta = (
+        linear(steps.plan, steps.probed, steps.block),
+        steps.block,
+        steps.block.delta,
+    )
+    come, m = effects(numbers), len(delta)
+    moved, left = ((part * numbers.push).reshape(m) for part in (come.moved, come.left))
+    length = (far[a.index] * delta).sum(axis=2)
+    by_label, sizes = alike(a, delta, steps.labels, steps.count, (moved, left))
+    (thetas,) = _sizes(block.theta, np.ones((1, m)))
+    nothing, slot = np.zeros(thetas.shape), buffer_slot(steps.plan.optimizer)
+    rolled = (nothing, nothing)
+    if slot is not None:
+        acting = np.abs([come.through.ravel(), come.rest.ravel()])
+        through, rest = _sizes(block.opt_state[:, slot], acting)
+        rolled = (through, rest)
+    return Chunk(
+        *by_label, sizes, (nothing, nothing), (nothing, nothing), rolled, thetas, nothing, come.carried,
+        come.kept, moved[:, None] * length, lambda carried: left[:, None] * carried * length,
+        2 * length.size,
+    )  # fmt: skip
 
 
-def _side_by_side(
-    moved: Array, left: Array, below: Below, block: Block, label: Array, count: int
-) -> _Pushed:
-    """Sum up single pushes, (m B, R K) of them, by one product with who is who."""
+def _sizes(numbers: Array, factors: Array) -> Array:
+    """Return Σ_t factor |number|, (·, R, K), for factors (·, m), by few steps at a time: in the cache."""
+    m, R, K = numbers.shape
+    found, few = np.zeros((len(factors), R * K), numbers.dtype), max(1, IN_CACHE // (R * K))
+    for start in range(0, m, few):
+        part = factors[:, start : start + few].astype(numbers.dtype)
+        found += part @ np.abs(numbers[start : start + few]).reshape(-1, R * K)
+    return found.reshape(-1, R, K)
+
+
+def _in_numpy(steps: _Steps, a: Below) -> Chunk:
+    """Return what steps came to, by NumPy: for where nothing is compiled."""
+    numbers = linear(steps.plan, steps.probed, steps.block)
+    come, delta = effects(numbers), steps.block.delta
+    moved, left = come.moved * numbers.push, come.left * numbers.push
+    by_label, sizes = sums(a, delta, steps.labels, steps.count, (moved, left))
+    whole = (len(delta), *steps.direction.shape)
+
+    def later(carried: Array) -> Array:
+        return lengths(a, delta, np.broadcast_to(left * carried * steps.direction, whole))
+
+    along = lengths(a, delta, np.broadcast_to(moved * steps.direction, whole))
+    return _chunk(steps, numbers, come, by_label, sizes, along, later, left.size + delta.size)
+
+
+def _side_by_side(steps: _Steps, who: Array) -> Chunk:
+    """Return what steps came to, example by example, (n, R, K): by one product with who is who."""
+    numbers, block = linear(steps.plan, steps.probed, steps.block), steps.block
+    come, label = effects(numbers), np.where(who >= 0, who, 0)
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
     pushes = delta[..., :, None] * a[..., None, :]
     m, B, R, K = pushes.shape
     rows = csr_array(
-        (np.ones(m * B), label.ravel(), np.arange(m * B + 1)), shape=(m * B, count)
+        (np.ones(m * B), label.ravel(), np.arange(m * B + 1)), shape=(m * B, steps.plan.n)
     )  # fmt: skip
-    effects_of = [(pushes * part[:, None]).reshape(m * B, R * K) for part in (moved, left)]
-    by_label = [(rows.T @ part).reshape(count, R, K) for part in effects_of]
+    parts = [part * numbers.push for part in (come.moved, come.left)]
+    of_each = [(pushes * part[:, None]).reshape(m * B, R * K) for part in parts]
+    moves, leaves = ((rows.T @ part).reshape(-1, R, K) for part in of_each)
     size = np.abs(pushes).sum(axis=1)
-    sizes = [(np.abs(part) * size).sum(axis=0) for part in (moved, left)]
-    return _Pushed(moved, left, below, *by_label, *sizes)
+    moved, left = ((np.abs(part) * size).sum(axis=0) for part in parts)
+    return _chunk(
+        steps, numbers, come, (moves, leaves), (moved, left), np.zeros(who.shape), None, 0
+    )
+
+
+def _chunk(
+    steps: _Steps, numbers: Linear, come: Effects, by_label: tuple[Array, Array],
+    sizes: tuple[Array, Array], along: Array, later: Callable[[Array], Array] | None, size: int,
+) -> Chunk:  # fmt: skip
+    """Put together what was found of the pushes with what is no example's."""
+    block, slot = steps.block, buffer_slot(steps.plan.optimizer)
+    moved, left, through, rest = (
+        np.broadcast_to(part, block.theta.shape)
+        for part in (come.moved, come.left, come.through, come.rest)
+    )
+    penalised = [part * numbers.penalty for part in (moved, left)]
+    nothing = np.zeros(block.theta.shape[1:])
+    rolled = (nothing, nothing)
+    if slot is not None:
+        m = np.abs(block.opt_state[:, slot], dtype=np.float64)
+        rolled = ((np.abs(through) * m).sum(axis=0), (np.abs(rest) * m).sum(axis=0))
+    return Chunk(
+        *by_label,
+        sizes,
+        (penalised[0].sum(axis=0), penalised[1].sum(axis=0)),
+        (np.abs(penalised[0]).sum(axis=0), np.abs(penalised[1]).sum(axis=0)),
+        rolled,
+        np.abs(block.theta).sum(axis=0, dtype=np.float64),
+        _decays(numbers, block, steps.after),
+        come.carried,
+        come.kept,
+        along,
+        later,
+        size,
+    )
 
 
 class _Along:
@@ -283,60 +390,53 @@ class _Along:
     is left of its momentum is less than rounding.
     """
 
-    def __init__(self, n: int, direction: Array) -> None:
-        self.direction, self.found = direction, np.zeros(n)
+    def __init__(self, n: int) -> None:
+        self.found = np.zeros(n)
         self.waiting: list[_Waiting] = []
         self.far = False  # momentum carries too far
 
-    def take(self, pushed: _Pushed, come: Effects, block: Block, who: Array) -> None:
+    def take(self, chunk: Chunk, who: Array) -> None:
         """Add a chunk of steps."""
-        for chunk in self.waiting:
-            chunk.carried = chunk.carried + chunk.kept * come.carried
-            chunk.kept *= come.kept
-        if not self.far:
-            kept = 1.0 if pushed.left.any() else 0.0
-            self.waiting.append(_Waiting(pushed, block.delta, who, np.zeros((1, 1)), kept))
+        for one in self.waiting:
+            one.carried = one.carried + one.kept * chunk.carried
+            one.kept *= chunk.kept
+        self._add(who, chunk.along)
+        if chunk.leaves.any() and not self.far:
+            self.far = chunk.later is None
+            self.waiting.append(_Waiting(chunk, who, np.zeros((1, 1))))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:
             self._settle(self.waiting.pop(0))
-        if sum(chunk.size for chunk in self.waiting) > WAITING:
+        if self.far or sum(one.chunk.size for one in self.waiting) > WAITING:
             self.far, self.waiting = True, []
 
-    def _settle(self, chunk: "_Waiting") -> None:
-        pushed, delta = chunk.pushed, chunk.delta
-        effect = pushed.left * chunk.carried + pushed.moved
-        if effect.shape[1:] == (1, 1):
-            pushes = effect[:, 0] * lengths(pushed.below, delta, self.direction[None])
-        else:
-            effect *= self.direction
-            pushes = lengths(pushed.below, delta, effect)
-        there = chunk.who >= 0
-        self.found += np.bincount(chunk.who[there], pushes[there], len(self.found))
+    def _settle(self, one: "_Waiting") -> None:
+        if one.carried.any():
+            assert one.chunk.later is not None
+            self._add(one.who, one.chunk.later(one.carried))
+
+    def _add(self, who: Array, pushes: Array) -> None:
+        there = who >= 0
+        self.found += np.bincount(who[there], pushes[there], len(self.found))
 
     def lengths(self) -> Array | None:
         """Return the lengths, (n,), once all steps have been taken."""
-        for chunk in self.waiting:
-            self._settle(chunk)
+        for one in self.waiting:
+            self._settle(one)
         self.waiting = []
         return None if self.far else self.found
 
 
 @dataclass
 class _Waiting:
-    """A chunk of steps whose pushes still act on: the effects of theirs, and on a buffer after them.
+    """A chunk of steps whose pushes still act on.
 
-    1 in that buffer has moved θ by `carried` since, and of it `kept` is left.
+    1 in the buffer after them has moved the weights by `carried` since, and of it `kept` is left.
     """
 
-    pushed: _Pushed
-    delta: Array
+    chunk: Chunk
     who: Array
     carried: Array
-    kept: float
-
-    @property
-    def size(self) -> int:
-        """How many numbers it takes."""
-        return self.pushed.moved.size + self.pushed.left.size + self.delta.size + self.who.size
+    kept: float = 1.0
 
 
 def _decays(numbers: Linear, block: Block, last: Array) -> Array:

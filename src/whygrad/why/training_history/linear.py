@@ -72,21 +72,35 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
 
 def _pushes(plan: Plan, probed: WeightProbeResult, block: Block) -> tuple[Array, Array]:
     """Return c v / S, and the penalties' part of ĝ."""
-    S, c = probed.S[:, None, None], probed.scale[:, None, None]
-    penalty = np.zeros((len(S), 1, 1))
-    l1, l2 = probed.l1[:, None, None], probed.l2[:, None, None]
-    if l1.any() or l2.any():
-        W = block.theta.astype(np.float64)
-        if block.probe.from_[1] > plan.net.sizes[block.probe.layer - 1]:
-            W[..., -1] = 0  # biases are not penalised
-        penalty = l1 * np.sign(W) + l2 * W
-    if plan.clip.value is None:
-        return c / S, c * penalty
-    g = np.matmul(block.delta.astype(np.float64).swapaxes(1, 2), block.a.astype(np.float64))
-    g = g / S + penalty
+    S, c, penalty = (
+        probed.S[:, None, None],
+        probed.scale[:, None, None],
+        _penalties(plan, probed, block),
+    )
+    v = clipped(plan, probed, block)
+    return (c / S, c * penalty) if v is None else (c * v / S, c * v * penalty)
+
+
+def clipped(plan: Plan, probed: WeightProbeResult, block: Block) -> Array | None:
+    """Return v = clip(g)/g, what clipping by value leaves of each weight's gradient; None without it."""
     bound = plan.clip.value
-    v = np.where(np.abs(g) > bound, bound / np.where(g == 0, 1, np.abs(g)), 1.0)
-    return c * v / S, c * v * penalty
+    if bound is None:
+        return None
+    g = np.matmul(block.delta.astype(np.float64).swapaxes(1, 2), block.a.astype(np.float64))
+    g = g / probed.S[:, None, None] + _penalties(plan, probed, block)
+    found: Array = np.where(np.abs(g) > bound, bound / np.where(g == 0, 1, np.abs(g)), 1.0)
+    return found
+
+
+def _penalties(plan: Plan, probed: WeightProbeResult, block: Block) -> Array:
+    """Return λ₁ sign W + λ₂ W of each step, (m, R, K), or 0."""
+    l1, l2 = probed.l1[:, None, None], probed.l2[:, None, None]
+    if not (l1.any() or l2.any()):
+        return np.zeros((len(l1), 1, 1))
+    W = block.theta.astype(np.float64)
+    if block.probe.from_[1] > plan.net.sizes[block.probe.layer - 1]:
+        W[..., -1] = 0  # biases are not penalised
+    return l1 * np.sign(W) + l2 * W
 
 
 def decays(numbers: Linear, block: Block, after: Array) -> Array:
