@@ -21,6 +21,7 @@ PAGES = (
     HERE / "README.md",
     HERE.parent / "README.md",
     HERE.parent / "docs" / "tuning.md",
+    HERE.parent / "docs" / "howto" / "many_processes.md",
 )
 OURS = "whygrad"
 
@@ -415,6 +416,73 @@ def large() -> str:
     return f"{circumstances('large_tables')}\n\n{table(head, lines)}"
 
 
+def scale() -> str:
+    """Folders of Parquet files: memory by rows, steps by processes; and the engine xla beside others."""
+    found = kept("scale", {"memory": [], "processes": {"rows": 0, "runs": []}})
+    sizes: dict[str, list[dict[str, Any]]] = {}
+    for run in found["memory"]:
+        sizes.setdefault(f"{run['rows']:,}, {run['gb']:.1f} GB", []).append(run)
+    memory = [
+        (size, *(f"{run['peak_mb']:,}" for run in runs), *(f"{run['learned']:.0f}" for run in runs))
+        for size, runs in sizes.items()
+    ]
+    about = found["processes"]
+    times = {
+        (run["what"], run["processes"]): [
+            statistics.median(run[kind]) for kind in ("step", "processor")
+        ]
+        for run in about["runs"]
+    }
+    steps = []
+    for (what, n), ours in times.items():
+        peers = times["ddp", n]
+        if what != "ddp":
+            ratios = (f"{theirs / mine:.2f}" for mine, theirs in zip(ours, peers, strict=True))
+            steps.append((f"{what} × {n}", *map(micro, ours), *map(micro, peers), *ratios))
+    return "\n\n".join(
+        (
+            circumstances("scale"),
+            table(
+                "rows, files|native × 1: MB|xla × 2: MB of a process|native: begins after s|xla",
+                memory,
+            ),
+            f"Steps on {about['rows']:,} rows; of DDP there are as many processes.",
+            table(
+                "whygrad|µs a step|of processors|DDP: µs a step|of processors|ratio|of processors",
+                steps,
+            ),
+            _steps_of_xla(),
+        )
+    )
+
+
+def _ratios_of_xla() -> dict[str, dict[str, float]]:
+    """Return how many times native's step another's takes, by case and contestant."""
+    return {
+        row["case"]: {
+            name: seconds / row["times"][OURS]
+            for name, seconds in row["times"].items()
+            if name != OURS
+        }
+        for row in kept("scale", {}).get("engines", [])
+    }
+
+
+def _steps_of_xla() -> str:
+    found = _ratios_of_xla()
+    names = next(iter(found.values()), {})
+    rows = [
+        (case, *(f"{ratio:.2f}" for ratio in ratios.values())) for case, ratios in found.items()
+    ]
+    return table(f"a step, native = 1|{'|'.join(names)}", rows)
+
+
+def xla() -> str:
+    """The range of xla's time per step beside native's."""
+    ratios = [of["whygrad xla"] for of in _ratios_of_xla().values()]
+    return f"{min(ratios):.1f} to {max(ratios):.1f} times" if ratios else ""
+
+
 def stage() -> str:
     """Frames of the stage by what a hand does, and its start."""
     found = kept("stage", {})
@@ -513,7 +581,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "products": products,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
-    "large": large, "behind": behind, "few rows": few_rows, "stage": stage,
+    "large": large, "behind": behind, "few rows": few_rows, "stage": stage, "scale": scale, "xla": xla,
 }  # fmt: skip
 
 

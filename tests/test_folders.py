@@ -189,11 +189,20 @@ def train_on(plan, data):
 
 
 SCRIPT = """
-import hashlib, json, sys
+import hashlib, json, os, sys
+from pathlib import Path
 import whygrad as wg
 from whygrad.pipeline.streamed import training
+from whygrad.pipeline.streamed.folder import Folder
 
 training.NUMBERS = 2**13
+read, reads = Folder.group, []
+
+def counted(self, at, names):
+    reads.append(at)
+    return read(self, at, names)
+
+Folder.group = counted
 
 def ended(report):
     arrays = report.state.theta, report.state.opt_state
@@ -203,6 +212,7 @@ def ended(report):
 for options in json.loads(sys.argv[2]):
     options |= {"hidden": (8,), "engine": "xla", "blocks": 4, "batch_size": 60, "epochs": 2}
     wg.train_folder(sys.argv[1], "y", callbacks=[ended], **options)
+Path(f"{sys.argv[3]} {os.getpid()}.reads").write_text(str(len(reads)))
 """
 
 # Of plans that have every pair of these, `make test` takes the first.
@@ -219,16 +229,22 @@ LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 
 
 @pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
-def test_a_folder_has_the_same_bits_in_one_two_and_four_processes(folder, tmp_path):
+def test_a_folder_has_the_same_bits_in_one_two_and_four_processes_that_read_a_part_each(
+    folder, tmp_path
+):
     """Parameters, the optimizer's state and the cost at the end of each epoch."""
     (tmp_path / "trained.py").write_text(SCRIPT)
-    plans, said = PLANS if LONG else PLANS[:1], []
+    plans, said, most = PLANS if LONG else PLANS[:1], [], {}
     for n in ("1", "2", "4") if LONG else ("1", "2"):
-        words = ("launch", "-n", n, "trained.py", str(folder), json.dumps(plans))
+        words = ("launch", "-n", n, "trained.py", str(folder), json.dumps(plans), n)
         command = [sys.executable, "-m", "whygrad", *words]
         done = subprocess.run(command, cwd=tmp_path, capture_output=True, timeout=600)
         assert done.returncode == 0, done.stderr.decode()
         said.append(done.stdout.decode())
+        reads = [int(path.read_text()) for path in tmp_path.glob(f"{n} *.reads")]
+        assert len(reads) == int(n)
+        most[n] = max(reads)
+    assert most["2"] < 0.75 * most["1"], most
     assert said[1:] == said[:1] * (len(said) - 1)
     assert said[0].count("0x") == 2 * len(plans)
 
@@ -372,9 +388,11 @@ import whygrad as wg
 from whygrad.pipeline.streamed import training
 
 training.NUMBERS = 2**12
-options = dict(hidden=(8,), epochs=6, engine="reference", record=sys.argv[2])
-found = wg.train_folder(sys.argv[1], "y", **options)
-run = wg.open_run(sys.argv[2])
+options = dict(hidden=(8,), epochs=4, engine="reference", record=sys.argv[2])
+wg.train_folder(sys.argv[1], "y", **options)
+run = wg.open_run(sys.argv[2]).resume(epochs=6)
+fork = run.fork(run.step - 5, learning_rate=0.01, record=sys.argv[2] + ".fork.run")
+assert fork.replay().verdict.holds and fork.manifest["data"]["path"] == sys.argv[1]
 expected = run.predict(sys.argv[3])
 assert (run.predict(sys.argv[1]) == expected).all()
 file = run.predict(f"{sys.argv[1]}/0.parquet")
@@ -383,7 +401,9 @@ print(run.replay().verdict, run.manifest["data"]["path"])
 """
 
 
-def test_a_folder_in_an_object_store_is_trained_on_as_one_on_disk(folder, trained, tmp_path):
+def test_a_folder_in_an_object_store_is_trained_on_resumed_and_forked_as_one_on_disk(
+    folder, trained, tmp_path
+):
     run, address = tmp_path / "a.run", f"s3://bucket/{folder.name}"
     with serving(folder.parent) as (server, asked):
         told = {"AWS_ENDPOINT_URL": server, "AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b"}

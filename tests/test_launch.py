@@ -18,6 +18,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from whygrad.engines import WeightProbe
+from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
 from whygrad.why.training_history.accounts import accounts
 
@@ -167,8 +168,8 @@ def test_killed_on_four_it_goes_on_on_two_and_on_one_to_the_same_bits(seed, undi
     os.kill(children(launcher)[victim], signal.SIGKILL)
     _, told = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 1
-    line = f"whygrad: process {victim} of 4 was ended by SIGKILL: the training is over"
-    assert told.decode().splitlines()[-1].startswith(line)
+    (line,) = said_by_whygrad(told)
+    assert line.startswith(f"process {victim} of 4 was ended by SIGKILL: the training is over")
     assert recorded_steps(tmp_path) < undisturbed.step
     shutil.copytree(tmp_path / "a.run", tmp_path / "b" / "a.run")
     on_two = launched(tmp_path, "-n", "2", "resume", "a.run")
@@ -179,6 +180,12 @@ def test_killed_on_four_it_goes_on_on_two_and_on_one_to_the_same_bits(seed, undi
     for folder in (tmp_path, tmp_path / "b"):
         assert_same_end(wg.open_run(folder / "a.run"), undisturbed)
     answers_on_one(wg.open_run(tmp_path / "a.run"), tmp_path)
+
+
+def said_by_whygrad(told):
+    """The lines of whygrad itself, beside those of progress and of a script."""
+    lines = told.decode().splitlines()
+    return [line.removeprefix("whygrad: ") for line in lines if line.startswith("whygrad: ")]
 
 
 def answers_on_one(run, folder):
@@ -217,6 +224,24 @@ def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(undisturbed, tmp_path):
     assert "interrupted: a.run holds what training gave so far" in told.decode()
     assert not any(Path(f"/proc/{pid}").exists() for pid in started)
     assert wg.open_run(tmp_path / "a.run").history.stopped == "interrupted"
+
+
+@pytest.mark.skipif(not LONG, reason="it waits for longer than JAX does: make test-long")
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_process_that_is_suspended_for_a_while_ends_nothing(which, undisturbed, tmp_path):
+    launcher = train(tmp_path, 2)
+    until = time.monotonic() + PATIENCE
+    while not recorded_steps(tmp_path):
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.02)
+    suspended = children(launcher)[which]
+    os.kill(suspended, signal.SIGSTOP)
+    time.sleep(HEARTBEAT + 10)
+    assert launcher.poll() is None
+    os.kill(suspended, signal.SIGCONT)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, told.decode()
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
 @pytest.mark.skipif(not LONG, reason="three processes of JAX more: make test-long")
@@ -261,7 +286,7 @@ def test_who_is_stuck_or_fails_ends_all_and_is_named(mode, line, script):
     process = launched(script.parent, "-n", "2", script.name, mode)
     out, told = process.communicate(timeout=PATIENCE)
     assert process.returncode in (1, 75) and out == b""
-    assert line in told.decode().splitlines()[-1]
+    assert line in told.decode().splitlines()[-1] and len(said_by_whygrad(told)) <= 1
 
 
 def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
