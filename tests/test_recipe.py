@@ -112,8 +112,12 @@ def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
     assert [recommended(rows, 5, 0).hidden for rows in (999, 1000)] == [(256,), (256, 256)]
     assert recommended(20_000, 20, 0).bins == 19
     assert recommended(300, 20_000, 0).bins == 0
-    found = [recommended(20_000, 20, 0, quality).members for quality in ("fast", "default", "best")]
-    assert found == [1, 5, 8]
+    found = [recommended(20_000, 20, 0, quality) for quality in ("fast", "default", "best")]
+    assert [(one.members, one.bins, one.decay) for one in found] == [
+        (1, 19, 0.1),
+        (5, 19, 0.1),
+        (8, 102, 1.0),
+    ]
 
 
 def test_little_time_means_fewer_members_first_and_then_fewer_epochs():

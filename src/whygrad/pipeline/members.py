@@ -72,7 +72,7 @@ def train_members(
     Returns
     -------
     Ensemble
-        The members; after Ctrl-C only of those that had an epoch.
+        The members that had an epoch; at the end of the time, where none had, all that began.
 
     Raises
     ------
@@ -80,10 +80,11 @@ def train_members(
         Where Ctrl-C came before any epoch was over.
     """
     fits = train_each(recipe, net, data, seed, engine=engine, cores=cores, deadline=deadline)
-    learned = [one for one in fits if one is not None and _has_learned(one)]
-    if not learned:
+    begun = [one for one in fits if one is not None]
+    learned = [one for one in begun if one.history.epochs]
+    if not learned and any(one.history.stopped == INTERRUPTED for one in begun):
         raise KeyboardInterrupt
-    return Ensemble(learned)
+    return Ensemble(learned or begun)
 
 
 def train_each(
@@ -125,10 +126,6 @@ def order_of(seed: int, rows: int) -> Array:
 def seed_of(seed: int, member: int) -> int:
     """Return the seed of a member, counted from 1."""
     return seed * 100 + member - 1
-
-
-def _has_learned(fitted: Fitted) -> bool:
-    return bool(fitted.history.epochs) or fitted.history.stopped != INTERRUPTED
 
 
 def plan_of(recipe: Recipe, net: Network, n: int, rows: int, seed: int, dtype: str) -> Plan:

@@ -17,6 +17,7 @@ from whygrad.nn.functions import Array
 FEW = 1000  # rows below which networks are smaller: of classes, so that they stay calibrated
 MANY = 5000  # from so many rows on, time counts: fewer members, and as many inputs as
 MOST_INPUTS = 384  # these, so that 20,000 rows of 20 columns take less than a minute on two cores
+MOST_OF_BEST = 2048  # inputs where time does not count
 WIDEST = 10_000  # inputs in pieces; beyond that numbers are standardised alone
 QUALITIES = ("fast", "default", "best")
 
@@ -88,7 +89,7 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
     rows, numbers, classes : int
         Training rows, columns of numbers, and classes, 0 of a regression.
     quality : {"fast", "default", "best"}
-        "fast" trains one network; "best" 8 of large tables too.
+        "fast" trains one network; "best" 8 of large tables too, of more bins and with stronger decay.
 
     Returns
     -------
@@ -108,7 +109,11 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
         hidden = (256,) if rows < FEW else (256, 256)
         found = Recipe(members=8, hidden=hidden, bins=int(np.clip(rows / 50, 4, 48)))
     else:
-        found = Recipe(members=5, bins=int(np.clip(MOST_INPUTS / max(numbers, 1), 8, 48)))
+        inputs, most, decay = (
+            (MOST_INPUTS, 48, 0.1) if quality != "best" else (MOST_OF_BEST, 128, 1.0)
+        )
+        bins = int(np.clip(inputs / max(numbers, 1), 8, most))
+        found = Recipe(members=5, bins=bins, decay=decay)
     if numbers * found.bins > WIDEST:
         found = replace(found, bins=0)
     members = {"fast": 1, "default": found.members, "best": 8}[quality]
