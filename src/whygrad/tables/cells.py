@@ -24,7 +24,7 @@ from whygrad.tables.written_numbers import (
     numbers,
 )
 
-TRUTH = pa.array(["false", "true", "0", "1", "0.0", "1.0"], pa.large_string())
+TRUTH = ("false", "true", "0", "1", "0.0", "1.0")
 
 
 def read_numbers(
@@ -73,7 +73,9 @@ def read_numbers(
     trimmed = texts(column, na)
     there = np.asarray(pc.is_valid(trimmed))
     if kind == "boolean":
-        place = pc.fill_null(pc.index_in(keys(trimmed), value_set=TRUTH), -1)
+        # Made here and not once for all: making its first array from a sequence, Arrow imports pandas.
+        truth = pa.array(TRUTH, pa.large_string())
+        place = pc.fill_null(pc.index_in(keys(trimmed), value_set=truth), -1)
         index = np.asarray(place, dtype=np.int64)
         values = np.where(index < 0, np.nan, index % 2)
         return values, there & (index < 0), none

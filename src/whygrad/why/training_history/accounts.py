@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from whygrad.engines import Block, Probes, WeightProbe
 from whygrad.engines.probe_data import rows_of
@@ -263,6 +262,8 @@ def _side_by_side(
     moved: Array, left: Array, below: Below, block: Block, label: Array, count: int
 ) -> _Pushed:
     """Sum up single pushes, (m B, R K) of them, by one product with who is who."""
+    from scipy.sparse import csr_array  # here, since most questions sum up no single pushes
+
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
     pushes = delta[..., :, None] * a[..., None, :]
     m, B, R, K = pushes.shape
