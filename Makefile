@@ -5,6 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # -qq: no more than errors. A first installation takes a minute and says so itself.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+# Python compiles what is imported; to compile all that is installed takes pip longer than to install it.
+INSTALL := $(PIP) install --no-compile
 # Folders are listed too: they change when a file is added or removed.
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
@@ -32,7 +34,8 @@ test-long: .venv/.test ## kill a hundred trainings and resume each; ask two thou
 # and words that are scikit-learn's own go with its version.
 OLDEST = $(addprefix tests/test_,$(addsuffix .py,hints functions estimators training tables table_files saving record cli))
 test-oldest: .venv/.oldest ## run the core of the tests with the oldest versions of what whygrad needs
-	.venv/oldest/bin/python -m pytest -p no:cacheprovider $(OLDEST) -k "not scikit_learns_checks" \
+	.venv/oldest/bin/python -m pytest -p no:cacheprovider -n 2 --dist worksteal $(OLDEST) \
+		-k "not scikit_learns_checks" \
 		--deselect "tests/test_estimators.py::test_bad_input_is_refused_with_a_reason[a lone class]" $(ARGS)
 
 browser: ## install chromium, in which the studio's page is tested
@@ -79,7 +82,7 @@ clean: ## remove everything that was built or installed
 	@echo "Setting up .venv ..."
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "whygrad needs Python 3.11 or later; point to one with: make PYTHON=/path/to/python3")'
 	@$(PYTHON) -m venv .venv
-	@$(PIP) install -c constraints.txt hatchling
+	@$(INSTALL) -c constraints.txt hatchling
 	@touch $@
 
 .venv/.package: .venv/.python $(SOURCES)
@@ -87,33 +90,33 @@ clean: ## remove everything that was built or installed
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --no-build-isolation -w dist .
 	@$(PIP) uninstall -y whygrad
-	@$(PIP) install -c constraints.txt $(WHEEL)
+	@$(INSTALL) -c constraints.txt $(WHEEL)
 	@touch $@
 
 .venv/.test: .venv/.python | .venv/.package
 	@echo "Installing what the tests need ..."
-	@$(PIP) install -c constraints.txt "$(WHEEL)[test]"
+	@$(INSTALL) -c constraints.txt "$(WHEEL)[test]"
 	@touch $@
 
 .venv/.oldest: .venv/.package constraints-oldest.txt
 	@echo "Installing the oldest versions that whygrad runs with ..."
 	@$(PYTHON) -m venv .venv/oldest
 	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq uninstall -y whygrad
-	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq install -c constraints-oldest.txt \
-		$(WHEEL) hypothesis pandas polars pytest
+	@.venv/oldest/bin/python -m pip --disable-pip-version-check -qq install --no-compile -c constraints-oldest.txt \
+		$(WHEEL) hypothesis pandas polars pytest pytest-xdist
 	@touch $@
 
 .venv/.check: .venv/.python | .venv/.package
 	@echo "Installing ruff, mypy and import-linter ..."
-	@$(PIP) install -c constraints.txt "$(WHEEL)[check]"
+	@$(INSTALL) -c constraints.txt "$(WHEEL)[check]"
 	@touch $@
 
 .venv/.peers: .venv/.python | .venv/.package
 	@echo "Installing PyTorch and JAX ..."
-	@$(PIP) install -c constraints.txt "$(WHEEL)[peers]"
+	@$(INSTALL) -c constraints.txt "$(WHEEL)[peers]"
 	@touch $@
 
 .venv/.docs: .venv/.python | .venv/.package
 	@echo "Installing what the documentation needs ..."
-	@$(PIP) install -c constraints.txt "$(WHEEL)[docs]"
+	@$(INSTALL) -c constraints.txt "$(WHEEL)[docs]"
 	@touch $@

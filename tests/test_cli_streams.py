@@ -138,10 +138,13 @@ from whygrad import cli
 with redirect_stdout(io.StringIO()) as out:
     assert cli.run(["--help"]) == 0 and "fork" in out.getvalue()
 print(*sorted(sys.modules))
+with redirect_stdout(out):
+    assert cli.run(["runs"]) == 0 and "no runs in" in out.getvalue()
+print(*sorted(sys.modules))
 """
 
 
-def test_help_imports_no_command():
+def test_help_imports_no_command_and_a_list_of_runs_nothing_that_answers_or_learns(here):
     done = subprocess.run(
         [sys.executable, "-c", AFTER_HELP],
         env=ENVIRONMENT,
@@ -150,9 +153,10 @@ def test_help_imports_no_command():
         timeout=PATIENCE,
     )
     assert done.returncode == 0, done.stderr
-    imported = {name for name in done.stdout.split() if name.startswith("whygrad.cli.")}
-    assert imported == {"whygrad.cli.app"}
-    assert not {"pyarrow", "numba", "sklearn", "whygrad.record"} & set(done.stdout.split())
+    after_help, after_runs = (set(line.split()) for line in done.stdout.splitlines())
+    assert {name for name in after_help if name.startswith("whygrad.cli.")} == {"whygrad.cli.app"}
+    assert not {"pyarrow", "numba", "sklearn", "whygrad.record"} & after_help
+    assert not {"pandas", "numba", "scipy", "sklearn", "whygrad.why"} & after_runs
 
 
 EVERY_ANSWER = """

@@ -1,4 +1,7 @@
-"""`whygrad show`, `report`, `film`, `worksheet`, `runs`, `evaluate`: what a run says, and its worth."""
+"""`whygrad show`, `report`, `film`, `worksheet`, `runs`, `evaluate`: what a run says, and its worth.
+
+What writes pages is imported by who writes one: it takes as long as all else that these commands import.
+"""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +13,6 @@ import numpy as np
 from rich.table import Table
 
 from whygrad.answers.formatting import clean, columns, cut, number
-from whygrad.answers.write.html import to_page
 from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, option, read_options
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import (
@@ -26,12 +28,7 @@ from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.scores import written_score
 from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
-from whygrad.record.report import report as sections_of
 from whygrad.record.rows import measure
-from whygrad.studio.film.film import SIZE
-from whygrad.studio.film.film import film as film_of
-from whygrad.studio.film.recording import EXAMPLES
-from whygrad.studio.film.worksheet import worksheet as worksheet_of
 
 Overwrite = Annotated[bool, option("Replace that file.")]
 
@@ -159,6 +156,9 @@ def report(
     overwrite: Overwrite = False,
 ) -> int:
     """Write the report on a run."""
+    from whygrad.answers.write.html import to_page
+    from whygrad.record.report import report as sections_of
+
     path = run.with_suffix(".html") if out is None else out
     refuse_taken(path, overwrite, ".html")
     page = to_page(sections_of(open_run(run)))
@@ -175,14 +175,19 @@ def film(
         Path | None, option("The film to write. [RUN's name].html", name=["-o", "--out"])
     ] = None,
     examples: Annotated[
-        int, option("How many examples to carry: the most wrong, and some of each class. [40]")
-    ] = EXAMPLES,
-    size: Annotated[float, option("How large the file may be, in MB. [5]")] = SIZE,
+        int | None,
+        option("How many examples to carry: the most wrong, and some of each class. [40]"),
+    ] = None,
+    size: Annotated[float | None, option("How large the file may be, in MB. [5]")] = None,
     overwrite: Overwrite = False,
 ) -> int:
     """Write a run as a film."""
+    from whygrad.studio.film.film import film as film_of
+
     path = run.with_suffix(".html") if out is None else out
-    film_of(run, path, examples=examples, size=size, overwrite=overwrite)
+    asked: dict[str, Any] = {"examples": examples, "size": size}
+    asked = {name: value for name, value in asked.items() if value is not None}
+    film_of(run, path, overwrite=overwrite, **asked)
     printer().print(f"written: {path}", soft_wrap=True)
     return 0
 
@@ -207,6 +212,8 @@ def worksheet(
     overwrite: Overwrite = False,
 ) -> int:
     """Write one step of backpropagation as a page to print."""
+    from whygrad.studio.film.worksheet import worksheet as worksheet_of
+
     path = run.with_name(f"{run.stem}-worksheet.html") if out is None else out
     worksheet_of(
         run, path, example=example, rate=rate, filled=filled, first=first, overwrite=overwrite

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy.sparse import csr_array
 
 from whygrad.cores import one_thread
 from whygrad.engines import Block, Probes, WeightProbe, WeightProbeResult
@@ -333,6 +332,8 @@ def _in_numpy(steps: _Steps, a: Below) -> Chunk:
 
 def _side_by_side(steps: _Steps, who: Array) -> Chunk:
     """Return what steps came to, example by example, (n, R, K): by one product with who is who."""
+    from scipy.sparse import csr_array  # here, since most questions sum up no single pushes
+
     numbers, block = linear(steps.plan, steps.probed, steps.block), steps.block
     come, label = effects(numbers), np.where(who >= 0, who, 0)
     a, delta = block.a.astype(np.float64), block.delta.astype(np.float64)
