@@ -504,10 +504,12 @@ def stage() -> str:
         if isinstance(about, dict)
     )
     loads = [about["load"] for about in found.values()]
+    crowd = found.get("starts", {}).get("load", 0)
     head = "network|what the hand does|median ms|95% within|at most|bar, of 95%"
     return (
         f"{circumstances('stage')} The machine was busy: {min(loads):g} to {max(loads):g} processes wanted "
-        f"its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine: {begun}."
+        f"its cores.\n\n{table(head, lines)}\n\nFrom the bare command, in seconds of that machine "
+        f"while {crowd:g} processes wanted its cores: {begun}."
     )
 
 

@@ -311,7 +311,8 @@ return Boolean(shown && shown.recording.steps.at(-1) > 0 && shown.store.get().st
 WHY = """
 const why = [...document.querySelectorAll(".st-sheet button")].find((one) => one.innerText === "Why?");
 const {x, y, width, height} = why?.getBoundingClientRect() ?? {};
-return width ? [x + width / 2, y + height / 2] : null;
+const at = [x + width / 2, y + height / 2];
+return width && document.elementFromPoint(...at) === why ? at : null;
 """
 WHOLE = "return Boolean(window.wgStudio?.reach)"
 ANSWER = "return (document.querySelector('.wg-answer-box')?.innerText ?? '').includes('∂')"
