@@ -272,7 +272,7 @@ def learn_and_ask(visit, table, target, name):
     example = visit.driver.execute_script("return window.wgStudio.where()")
     given, penalties = asked(run, step, example)
     expected = wg.why.weight(*given, **weight, **penalties, names=visit.names(run))
-    wait_for(lambda: visit.told(".wg-answer h1") == expected.question, "the answer")
+    wait_for(lambda: visit.told(".wg-answer h2") == expected.question, "the answer")
     visit.browser.screenshot(f"{name}-weight")
     assert visit.place() == (step, last)
     assert visit.told(".wg-answer tr.wg-total td:last-child") == typeset(number(expected.value))
@@ -302,7 +302,7 @@ def learn_and_ask(visit, table, target, name):
     wait_for(lambda: visit.told(".wg-told") == told()[0], "the ripple of where the slider was left")
     visit.browser.screenshot(f"{name}-ripple")
     found = told()[1]
-    wait_for(lambda: visit.told(".wg-answer h1") == found.question, "the whole answer")
+    wait_for(lambda: visit.told(".wg-answer h2") == found.question, "the whole answer")
     saved = visit.saved_json()
     # The page tells where the slider is to some digits only.
     assert saved["value"] == pytest.approx(found.value, rel=1e-6) != 0
