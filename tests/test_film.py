@@ -258,7 +258,7 @@ def test_as_it_plays_the_caption_is_of_the_step_that_is_drawn_and_the_matrix_cou
     """)
     seen, texts, whole = found
     for caption, score in seen:
-        share = re.search(r"Correct on ([\d.]+) % of the training examples", caption)[1]
+        share = re.search(r"Correct on ([\d.]+)% of the training examples", caption)[1]
         assert float(share) == pytest.approx(100 * score, abs=0.06)
     assert len({caption for caption, _ in seen}) > 1
     assert whole and "the network says, of 30 examples" in texts

@@ -100,10 +100,10 @@ def opened(browser, studio):
 
 
 def ask_of(browser, part):
-    """Click on a part of the network, and ask why."""
-    script = "window.wgStudio.shown.stage.choose(arguments[0])"
-    browser.driver.execute_script(script, part)
-    browser.by_role("button", "Why?").click()
+    """Click on a part of the network, and ask why, unless that is asked already."""
+    script = "window.wgStudio.shown.stage.choose(arguments[0]); return window.wgStudio.panel"
+    if browser.driver.execute_script(script, part) != "why":
+        browser.by_role("button", "Why?").click()
     settle(browser)
 
 

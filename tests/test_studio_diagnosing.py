@@ -205,7 +205,7 @@ def test_what_is_wrong_is_asked_and_stopped_on_the_page(served, browser, tmp_pat
     wg.train(NET, X, Y, record=tmp_path / "slow.run", **given)
     studio = served(tmp_path, "slow.run")
     browser.open(studio.url)
-    browser.has("the cost stands still at ")
+    browser.has("The cost stands still at ")
     browser.by_role("button", "What is wrong?").click()
     wait_for(lambda: " compared" in browser.text(), "a first cure that was compared")
     browser.by_role("button", "Cancel").click()
