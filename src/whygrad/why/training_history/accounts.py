@@ -56,9 +56,10 @@ class Accounts:
     """The accounts of R x K weights; G classes, n examples, E epochs.
 
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many, and
-    `along` (n,) their lengths along `direction`, or None where momentum carries too far. `by_epoch` (E, G)
-    and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
-    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the position on
+    `along` (n,) their lengths along `direction`, or None where momentum carries too far, or pushes are
+    divided or bounded before it. `by_epoch` (E, G) and `other` (E,) are moves along `direction` (R, K), the
+    way from start to value as a vector of length 1 (1 for a single weight), by the examples of a class and
+    by all else; `path` (E + 1,) is the position on
     it. `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end:
     the value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
 
@@ -110,6 +111,15 @@ def chunk_of(
     )
     each = weights * (copies + opt_state) + 3 * batch + 2 * alone
     return max(1, min(4096, MEMORY // each))
+
+
+def apart_in_buffer(plan: Plan) -> bool:
+    """Return whether what a push leaves in the momentum buffer is divided or bounded weight by weight.
+
+    What it does later is then found by following the examples back.
+    """
+    form = form_of(plan.optimizer, np.zeros((0, 3)))
+    return bool(form.mu) and (form.early or plan.clip.value is not None)
 
 
 def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
