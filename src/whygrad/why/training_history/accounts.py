@@ -150,7 +150,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
     X, compiled = trajectory.data.X, not kept_apart and missing("float64") is None
     at_once = not (kept_apart or differs(plan) or plan.l2.decay)
-    at_once &= shape[0] >= SEVERAL or not compiled
+    at_once &= (shape[0] >= SEVERAL or not compiled) and n * shape[0] <= MOST
     rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
     gathered = kept_apart or probe.layer > 1 or not rows_of_X
     # Coefficients of every weight, where there are denominators, penalties or bounds; else of the step.
@@ -413,16 +413,16 @@ class _Along:
         self._add(who, chunk.along)
         if chunk.leaves.any() and not self.far:
             self.far = chunk.later is None
-            self.waiting.append(_Waiting(chunk, who, np.zeros((1, 1))))
+            self.waiting.append(_Waiting(chunk.later, chunk.size, who, np.zeros((1, 1))))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:
             self._settle(self.waiting.pop(0))
-        if self.far or sum(one.chunk.size for one in self.waiting) > WAITING:
+        if self.far or sum(one.size for one in self.waiting) > WAITING:
             self.far, self.waiting = True, []
 
     def _settle(self, one: "_Waiting") -> None:
         if one.carried.any():
-            assert one.chunk.later is not None
-            self._add(one.who, one.chunk.later(one.carried))
+            assert one.later is not None
+            self._add(one.who, one.later(one.carried))
 
     def _add(self, who: Array, pushes: Array) -> None:
         there = who >= 0
@@ -443,7 +443,8 @@ class _Waiting:
     1 in the buffer after them has moved the weights by `carried` since, and of it `kept` is left.
     """
 
-    chunk: Chunk
+    later: Callable[[Array], Array] | None
+    size: int
     who: Array
     carried: Array
     kept: float = 1.0

@@ -41,8 +41,8 @@ ACCOUNTING = (
     "all others. What would be without an example, influence says."
 )
 FIRST_THREE = (
-    "With influence=True, or --influence, the ledger trains without each of its first three, and shows what "
-    "that changes."
+    "With influence=True, or --influence, the ledger trains without each of its first three, and shows "
+    "what that changes."
 )
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 

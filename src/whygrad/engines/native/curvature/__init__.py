@@ -2,7 +2,7 @@
 
     bending     f″ of the activations, and how δᴸ changes with z
     passes      the pass along a direction, and what it says of the weights
-    pulling     the compiled call: steps of a training walked backwards, of which one batch is a special case
+    pulling     the compiled call: steps of a training walked backwards, one batch as a special case
     memory      room for the pass in the workspace of a layout
     accounting  what the pushes of examples come to over a chunk of steps, walked backwards: for ledgers
 
