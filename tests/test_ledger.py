@@ -238,6 +238,8 @@ def test_the_examples_that_pushed_most_are_listed_by_their_class():
     assert [row[1] for row in down.rows] == np.argsort(by_example)[:3].tolist()
     assert up.rows[0][0] == f"output {made.data.Y[up.rows[0][1]].argmax()}"
     assert "accounting, not a counterfactual" in found.notes[0]
+    assert "influence=True" in found.notes[0]
+    assert "influence=True" not in ledger(made, 3, 1, 2, influence=True).notes[0]
 
 
 def test_an_adaptive_rule_says_what_is_held_fixed():

@@ -148,11 +148,11 @@ def take_in(
 
 
 def _given(a: Below, delta: Array) -> tuple[Any, ...]:
-    """Return the examples as compiled functions take them."""
+    """Return the examples as compiled functions take them; δ is copied from what was recorded with it."""
     rows = np.ascontiguousarray(a.rows).view()
     rows.flags.writeable = False
     index = np.ascontiguousarray(a.index, np.int64)
-    return rows, index, a.low, a.width - a.bias, np.ascontiguousarray(delta)
+    return rows, index, a.low, a.width - a.bias, np.array(delta, order="C")
 
 
 def _flat(numbers: Array) -> tuple[Array, int]:

@@ -55,9 +55,10 @@ class Accounts:
     """The accounts of R x K weights; G classes, n examples, E epochs.
 
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many, and
-    `along` (n,) their lengths along `direction`, or None where momentum carries too far. `by_epoch` (E, G)
-    and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
-    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the position on
+    `along` (n,) their lengths along `direction`, or None where momentum carries too far, or pushes are
+    divided or bounded before it. `by_epoch` (E, G) and `other` (E,) are moves along `direction` (R, K), the
+    way from start to value as a vector of length 1 (1 for a single weight), by the examples of a class and
+    by all else; `path` (E + 1,) is the position on
     it. `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end:
     the value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
 
@@ -111,6 +112,15 @@ def chunk_of(
     return max(1, min(4096, MEMORY // each))
 
 
+def apart_in_buffer(plan: Plan) -> bool:
+    """Return whether what a push leaves in the momentum buffer is divided or bounded weight by weight.
+
+    What it does later is then found by following the examples back.
+    """
+    form = form_of(plan.optimizer, np.zeros((0, 3)))
+    return bool(form.mu) and (form.early or plan.clip.value is not None)
+
+
 def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     """Return the ledger of the weights of a probe; the training is run again."""
     plan, n = trajectory.plan, trajectory.plan.n
@@ -139,7 +149,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
     X, compiled = trajectory.data.X, not kept_apart and missing("float64") is None
     at_once = not (kept_apart or differs(plan) or plan.l2.decay)
-    at_once &= shape[0] >= SEVERAL or not compiled
+    at_once &= (shape[0] >= SEVERAL or not compiled) and n * shape[0] <= MOST
     rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
     gathered = kept_apart or probe.layer > 1 or not rows_of_X
     # Coefficients of every weight, where there are denominators, penalties or bounds; else of the step.
@@ -404,16 +414,16 @@ class _Along:
         self._add(who, chunk.along)
         if chunk.leaves.any() and not self.far:
             self.far = chunk.later is None
-            self.waiting.append(_Waiting(chunk, who, np.zeros((1, 1))))
+            self.waiting.append(_Waiting(chunk.later, chunk.size, who, np.zeros((1, 1))))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:
             self._settle(self.waiting.pop(0))
-        if self.far or sum(one.chunk.size for one in self.waiting) > WAITING:
+        if self.far or sum(one.size for one in self.waiting) > WAITING:
             self.far, self.waiting = True, []
 
     def _settle(self, one: "_Waiting") -> None:
         if one.carried.any():
-            assert one.chunk.later is not None
-            self._add(one.who, one.chunk.later(one.carried))
+            assert one.later is not None
+            self._add(one.who, one.later(one.carried))
 
     def _add(self, who: Array, pushes: Array) -> None:
         there = who >= 0
@@ -434,7 +444,8 @@ class _Waiting:
     1 in the buffer after them has moved the weights by `carried` since, and of it `kept` is left.
     """
 
-    chunk: Chunk
+    later: Callable[[Array], Array] | None
+    size: int
     who: Array
     carried: Array
     kept: float = 1.0

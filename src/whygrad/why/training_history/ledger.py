@@ -24,7 +24,7 @@ from whygrad.training.again import leaving_out
 from whygrad.why import rounding
 from whygrad.why.context import at_least_one
 from whygrad.why.symbols import shown
-from whygrad.why.training_history.accounts import Accounts, accounts
+from whygrad.why.training_history.accounts import Accounts, accounts, apart_in_buffer
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
 from whygrad.why.training_history.linear import HELD
@@ -34,10 +34,15 @@ from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_nam
 from whygrad.why.training_history.waiting import Progress, watched
 
 ALL = "all"
-TAKES = (1.0, 3.0, 80.0)  # trainings that a weight, a neuron and a layer take at most, measured
+TAKES = (1.1, 2.0, 17.0)  # trainings that a weight, a neuron and a layer take at most, measured
+BACKWARDS = 60.0  # trainings more where examples are followed back through all steps
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What would be without an example, influence says."
+)
+FIRST_THREE = (
+    "With influence=True, or --influence, the ledger trains without each of its first three, and shows "
+    "what that changes."
 )
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
@@ -119,7 +124,8 @@ def ledger(
     names = names or trajectory.names
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
-    takes = TAKES[(from_ == ALL) + (to == ALL)]
+    several = (from_ == ALL) + (to == ALL)
+    takes = TAKES[several] + BACKWARDS * (several > 0 and apart_in_buffer(trajectory.plan))
     with watched(trajectory, progress, takes, VERIFIED * bool(influence)) as trajectory:
         found = accounts(trajectory, probe)
         by_example = found.along
@@ -230,7 +236,7 @@ def _answer(
     ref = Ref.read(part)
     if ref is not None and left_out(trajectory.plan.net, ref):
         answer = by_the_mask(trajectory.plan.net, names, ref)
-    notes = [ACCOUNTING]
+    notes = [ACCOUNTING if changes or not by_example.any() else f"{ACCOUNTING} {FIRST_THREE}"]
     if isinstance(trajectory.plan.optimizer, ADAPTIVE):
         notes.append(HELD.format(rule=type(trajectory.plan.optimizer).__name__))
     elif trajectory.plan.clip.norm is not None or trajectory.plan.clip.value is not None:
