@@ -76,7 +76,9 @@ class XlaEngine:
         self.group, self.processes = group, ALONE
         self._placed: tuple[Any, Any] = (None, None)
         self._longest = 0.0  # seconds that a call took so far
-        self._known: tuple[Any, ...] = ()  # the arrays that the others have, too, since all took the steps
+        self._known: tuple[
+            Any, ...
+        ] = ()  # the arrays that the others have, too, since all took the steps
 
     @contextmanager
     def shared(self) -> Iterator[None]:
@@ -166,7 +168,8 @@ class XlaEngine:
         for C in found.costs[:taken].tolist():
             cost_sum += C * b
         seen.add(found, taken, state.step + taken < until)
-        self._known = found.theta, found.opt_state
+        if self.processes.count > 1:
+            self._known = found.theta, found.opt_state
         return replace(
             state,
             theta=found.theta,

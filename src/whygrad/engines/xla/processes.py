@@ -30,7 +30,9 @@ from whygrad.nn.functions import Array
 
 # What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
 COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COORDINATOR"
-PARTING = "WHYGRAD_PARTING"  # the file where a launcher reads why this one ends: it says one line for all
+PARTING = (
+    "WHYGRAD_PARTING"  # the file where a launcher reads why this one ends: it says one line for all
+)
 # Taken out of the environment, so that what this process starts is not one of them as well.
 TOLD = {
     name: os.environ.pop(name)
@@ -119,7 +121,8 @@ def waiting(seconds: float | None) -> Iterator[None]:
 def _say_why(line: str) -> None:
     """Write why this process ends: to its launcher, which may know better, else to standard error."""
     if PARTING in TOLD:
-        Path(TOLD[PARTING]).write_text(line)
+        with suppress(OSError):  # a launcher that was killed has nobody to tell
+            Path(TOLD[PARTING]).write_text(line)
     else:
         note(line)
 
