@@ -428,9 +428,7 @@ def scale() -> str:
     ]
     about = found["processes"]
     times = {
-        (run["what"], run["processes"]): [
-            statistics.median(run[kind]) for kind in ("step", "processor")
-        ]
+        (run["what"], run["processes"]): [min(run[kind]) for kind in ("step", "processor")]
         for run in about["runs"]
     }
     steps = []
@@ -446,9 +444,9 @@ def scale() -> str:
                 "rows, files|native × 1: MB|xla × 2: MB of a process|native: begins after s|xla",
                 memory,
             ),
-            f"Steps on {about['rows']:,} rows; of DDP there are as many processes.",
+            f"Steps on {about['rows']:,} rows, the least of three rounds; DDP has as many processes.",
             table(
-                "whygrad|µs a step|of processors|DDP: µs a step|of processors|ratio|of processors",
+                "whygrad|µs a step|processors' µs|DDP: µs a step|processors' µs|ratio|processors' ratio",
                 steps,
             ),
             _steps_of_xla(),

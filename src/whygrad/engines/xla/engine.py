@@ -168,7 +168,8 @@ class XlaEngine:
         for C in found.costs[:taken].tolist():
             cost_sum += C * b
         seen.add(found, taken, state.step + taken < until)
-        self._known = found.theta, found.opt_state
+        if self.processes.count > 1:
+            self._known = found.theta, found.opt_state
         return replace(
             state,
             theta=found.theta,

@@ -38,10 +38,9 @@ ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id
 LOOK = 0.05  # seconds between two looks at them
-# One thread each: the processes share the cores, and with more threads bits would depend on the load. XLA's
-# pool would spin for work between two steps.
+# One thread each: the processes share the cores, and with more threads bits would depend on the load.
 ALONE = "--xla_cpu_multi_thread_eigen=false intra_op_parallelism_threads=1"
-POOL = "PJRT_NPROC"
+POOL = "PJRT_NPROC"  # of XLA's own threads, which with several spin for work between two steps
 
 
 def with_end_of_options(words: Sequence[str]) -> list[str]:
@@ -90,14 +89,13 @@ def on_cluster(command: Sequence[str]) -> int:
 
 
 def _threads() -> dict[str, str]:
-    flags = f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()
-    return {"XLA_FLAGS": flags, POOL: os.environ.get(POOL, "1")}
+    return {"XLA_FLAGS": f"{os.environ.get('XLA_FLAGS', '')} {ALONE}".strip()}
 
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the first one's exit code, and whether one of them died."""
     address = f"127.0.0.1:{_free_port(port)}"
-    common = os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
+    common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     with _started(_program(words), common, n) as (started, told):
         while started[0].poll() is None and not any(process.poll() for process in started):
             time.sleep(LOOK)

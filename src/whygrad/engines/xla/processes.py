@@ -121,7 +121,8 @@ def waiting(seconds: float | None) -> Iterator[None]:
 def _say_why(line: str) -> None:
     """Write why this process ends: to its launcher, which may know better, else to standard error."""
     if PARTING in TOLD:
-        Path(TOLD[PARTING]).write_text(line)
+        with suppress(OSError):  # a launcher that was killed has nobody to tell
+            Path(TOLD[PARTING]).write_text(line)
     else:
         note(line)
 

@@ -223,9 +223,7 @@ def _cost_and_sums(
     if plan.blocks == 1:
         return of_block(jax.tree.map(lambda part: part[0], given))
     C, sums = jax.tree.map(tree_sum, lax.map(of_block, given))
-    if (
-        processes.count > 1
-    ):  # each has the root of its own subtree; what is gathered twice costs twice
+    if processes.count > 1:  # each has the root of its own subtree, and sends it in one piece
         both = jnp.concatenate([C[None], sums])
         both = tree_sum(lax.all_gather(both, AXIS))
         C, sums = both[0], both[1:]
