@@ -45,7 +45,7 @@ from whygrad.studio.session.subject import Rows, Subject, overview
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-OPENED = 1e9  # the same, of a run that is opened, which may have kept no more than its two ends: a second or two
+OPENED = 1e9  # the same, of an opened run, which may have kept no more than its two ends: a second or two
 
 BYTES = "application/octet-stream"
 
