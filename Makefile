@@ -5,7 +5,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 # -qq: no more than errors. A first installation takes a minute and says so itself.
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-# Python compiles what is imported; to compile all that is installed takes pip longer than to install it.
+# Python compiles what is imported; to compile all that is installed takes pip longer than to install it. What the
+# package itself needs is compiled: a process with little memory imports it, but could not compile it.
 INSTALL := $(PIP) install --no-compile
 # Folders are listed too: they change when a file is added or removed.
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
@@ -90,7 +91,7 @@ clean: ## remove everything that was built or installed
 	@rm -rf dist
 	@$(PIP) wheel --no-deps --no-build-isolation -w dist .
 	@$(PIP) uninstall -y whygrad
-	@$(INSTALL) -c constraints.txt $(WHEEL)
+	@$(PIP) install -c constraints.txt $(WHEEL)
 	@touch $@
 
 .venv/.test: .venv/.python | .venv/.package
