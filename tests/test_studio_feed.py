@@ -188,6 +188,21 @@ def test_what_moves_before_there_is_a_run_is_that_run_to_the_bit_and_nothing_is_
     assert (states.reshape(-1, count)[1 : len(ahead) + 1] == np.array(wanted, np.float32)).all()
 
 
+def test_a_pause_before_the_process_is_ready_comes_after_what_was_shown(begun):
+    feed, header = begun
+    shown = told(feed, "news.json", after="1")["steps"]
+    feed.session.pause()
+    news = followed(feed, header)
+    wait_for(lambda: feed.session.status.kind == "paused", "the pause")
+    run = open_run(feed.session.opened_run.path)
+    assert shown and run.step == feed.session.status.step >= max(
+        step for one in news if not one["run"] for step in one["steps"]
+    )
+    now = told(feed, "news.json", after="1")
+    assert now["feed"] == header["feed"] and not now["running"]
+    assert now["training"]["status"].startswith("paused at")
+
+
 def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):
     monkeypatch.setattr(Ahead, "reached_by", lambda self, run: False)
     feed, header = begun

@@ -171,6 +171,26 @@ def test_commands_are_obeyed_in_their_order():
     assert obeyed("go", step=3, first=8) == (8, [])  # what is known is not waited for
 
 
+def test_a_pause_waits_for_the_steps_that_were_shown_already():
+    for orders in (
+        [("known", 60), ("pause", None)],
+        [("pause", None), ("known", 60)],
+        [("known", 60), ("step", None)],
+    ):
+        inbox, told = SimpleQueue(), []
+        for what, value in orders:
+            inbox.put({"do": what, "value": value})
+
+        def tell(kind, state, inbox=inbox, told=told):
+            told.append((kind, state.step))
+            say(inbox, "close")
+
+        control, plan = Control(inbox, tell, speed=2.0), SimpleNamespace(steps_per_epoch=5)
+        at = [State(np.zeros(0), np.zeros(0), step=step) for step in (0, 60)]
+        assert control(plan, at[0], lambda: None) == 60
+        assert control(plan, at[1], lambda: None) == 60 and told[-1] == ("paused", 60)
+
+
 def test_what_is_recorded_is_written_before_a_pause_is_told():
     inbox, told = SimpleQueue(), []
 

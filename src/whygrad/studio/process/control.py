@@ -27,8 +27,9 @@ Tell = Callable[[str, State], None]  # takes "running" or "paused", and where th
 class Control:
     """How far a training may go, as the commands in `inbox` want it.
 
-    Up to step `first` it goes freely: those steps are known already, and more may become so. `speed` is
-    in steps a second, None for as fast as it can. A single step is taken at once, whatever the speed.
+    Up to step `first` it goes freely, and pauses nowhere before: those steps are known already, and more may
+    become so. `speed` is in steps a second, None for as fast as it can. A single step is taken at once,
+    whatever the speed.
     """
 
     def __init__(
@@ -85,6 +86,8 @@ class Control:
             self._obey(plan, state)
             if self._closing:
                 return False
+            if state.step < self.first:
+                return True
             if self._paused:
                 if self._told != ("paused", state.step):
                     flush()
@@ -119,6 +122,8 @@ class Control:
         self._before = None
 
     def _bound(self, step: int) -> int:
+        if step < self.first:
+            return self.first
         goal = FAR if self._goal is None else self._goal
         if self._single or self._speed is None:
             return goal

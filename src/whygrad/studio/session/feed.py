@@ -158,9 +158,9 @@ class Feed:
             self._ahead = Ahead(config.ready.training, worker, self.session.speed or SLOWLY)
 
     def _ahead_in_words(self) -> dict[str, str]:
-        """Return how a training stands that is shown ahead of its run; nothing of others."""
+        """Return how a training goes on that is shown ahead of its run; nothing of others."""
         last = self.frames[-1]
-        if self._ahead is None or not last.step:
+        if self._ahead is None or not last.step or not self.session.running:
             return {}
         status = f"training: step {last.step:,}, epoch {last.epoch:,}; its recording begins"
         return {"status": status}
@@ -181,7 +181,7 @@ class Feed:
                 self._key = (now.version, now.opened_run)
         elif now.worker is not ahead.worker or over:
             self._ahead = self._key = None  # something else is shown, or it could not begin
-        else:
+        elif self.session.running:
             for state in ahead.due():
                 self._add(ahead.plan, state)
             self._thin()
