@@ -276,6 +276,64 @@ def test_every_key_of_a_manifest_is_named_where_it_is_missing_or_of_another_type
     assert count > 250
 
 
+NAMES = {
+    "inputs": ["size", "red", "<img src=x onerror=alert(1)>"],
+    "outputs": ["a", "b", "</script><script>alert(1)</script>"],
+    "image": None,
+    "origins": ["size", "colour", "colour"],
+    "classes": [],
+    "scales": [[5.5, 2.0, 4.0], [0, 1], [0, 1]],
+    "target": [0, 1],
+}
+
+
+@pytest.fixture
+def named_run(path):
+    """A fork on arrays, and what writes its manifest with names of our own."""
+    run = wg.open_run(path)
+    fork = run.fork(1, record=path.with_name("f.run"), data=(run.data.X[:8], run.data.Y[:8]))
+
+    def write(**names):
+        about = json.loads((fork.path / manifest.NAME).read_text())
+        about["names"] |= names
+        about[manifest.DIGEST] = manifest.digest(about)
+        (fork.path / manifest.NAME).write_text(json.dumps(about))
+        return fork.path
+
+    return write
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"inputs": "abc"}, "names.inputs is 'abc': it must be a list"),
+        ({"outputs": [1, 2, 3]}, "names.outputs[0] is 1: it must be text"),
+        ({"inputs": ["size"]}, "names.inputs are 1: they must be 3, or none"),
+        ({"outputs": ["a"] * 4}, "names.outputs are 4: they must be 3, or none"),
+        ({"origins": ["size"]}, "names.origins are 1: they must be 3, or none"),
+        ({"classes": ["a"]}, "names.classes are 1: they must be 2, or none"),
+        ({"scales": [[0, 1]]}, "names.scales are 1: they must be 3, or none"),
+        ({"scales": [[0, 1], [0, 1], [0]]}, "names.scales[2] is a list: it must be a center and"),
+        ({"scales": [[0, 1], [0, 1], [0, 1, 0]]}, "names.scales[2][2] is 0: it must be above 0"),
+        ({"target": []}, "names.target is a list: it must be a center and a scale"),
+        ({"image": [3]}, "names.image must be a height and a width, of 3 pixels"),
+        ({"image": [2, 2]}, "names.image must be a height and a width, of 3 pixels"),
+    ],
+)
+def test_names_that_do_not_fit_the_network_are_refused(named_run, wrong, message):
+    refused(named_run(**wrong), f"damaged, in its manifest.json {message}")
+
+
+def test_names_of_a_stranger_are_text_wherever_they_are_written(named_run, tmp_path):
+    run = wg.open_run(named_run(**NAMES))
+    assert run.why.names.inputs == tuple(NAMES["inputs"])
+    wg.film(run, tmp_path / "film.html")
+    answer = run.why.prediction(run.data.X[:1])._repr_html_()
+    for text in ((tmp_path / "film.html").read_text(), answer):
+        assert "alert(1)" in text
+        assert "<img src=x" not in text and "</script><script>alert" not in text
+
+
 def test_no_changed_bit_of_a_manifest_changes_what_it_says(path):
     whole, content = manifest.read(path), (path / manifest.NAME).read_bytes()
     chance = random.Random(5)

@@ -4,6 +4,7 @@ It checks form only. Whether an activation is known, or a learning rate above 0,
 builds something from it.
 """
 
+import math
 from dataclasses import MISSING, fields
 from functools import cache
 from itertools import pairwise
@@ -249,10 +250,19 @@ METRICS = keys(
     {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag},
     {"center": number, "scale": above_zero},  # which runs of an older version do not have
 )
-SCALE = each(number)
+
+
+def _scale(value: Any, where: str) -> None:
+    each(number)(value, where)
+    if len(value) not in (2, 3):
+        fail(value, where, "a center and a scale, and a bound where there is one")
+    for bound in value[2:]:
+        above_zero(bound, f"{where}[2]")
+
+
 CALLED = keys(  # what inputs and outputs are called, of a fork on arrays from a run on a table
     dict.fromkeys(("inputs", "outputs", "origins", "classes"), each(text))
-    | {"image": maybe(each(POSITIVE)), "scales": each(SCALE), "target": SCALE}
+    | {"image": maybe(each(POSITIVE)), "scales": each(_scale), "target": _scale}
 )
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
@@ -298,6 +308,25 @@ def check_manifest(about: Any) -> None:
         fail(0, "data.rows.validation", "at least 1")
     if left_out and not all(a < b for a, b in pairwise([-1, *left_out["examples"], n])):
         raise ValueError(f"left_out.examples must be indices from 0 to {n - 1}, in order")
+    if "names" in about:
+        _check_names(about["names"], about["network"])
+
+
+def _check_names(names: dict[str, Any], network: dict[str, Any]) -> None:
+    """Raise `ValueError`, which names the key, for names of another network than this one."""
+    inputs = network["inputs"]
+    count = math.prod(inputs) if isinstance(inputs, list) else inputs
+    outputs = network["layers"][-1]["units"] if network["layers"] else 0
+    sizes = dict.fromkeys(("inputs", "origins", "scales"), count) | {
+        "outputs": outputs,
+        "classes": 2,
+    }
+    for name, size in sizes.items():
+        if len(names[name]) not in (0, size):
+            raise ValueError(f"names.{name} are {len(names[name])}: they must be {size}, or none")
+    image = names["image"]
+    if image is not None and (len(image) != 2 or math.prod(image) != count):
+        raise ValueError(f"names.image must be a height and a width, of {count} pixels")
 
 
 # ── the table's encoding ─────────────────────────────────────────────────────────────────────────────

@@ -27,8 +27,8 @@ Tell = Callable[[str, State], None]  # takes "running" or "paused", and where th
 class Control:
     """How far a training may go, as the commands in `inbox` want it.
 
-    Up to step `first` it goes freely, and pauses nowhere before: those steps are known already, and more may
-    become so. `speed` is in steps a second, None for as fast as it can. A single step is taken at once,
+    Up to step `first` it goes freely, and pauses nowhere before: those steps are known already, and more
+    may become so. `speed` is in steps a second, None for as fast as it can. A single step is taken at once,
     whatever the speed.
     """
 
