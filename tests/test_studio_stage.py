@@ -217,6 +217,15 @@ def test_something_moves_before_the_whole_page_is_there_and_that_takes_nothing_a
     assert watched.foreign(stage.studio) == [] and watched.complaints() == []
 
 
+def test_a_link_to_a_run_opens_it_and_begins_no_other(person, xor_run, tmp_path):
+    shutil.copytree(xor_run, tmp_path / "xor.run")
+    stage = person(at="#run=xor.run")
+    now = stage.until(lambda now: now["run"] == "xor.run" and now["all"], "the run of the link")
+    assert now["step"] == now["last"] and not now["running"]
+    assert [path.name for path in tmp_path.glob("*.run")] == ["xor.run"]
+    assert stage.browser.complaints() == []
+
+
 BROKEN = """
 import threading, time
 from whygrad.studio import studio

@@ -133,7 +133,7 @@ class Studio {
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
-    if (!header.begun && place.step === undefined) await this.begin(); // a link shows the step that it names
+    if (!header.begun && place.step === undefined && !this.place) await this.begin(); // a link shows what it names
   }
 
   // Begin the training of a studio that was opened without a run, so that there is something to see.
