@@ -441,10 +441,11 @@ def test_a_folder_that_is_a_link_itself_is_the_folder(folder):
 class Loading:
     """A site whose parts are loaded when the test lets them, behind the studio's guard."""
 
-    def __init__(self, broken=""):
+    def __init__(self, broken="", page=None):
         self.session, self.page, self.failed = threading.Event(), threading.Event(), []
         self.broken, self.lived = broken, []
-        self.site = Site(b"first", self._session, self._page, lambda: self.failed.append(True))
+        load = self._page if page is None else lambda: page
+        self.site = Site(b"first", self._session, load, lambda: self.failed.append(True))
         self.guard = Guard(self.site, ENTRY)
 
     def _session(self):
@@ -546,6 +547,41 @@ def test_only_a_post_begins_a_training():
         assert await loading.ask("/stage/begin", "POST") == (200, "begin []")
 
     loading.live(journey)
+
+
+async def raising(scope, receive, send):
+    raise ValueError("no room")
+
+
+async def failing(scope, receive, send):
+    await receive()
+    message = "Traceback:\n  somewhere\nValueError: no room\n"
+    await send({"type": "lifespan.startup.failed", "message": message})
+    raise ValueError("no room")
+
+
+async def gone(scope, receive, send):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("application", "why"),
+    [
+        (raising, "ValueError: no room"),
+        (failing, "ValueError: no room"),
+        (gone, "it does not come to its startup"),
+    ],
+)
+def test_a_page_whose_life_does_not_begin_is_told_in_one_line(application, why):
+    loading = Loading(page=application)
+
+    async def journey():
+        loading.session.set()
+        told = json.loads((await loading.ask("/stage/whole"))[1])
+        assert told == {"error": f"the studio cannot be loaded: {why}"}
+
+    loading.live(journey)
+    assert str(loading.site.error) == why
 
 
 def test_a_page_that_cannot_be_loaded_is_told_to_who_waits_for_it_and_ends_the_studio():

@@ -135,9 +135,7 @@ class _Lived:
 
     async def begin(self) -> None:
         """Begin its life; raises where it says that it cannot."""
-        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
-        living = self.application(scope, self._told.get, self._said.put)
-        self._life = asyncio.ensure_future(living)
+        self._life = asyncio.ensure_future(self._live())
         await self._tell("startup")
 
     async def end(self) -> None:
@@ -146,11 +144,24 @@ class _Lived:
         if self._life is not None:
             await self._life
 
+    async def _live(self) -> None:
+        """Live, and say so where that is over: who waits for an answer would wait for ever else."""
+        scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
+        over: Message = {"type": "lifespan.over"}
+        try:
+            await self.application(scope, self._told.get, self._said.put)
+        except Exception as error:
+            over["message"] = f"{type(error).__name__}: {error}"
+        await self._said.put(over)
+
     async def _tell(self, what: str) -> None:
         await self._told.put({"type": f"lifespan.{what}"})
         said = await self._said.get()
         if said["type"] != f"lifespan.{what}.complete":
-            raise RuntimeError(said.get("message") or f"it does not come to its {what}")
+            message = (
+                said.get("message", "").strip().rpartition("\n")[2]
+            )  # it may be a whole traceback
+            raise RuntimeError(message or f"it does not come to its {what}")
 
 
 async def _send(send: Send, status: int, kind: str, content: bytes) -> None:
