@@ -600,7 +600,10 @@ def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, n
     assert narrow.complaints() == []
 
 
-def test_a_network_that_no_browser_can_compute_is_shown_by_its_drawing(person, tmp_path):
+def test_a_network_that_no_browser_can_compute_is_shown_by_its_drawing_and_the_next_on_the_stage(
+    person, xor_run, tmp_path
+):
+    shutil.copytree(xor_run, tmp_path / "xor.run")
     code = """
 import numpy as np, whygrad as wg
 from dataclasses import replace
@@ -614,6 +617,8 @@ wg.studio(wg.open_run("own.run", own=[own]), port=0, show=False)
     stage.browser.has("Not on the stage: the activation 'my_tanh' is code of your own")
     drawn = "return document.querySelector('.st-none img')?.naturalWidth > 100"
     wait_for(lambda: stage.run_script(drawn), "the drawing that Python has made")
+    stage.run_script("window.wgStudio.tell('run', 'xor.run')")
+    stage.until(lambda now: now["run"] == "xor.run" and now["all"], "the run that was opened")
 
 
 def test_painted_points_and_a_weight_set_by_hand_are_what_a_fork_trains_on(

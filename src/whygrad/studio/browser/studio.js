@@ -90,12 +90,14 @@ class Studio {
     if (anew) this.again();
   }
 
+  // Something else is shown, or what was missed is to be made up for.
   again() {
-    return this.shown ? this.news() : this.open({});
+    return this.failed ? this.open({}) : this.news();
   }
 
   // Show what the session shows now, at `place`.
   async open(place = {}) {
+    this.failed = false;
     let recording;
     try {
       recording = await openRecording(served(BASE));
@@ -150,6 +152,7 @@ class Studio {
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
   fail(error) {
     this.close();
+    this.failed = true;
     const drawing = h("img", { src: `${BASE}picture.svg`, alt: "the network and its weights", onerror: () => drawing.remove() });
     this.element.replaceChildren(h("div", { class: "st-none" }, h("p", { role: "alert" }, `Not on the stage: ${error.message}`), drawing));
   }

@@ -245,7 +245,7 @@ class Page:
             await self._follow()
         seen = (session.now, session.status, session.opened_run and session.opened_run.run)
         if seen != self._seen or session.running:
-            self.stage_told("news")
+            self.stage_told("news" if session.version == self._version else "again")
         if session.version != self._version:
             self._version = session.version
             self.look = replace(self.look, step=None, part="", question="")
