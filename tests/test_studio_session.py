@@ -295,11 +295,12 @@ def test_a_fork_on_painted_points_keeps_names_and_the_way_back_to_the_table(tmp_
     X, Y = run.data.X, run.data.Y
     fork = run.fork(1, record=tmp_path / "f.run", data=(X[:50], Y[:50]), epochs=3)
     again = fork.fork(2, record=tmp_path / "g.run", data=(X[:40], Y[:40]), epochs=4)
+    slower = again.fork(2, record=tmp_path / "h.run", learning_rate=0.001)
     session = Session(tmp_path)
     session.open(run.path)
     names = session.subject().names
     assert (names.inputs, names.classes) == (("x", "y"), ("first", "second"))
-    for one in (fork, again):
+    for one in (fork, again, slower):
         assert not one.on_table and replace(one.why.names, in_words=True) == names
         session.open(one.path)
         assert session.subject().names == names

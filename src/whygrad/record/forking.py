@@ -444,8 +444,8 @@ def _details(given: R, step: int, changes: Mapping[str, Any], overwrite: bool) -
     if "data" in changes or "validation" in changes:
         more |= names_for_fork(given)
         return Details(overwrite, more=more)  # from arrays, whatever they were before
-    names = ("target", "task", "settings", "scored_on", "baseline")
-    more |= {name: about[name] for name in names if name in about}
+    same = ("names", "target", "task", "settings", "scored_on", "baseline")
+    more |= {name: about[name] for name in same if name in about}
     seen = (TRAINING, VALIDATION)
     source = {name: value for name, value in data.items() if name != "copied"}
     for name in ("sha256", "rows"):  # of the parts that training does not see, which stay
