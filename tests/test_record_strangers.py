@@ -296,8 +296,8 @@ def named_run(path):
     def write(**names):
         about = json.loads((fork.path / manifest.NAME).read_text())
         about["names"] |= names
-        about[manifest.DIGEST] = manifest.digest(about)
         (fork.path / manifest.NAME).write_text(json.dumps(about))
+        seal(fork.path)
         return fork.path
 
     return write
@@ -332,6 +332,16 @@ def test_names_of_a_stranger_are_text_wherever_they_are_written(named_run, tmp_p
     for text in ((tmp_path / "film.html").read_text(), answer):
         assert "alert(1)" in text
         assert "<img src=x" not in text and "</script><script>alert" not in text
+
+
+def test_columns_called_as_pixels_of_an_endless_image_are_columns(path):
+    about, name = json.loads((path / manifest.ENCODING).read_text()), f"row {'9' * 5_000}, column 1"
+    about["columns"] = [one for one in about["columns"] if one["type"] == "number"] * 3
+    for column in about["columns"]:
+        column["name"] = name
+    (path / manifest.ENCODING).write_text(json.dumps(about))
+    seal(path, manifest.ENCODING)
+    assert set(wg.open_run(path).why.names.inputs) == {name}
 
 
 def test_no_changed_bit_of_a_manifest_changes_what_it_says(path):

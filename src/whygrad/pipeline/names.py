@@ -5,7 +5,7 @@ import re
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.tables import Encoding
 
-PIXEL = re.compile(r"row (\d+), column (\d+)")
+PIXEL = re.compile(r"row (\d{1,6}), column (\d{1,6})")
 
 
 def names_of_encoding(encoding: Encoding) -> Names:
