@@ -48,6 +48,15 @@ def test_the_number_now_and_the_best_so_far_are_those_of_the_curve_until_the_ste
     assert from_node(imports, "standingAt([5], [1], 4, true)") is None
 
 
+def test_what_is_refused_is_named_and_a_page_without_a_path_is_the_page():
+    ask = "fetcher('/', async () => ({ ok: false, status: 500 }))"
+    found = from_node(
+        {"recording": "fetcher"},
+        f"await Promise.all(['', 'stage/whole'].map((at) => {ask}(at).catch(({{message}}) => message)))",
+    )
+    assert found == ["the page: 500", "stage/whole: 500"]
+
+
 def test_a_click_in_a_curve_goes_to_the_nearest_recorded_step():
     steps = [0, 3, 4, 9, 20]
     found = from_node(

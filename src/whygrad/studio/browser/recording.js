@@ -181,7 +181,7 @@ export function fetcher(base, ask = fetch) {
   return async (path, more = {}) => {
     const answer = await ask(`${base.replace(/\/$/, "")}/${path}`, { credentials: "same-origin", ...more })
       .catch(() => { throw new Unanswered(); });
-    if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
+    if (!answer.ok) throw new Error(`${path || "the page"}: ${answer.status}`);
     return answer;
   };
 }
