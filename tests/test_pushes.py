@@ -146,6 +146,45 @@ def test_a_plant_in_the_compiled_walk_is_caught(name, monkeypatch):
         assert bool((np.abs(found.rounding) > found.bound).any()) == caught
 
 
+@pytest.fixture
+def taken(monkeypatch):
+    """The θ, the rows below and the chunk of every call of compiled code."""
+    true, found = accounting.take_in, []
+
+    def take_in(*given):
+        chunk = true(*given)
+        found.append((given[6].theta, given[8].rows, chunk))
+        return chunk
+
+    monkeypatch.setattr(accounting, "take_in", take_in)
+    return found
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("optimizer", "regularisation", "copies"),
+    [("sgd", "l2 per batch", 1), ("momentum", "clip value", 10)],
+)
+def test_a_chunk_of_steps_takes_no_more_memory_than_it_may(
+    optimizer, regularisation, copies, taken, monkeypatch
+):
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
+    probe = wg.engines.probes.whole(SIZES, 1)
+    monkeypatch.setattr(accounting, "MEMORY", 4 * copies * 9 * 21)
+    accounting.accounts(made, probe)
+    assert max(theta.size * copies for theta, *_ in taken) <= accounting.MEMORY
+
+
+@needs_native
+def test_chunks_that_wait_count_the_rows_that_nobody_else_keeps(taken, monkeypatch):
+    made = make_trajectory(ROW | {"optimizer": "adam"})
+    monkeypatch.setattr(accounting, "FEW", 0)
+    for layer in (1, 2):
+        accounting.accounts(made, wg.engines.probes.neuron(SIZES, layer, 0))
+        _, rows, chunk = taken.pop()
+        assert (chunk.size >= rows.size) == (layer == 2)
+
+
 @pytest.mark.parametrize(
     "rule",
     [wg.SGD(0.1), wg.SGD(0.05, momentum=0.9), wg.RMSprop(0.01, momentum=0.5), wg.Nadam(0.01)],

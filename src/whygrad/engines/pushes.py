@@ -17,9 +17,8 @@ from whygrad.nn.functions import Array
 
 BLOCK = 256  # rows that are projected at a time
 COLUMNS = 64  # taken at a time where units lie side by side: their numbers stay in the cache
-INNER = (
-    6  # units from which on these lie side by side in sums, and the inputs that are 0 cost nothing
-)
+# Units from which on these lie side by side in sums, and the inputs that are 0 cost nothing.
+INNER = 6
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,6 +26,7 @@ class Below:
     """What the units below a probe say: a is rows[index, low:], and 1 for the bias where there is one.
 
     `index` (m, B) holds −1 beyond the end of a smaller batch; there are `width` columns, the bias included.
+    `held` is how many numbers of the rows are in memory for this alone, and no part of the data.
     """
 
     rows: Array
@@ -34,6 +34,7 @@ class Below:
     low: int
     width: int
     bias: bool
+    held: int = 0
 
 
 def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
@@ -44,7 +45,7 @@ def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
         return Below(X, examples, low, high - low, bias)
     a = np.ascontiguousarray(block.a)
     index = np.where(examples >= 0, np.arange(examples.size).reshape(examples.shape), -1)
-    return Below(a.reshape(-1, a.shape[2]), index, 0, high - low, bias)
+    return Below(a.reshape(-1, a.shape[2]), index, 0, high - low, bias, a.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +144,7 @@ def take_in(
         (sums.penalty, sums.penalty_left), (sums.penalty_size, sums.penalty_left_size),
         (sums.rolled, sums.rolled_left), sums.thetas, sums.decay, read(laid(form.mu * sums.Q)),
         float(form.mu**m) if form.mu else 0.0, sums.along, None if apart else later,
-        examples.delta.size + 2 * labels.size + 2 * K * R,
+        a.held + examples.delta.size + 2 * labels.size + 2 * K * R,
     )  # fmt: skip
 
 

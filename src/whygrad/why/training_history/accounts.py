@@ -25,7 +25,6 @@ from whygrad.engines.pushes import (
     sums,
     take_in,
 )
-from whygrad.nn.arrays import is_sparse
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
@@ -150,10 +149,13 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     X, compiled = trajectory.data.X, not kept_apart and missing("float64") is None
     at_once = not (kept_apart or differs(plan) or plan.l2.decay)
     at_once &= (shape[0] >= SEVERAL or not compiled) and n * shape[0] <= MOST
-    rows_of_X = not is_sparse(X) and plan.products is None  # else the inputs were other numbers
-    gathered = kept_apart or probe.layer > 1 or not rows_of_X
-    # Coefficients of every weight, where there are denominators, penalties or bounds; else of the step.
-    copies = 1 if at_once else 0 if compiled else 8 if differs(plan) else 2
+    # Else the inputs were other numbers, or are read as the steps need them.
+    rows_of_X = isinstance(X, np.ndarray) and plan.products is None
+    by_value = plan.clip.value is not None  # how far a gradient is bounded is found from all rows
+    gathered = kept_apart or probe.layer > 1 or not rows_of_X or by_value
+    # θ as recorded; and in float64 coefficients, of every weight where they differ, else of the step.
+    lean = at_once or (compiled and not by_value)
+    copies = 1 if lean else 8 if differs(plan) else 2
     made, by_else = np.zeros(G), 0.0
     for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), copies, gathered)):
         assert seen.weights is not None
@@ -328,16 +330,17 @@ def _sizes(numbers: Array, factors: Array) -> Array:
 def _in_numpy(steps: _Steps, a: Below) -> Chunk:
     """Return what steps came to, by NumPy: for where nothing is compiled."""
     numbers = linear(steps.plan, steps.probed, steps.block)
-    come, delta = effects(numbers), steps.block.delta
+    come, delta, direction = effects(numbers), np.array(steps.block.delta), steps.direction
     moved, left = come.moved * numbers.push, come.left * numbers.push
     by_label, sizes = sums(a, delta, steps.labels, steps.count, (moved, left))
-    whole = (len(delta), *steps.direction.shape)
+    whole = (len(delta), *direction.shape)
 
     def later(carried: Array) -> Array:
-        return lengths(a, delta, np.broadcast_to(left * carried * steps.direction, whole))
+        return lengths(a, delta, np.broadcast_to(left * carried * direction, whole))
 
-    along = lengths(a, delta, np.broadcast_to(moved * steps.direction, whole))
-    return _chunk(steps, numbers, come, by_label, sizes, along, later, left.size + delta.size)
+    along = lengths(a, delta, np.broadcast_to(moved * direction, whole))
+    held = left.size + delta.size + a.held
+    return _chunk(steps, numbers, come, by_label, sizes, along, later, held)
 
 
 def _side_by_side(steps: _Steps, who: Array) -> Chunk:

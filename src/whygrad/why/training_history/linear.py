@@ -129,11 +129,6 @@ class Effects:
     through: Array
     rest: Array
 
-    def sizes(self) -> "Effects":
-        """Return the sizes of all of them, which no sign lets cancel."""
-        moved, left, carried = abs(self.moved), abs(self.left), abs(self.carried)
-        return Effects(moved, left, carried, abs(self.kept), abs(self.through), abs(self.rest))
-
 
 def effects(numbers: Linear) -> Effects:
     """Sum up backwards in time: Q_t = q_t + μ Q_{t+1}, w_t = r_t + p_t Q_t."""

@@ -311,10 +311,10 @@ def _add_step(
 ) -> None:  # fmt: skip
     """Add the pushes of a step, on the weights of some columns."""
     left, inner, base = steps.left[t], vector(work.inner, 0, length), low * length * units_inside
-    rows, n, before = examples.rows, min(high, examples.inputs) - low, max(t - 1, 0)
+    rows, inputs, before = examples.rows, min(high, examples.inputs) - low, max(t - 1, 0)
     for i in range(examples.which.shape[1]):
         row = max(examples.which[before, i], 0)
-        prefetch(rows, row * rows.shape[1] + examples.low + low, n)
+        prefetch(rows, row * rows.shape[1] + examples.low + low, inputs)
         if examples.which[t, i] < 0:
             continue
         first = examples.labels[t, i] * sums.moves.shape[1] + base
