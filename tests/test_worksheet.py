@@ -99,6 +99,20 @@ def test_of_a_large_network_some_units_are_computed_and_the_others_are_given(tmp
     assert len(path.read_bytes()) < 200_000
 
 
+def test_no_equation_is_wider_than_a_page_or_a_telephone(tmp_path, narrow):
+    layers = [wg.Dense(12, "tanh"), wg.Dense(9, "sigmoid"), wg.Dense(7, "softmax")]
+    net = wg.Network(9, layers, "cross_entropy")
+    path = wg.worksheet(
+        wg.Fitted(net, net.init(seed=1)), tmp_path / "a.html", X=[[1.0] * 9], y=[3], filled=True
+    )
+    narrow.driver.get(path.as_uri())
+    lines = "[...document.querySelectorAll('.wg-line')]"
+    across = narrow.driver.execute_script(
+        f"return {lines}.map((line) => line.scrollWidth - line.clientWidth)"
+    )
+    assert len(across) > 20 and max(across) <= 0
+
+
 @pytest.mark.parametrize(
     ("about", "message"),
     [
