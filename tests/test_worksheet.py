@@ -71,6 +71,7 @@ def test_the_sheet_to_fill_in_holds_none_of_them_but_all_that_is_given(fitted, t
     for given in (*X, *Y, *W1[0], *W1[1], *W2[0], *W2[1], B1, B2):
         assert written(given) in said
     assert "Fill in the blank lines." in said
+    assert "f′" in said  # what the first blank of an error is
 
 
 def test_units_are_counted_from_one_or_from_zero(fitted, tmp_path):

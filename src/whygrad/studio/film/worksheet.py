@@ -280,6 +280,11 @@ class Sheet:
         yield from self.costs()
         yield "<h2>3. Backward: the error δ of every unit</h2>"
         for l in range(L, 0, -1):
+            if l == L - 1:
+                yield "<p>Of a hidden unit, where f′ is the slope of its activation:</p>"
+                slope = Call(Symbol("f", prime=True), Symbol("z", "l", ("j",)))
+                above = Product((Symbol("W", "l+1", ("m", "j")), Symbol("δ", "l+1", ("m",))))
+                yield self.line(Symbol("δ", "l", ("j",)), [Product((slope, SumOver("m", above)))])
             for j in self.chosen[l]:
                 yield self.error(l, j)
         yield "<h2>4. The gradients, and the step</h2>"
