@@ -321,6 +321,17 @@ def test_a_divergence_is_told_in_one_line_and_exits_with_1(here):
     assert f"diverged at step 1: {reason}" in " ".join(whygrad("show", "diabetes.run").out.split())
 
 
+def test_errors_too_wide_for_a_row_stand_below_each_other_and_none_is_cut(here, monkeypatch):
+    words = ("--hidden", "4", "--epochs", "1", "--no-comparison")
+    assert whygrad("train", "diabetes", *words).code == 0
+    for columns, rows in (("50", 6), ("200", 2)):
+        monkeypatch.setenv("COLUMNS", columns)
+        said = whygrad("show", "diabetes.run").out
+        below = said.partition("quantiles of the error")[2].partition("true value")[0]
+        assert len(re.findall(r"[+-][\d.]+", below)) == 5 and "…" not in below
+        assert len(below.strip("\n").splitlines()) == rows
+
+
 # ── what is refused ──────────────────────────────────────────────────────────────────────────────────
 
 GOOD = "a,b,y\n" + "1,2,u\n3,4,v\n5,6,u\n7,9,v\n" * 5

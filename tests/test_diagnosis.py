@@ -382,6 +382,17 @@ def test_a_hypothesis_falls_where_it_is_only_nearly_so(name):
     assert name not in [each.sign for each in found if each.strength > 0.15]
 
 
+def test_a_cost_that_overflows_speaks_for_no_more_epochs_and_no_higher_rate():
+    there, _ = SHOWING["not_finite"]
+    found = {each.sign for each in signs(seen(there))}
+    assert "not_finite" in found and not found & {"rate_low", "epochs_few"}
+
+
+def test_of_a_single_epoch_nothing_is_said_about_its_last_tenth():
+    (slow,) = [each for each in signs(seen(setting(epochs=1))) if each.sign == "rate_low"]
+    assert slow.evidence == "there is one epoch in all"
+
+
 def test_a_cure_leaves_the_setting_alone_and_changes_something(planted):
     name, there, _ = planted
     found = cures(HYPOTHESES[name][0], there)

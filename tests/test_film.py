@@ -153,6 +153,19 @@ def test_a_film_of_mnist_has_six_megabytes_at_most_and_several_states_of_every_e
     assert film.stat().st_size <= 6e6 and len(header["steps"]) >= 2 * 30
 
 
+def test_what_is_right_at_a_step_is_not_called_most_wrong_beside_it():
+    program = f"""
+        import {{ sentencesOf }} from "{(BROWSER / "surface.js").as_uri()}";
+        const header = {{ classes: ["no", "yes"], network: {{ activations: [{{ family: "sigmoid" }}] }},
+          examples: {{ part: ["training"], rows: [7], why: ["most wrong"] }} }};
+        const said = [0.9, 0.1].map((a) => sentencesOf(header, {{ trace: {{ a: [[a]] }}, y: [1] }}, {{ example: 0 }})[1]);
+        process.stdout.write(JSON.stringify(said));
+    """  # noqa: E501
+    assert in_node(program) == [
+        "right · training example 7", "truth: “yes” · training example 7, most wrong",
+    ]  # fmt: skip
+
+
 def test_a_film_without_room_for_two_states_is_refused_and_nothing_is_written(xor, folder, capsys):
     path = folder / "small.html"
     assert command(["film", str(xor), "-o", str(path), "--size", "0.01"]) == 2
@@ -161,11 +174,12 @@ def test_a_film_without_room_for_two_states_is_refused_and_nothing_is_written(xo
 
 
 def test_the_command_writes_beside_the_run_and_overwrites_only_when_asked(xor, film, capsys):
-    before = film.read_bytes()
-    assert command(["film", str(xor)]) == 2
-    assert "exists already" in capsys.readouterr().err and film.read_bytes() == before
-    assert command(["film", str(xor), "--overwrite"]) == 0
-    assert "xor.html" in capsys.readouterr().out and film.read_bytes() == before
+    beside, before = film.with_name("xor-film.html"), film.read_bytes()
+    for words in ([], ["--overwrite"]):
+        assert command(["film", str(xor), *words]) == 0
+        assert "xor-film.html" in capsys.readouterr().out and beside.read_bytes() == before
+        assert command(["film", str(xor)]) == 2
+        assert "exists already" in capsys.readouterr().err and beside.read_bytes() == before
 
 
 def test_a_network_without_a_training_is_filmed_as_it_stands(folder):

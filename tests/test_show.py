@@ -97,6 +97,12 @@ def test_a_long_sum_goes_on_in_further_rows_and_says_the_same(first):
     assert max(map(len, rows)) <= 45
 
 
+def test_words_that_fill_a_row_stand_apart_from_the_sign_of_equality():
+    written = equations_mathml([Equation((A, Words("the mean"), B))])
+    spaced = re.findall(r'=</mo>(<mspace width="[.\d]+em"/>)?(?:<mrow>)*<(\w+)', written)
+    assert [(bool(space), tag) for space, tag in spaced] == [(True, "mtext"), (False, "mi")]
+
+
 def test_mathml_says_what_the_text_says():
     tree = Product((Symbol("a", 1, (0,), part="1:0"), Number(-0.25), Symbol("δ", 2, ("l-1",))))
     element = ElementTree.fromstring(expression_mathml(tree))

@@ -11,10 +11,12 @@ from hypothesis import strategies as st
 
 import whygrad as wg
 from networks import HIDDEN, OUTPUTS, make_case
+from whygrad.answers.formatting import cell
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, Activation
 from whygrad.why.bound import Why
 from whygrad.why.prediction.attribution import integrated_gradients
+from whygrad.why.prediction.columns import InputColumn
 from whygrad.why.prediction.prediction import prediction
 
 STRAIGHT = ["identity", "leaky_relu", "relu"]
@@ -310,6 +312,24 @@ def test_parts_of_z_say_what_becomes_of_it(last, made):
     net, theta, X = network((3, 4, 2), ("tanh", last))
     notes = prediction(net, theta, X[0], at="z", baseline=X[1:]).notes
     assert f"The parts are of z, what {last} makes {made} of." in notes
+
+
+def test_kinks_are_spoken_of_where_there_are_some_and_a_sign_of_z_by_the_classes_names():
+    for hidden, divided in (("tanh", ""), ("selu", ", divided at kinks")):
+        net, theta, X = network((3, 4, 1), (hidden, "sigmoid"))
+        notes = prediction(net, theta, X[0], at="z", baseline=X[1:]).notes
+        assert any(f" points{divided}; the residual" in note for note in notes)
+        assert "z above 0 speaks for class 1, below 0 for class 0." in notes
+
+
+@pytest.mark.parametrize(
+    "name, said", [("built", "1986"), ("year of birth", "1986"), ("area", "1,986")]
+)
+def test_a_year_is_written_without_a_mark_of_thousands(name, said):
+    net, theta, _ = network((2, 3, 1), ("tanh", "identity"))
+    names = Names((name, "b"))
+    column = InputColumn(name, np.array([0]))
+    assert cell(column.shown(net, names, np.array([1986.0, 0.0]))) == said
 
 
 def test_a_row_that_cannot_exist_is_no_baseline():

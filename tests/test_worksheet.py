@@ -71,6 +71,7 @@ def test_the_sheet_to_fill_in_holds_none_of_them_but_all_that_is_given(fitted, t
     for given in (*X, *Y, *W1[0], *W1[1], *W2[0], *W2[1], B1, B2):
         assert written(given) in said
     assert "Fill in the blank lines." in said
+    assert "f′" in said  # what the first blank of an error is
 
 
 def test_units_are_counted_from_one_or_from_zero(fitted, tmp_path):
@@ -97,6 +98,20 @@ def test_of_a_large_network_some_units_are_computed_and_the_others_are_given(tmp
     assert "from 5 others" in said
     assert "from 8 others" in said
     assert len(path.read_bytes()) < 200_000
+
+
+def test_no_equation_is_wider_than_a_page_or_a_telephone(tmp_path, narrow):
+    layers = [wg.Dense(12, "tanh"), wg.Dense(9, "sigmoid"), wg.Dense(7, "softmax")]
+    net = wg.Network(9, layers, "cross_entropy")
+    path = wg.worksheet(
+        wg.Fitted(net, net.init(seed=1)), tmp_path / "a.html", X=[[1.0] * 9], y=[3], filled=True
+    )
+    narrow.driver.get(path.as_uri())
+    lines = "[...document.querySelectorAll('.wg-line')]"
+    across = narrow.driver.execute_script(
+        f"return {lines}.map((line) => line.scrollWidth - line.clientWidth)"
+    )
+    assert len(across) > 20 and max(across) <= 0
 
 
 @pytest.mark.parametrize(

@@ -217,9 +217,15 @@ def _print_numbers(
     _print_measures(console, scores, title, "always the mean", comparison)
     if scores.error_quantiles:
         at = [f"{quantile:.0%}" for quantile in QUANTILES]
+        values = [number(value, sign=True) for value in scores.error_quantiles]
+        head = "quantiles of the error"
         console.print()
-        table = _table("quantiles of the error", *at)
-        table.add_row("", *(number(value, sign=True) for value in scores.error_quantiles))
+        table = _table(head, *at)
+        table.add_row("", *values)
+        if len(head) + sum(3 + len(value) for value in values) > console.width:
+            table = _table(head, "")  # below each other: a number is never cut
+            for row in zip(at, values, strict=True):
+                table.add_row(*row)
         console.print(table)
     console.print()
     table = _table("true value", "rows", "mean absolute error", "mean error")

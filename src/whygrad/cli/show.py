@@ -172,7 +172,7 @@ def film(
     /,
     *,
     out: Annotated[
-        Path | None, option("The film to write. [RUN's name].html", name=["-o", "--out"])
+        Path | None, option("The film to write. [RUN's name]-film.html", name=["-o", "--out"])
     ] = None,
     examples: Annotated[
         int | None,
@@ -184,7 +184,7 @@ def film(
     """Write a run as a film."""
     from whygrad.studio.film.film import film as film_of
 
-    path = run.with_suffix(".html") if out is None else out
+    path = run.with_name(f"{run.stem}-film.html") if out is None else out
     asked: dict[str, Any] = {"examples": examples, "size": size}
     asked = {name: value for name, value in asked.items() if value is not None}
     film_of(run, path, overwrite=overwrite, **asked)

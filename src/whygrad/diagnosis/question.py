@@ -163,8 +163,8 @@ def _tried(
     seen = look(setting, base.fits[0], training, base.score)
     rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
     notes = [
-        f"As it stands {course(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, with the seeds "
-        f"{' '.join(f'{score:.3f}' for score in base.scores)}."
+        f"As it stands {course(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, the mean of "
+        f"{len(base.scores)} seeds: {', '.join(f'{score:.3f}' for score in base.scores)}."
     ]
     shown = {sign.kind: sign for sign in symptoms(seen)}
     known = {

@@ -30,6 +30,8 @@ OPEN, CLOSE = '<mo form="infix">·</mo><mo stretchy="false">(</mo>', '<mo stretc
 INDICES, QUOTIENT = re.compile(r"(?:\[[^\]]*\])+"), re.compile(r"∂(\S+)/∂(\S+)")
 SMALL = 0.7  # how wide a character of an index is
 EQUALS = '<mo form="infix">=</mo>'
+# A row of an operator and words alone passes for the operator, and has its space around it.
+WORDS, GAP = re.compile(r"(<mrow>)*<mtext>[^<]*</mtext>(</mrow>)*"), '<mspace width=".28em"/>'
 LEFT, RIGHT = 'style="text-align:left"', 'style="text-align:right"'
 
 
@@ -67,6 +69,7 @@ def _equation_rows(equations: Sequence[Equation], most: int | None = None) -> li
         for place, other in enumerate(others):
             left = f"<mtd {RIGHT}>{'' if place else first}</mtd>"
             begun, *more = _broken(other, most)
+            begun = (GAP if WORDS.fullmatch(begun) else "") + begun
             rows.append(f"<mtr>{left}<mtd {LEFT}>{EQUALS}{begun}</mtd></mtr>")
             rows += [f"<mtr><mtd></mtd><mtd {LEFT}>{INDENT}{piece}</mtd></mtr>" for piece in more]
     return rows

@@ -145,6 +145,8 @@ def _still(seen: Seen) -> tuple[str, CurvePicture]:
     """Return in words how much of its fall the cost took in the last tenth of the epochs, and its curve."""
     falling, n = _falling(seen), len(seen.costs)
     picture = cost_curve(seen, float(max(1, n - _last_tenth(seen) + 1)), "the last tenth")
+    if n < 2:
+        return "there is one epoch in all", picture
     if falling >= 1:  # before it had risen
         return "the cost fell in the last tenth of the epochs alone", picture
     return f"the last tenth of the epochs still took {falling:.0%} of the cost's fall", picture
@@ -152,19 +154,21 @@ def _still(seen: Seen) -> tuple[str, CurvePicture]:
 
 def rate_low(seen: Seen) -> Shown:
     """A cost that still falls, or has hardly fallen."""
-    if isinstance(seen.setting.optimizer, LBFGS):
+    if isinstance(seen.setting.optimizer, LBFGS) or not_finite(seen):
         return None
     falling = _falling(seen)
     if falling > FALLING:
         return min(0.8, 0.3 + falling), *_still(seen)
-    if seen.diverged or not seen.costs[0] > 0:
+    if not seen.costs[0] > 0:
         return None
     fall = 1 - seen.costs[-1] / seen.costs[0]
     return (0.4, f"the cost fell by {fall:.1%} in all", cost_curve(seen)) if fall < 0.1 else None
 
 
 def epochs_few(seen: Seen) -> Shown:
-    """Few steps, or a cost that still falls."""
+    """Few steps, or a cost that still falls; one that overflowed did not end for want of steps."""
+    if not_finite(seen):
+        return None
     falling = _falling(seen)
     if seen.steps < ENOUGH_STEPS:
         strength = 0.3 + 0.4 * (1 - seen.steps / ENOUGH_STEPS)

@@ -48,7 +48,8 @@ export function sentencesOf(header, scene, state) {
     const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, untold];
     const right = classOfTruth(truth, bipolar) === one;
-    return [says, `${right ? "right" : `truth: “${header.classes[classOfTruth(truth, bipolar)]}”`}${placeOf(chosen, state)}`];
+    if (right) return [says, `right${placeOf(chosen, state, " · ", chosen?.why?.[state.example] !== "most wrong")}`]; // at another step
+    return [says, `truth: “${header.classes[classOfTruth(truth, bipolar)]}”${placeOf(chosen, state)}`];
   }
   const told = (values) => values.slice(0, 2).map((value, j) => said(inOwnUnits(header.outputs?.[j], value), 4)).join(", ");
   return [`Says ${told(outputs)}`, truth ? `truth: ${told([...truth])}${placeOf(chosen, state)}` : untold];

@@ -36,8 +36,8 @@ from whygrad.answers.expression import (
 from whygrad.answers.formatting import clean
 from whygrad.answers.names import unscaled
 from whygrad.answers.pictures import NetworkPicture
-from whygrad.answers.write.mathml import MATHML, NAMESPACE
-from whygrad.answers.write.notation import term_of, write
+from whygrad.answers.write.mathml import CLOSE, MATHML, NAMESPACE, OPEN
+from whygrad.answers.write.notation import factor_of, term_of, write
 from whygrad.errors import InputError
 from whygrad.files import refuse_taken, write_atomically
 from whygrad.nn import Array, Parameters, example_costs, forward
@@ -62,6 +62,7 @@ mpadded{{border-bottom:1px solid {COLOURS["soft"][0]}}}
 .wg-step{{display:flex;flex-wrap:wrap;gap:0 1.5em;break-inside:avoid;font-size:.88em}}
 .wg-drawing svg{{max-width:100%;max-height:72mm;display:block;margin:.6em auto}}
 ul{{columns:2;list-style:none;padding:0;margin:.3em 0}} li{{break-inside:avoid;padding:.08em 0}}
+@media (max-width:500px){{body{{padding:10px;font-size:13px}}}}
 """.strip().replace("\n", "")
 
 
@@ -279,6 +280,11 @@ class Sheet:
         yield from self.costs()
         yield "<h2>3. Backward: the error δ of every unit</h2>"
         for l in range(L, 0, -1):
+            if l == L - 1:
+                yield "<p>Of a hidden unit, where f′ is the slope of its activation:</p>"
+                slope = Call(Symbol("f", prime=True), Symbol("z", "l", ("j",)))
+                above = Product((Symbol("W", "l+1", ("m", "j")), Symbol("δ", "l+1", ("m",))))
+                yield self.line(Symbol("δ", "l", ("j",)), [Product((slope, SumOver("m", above)))])
             for j in self.chosen[l]:
                 yield self.error(l, j)
         yield "<h2>4. The gradients, and the step</h2>"
@@ -367,7 +373,8 @@ class Sheet:
                 begun += (
                     "" if words or not sign else f'<mo form="infix">{sign.replace("-", "−")}</mo>'
                 )
-                pieces.append(_math(begun + inner))
+                opened, *more = (_apart(side[i]) if not sign else []) or [inner]
+                pieces += [_math(begun + opened), *map(_math, more)]
         return f'<div class="wg-line">{" ".join(pieces)}</div>'
 
     # ── forward ──
@@ -519,6 +526,22 @@ class Sheet:
 
 def _by(symbol: Symbol) -> Derivative:
     return Derivative(Symbol("C"), symbol)
+
+
+def _apart(about: Expression) -> list[str]:
+    """Return a product with a sum in brackets in pieces, so that it may go on in the next row."""
+    match about:
+        case Product((*factors, Sum(terms))) if factors:
+            before = "<mo>·</mo>".join(
+                factor_of(factor, HOW, i == 0, False) for i, factor in enumerate(factors)
+            )
+            pieces = [
+                (f'<mo form="infix">{sign.replace("-", "−")}</mo>' if sign else "") + inner
+                for sign, inner in (term_of(term, HOW, i == 0) for i, term in enumerate(terms))
+            ]
+            pieces[0], pieces[-1] = OPEN + pieces[0], pieces[-1] + CLOSE
+            return [before, *pieces]
+    return []
 
 
 def _math(inner: str) -> str:

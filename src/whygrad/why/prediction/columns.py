@@ -14,7 +14,8 @@ from whygrad.answers.formatting import Ordinal, as_name
 from whygrad.answers.names import Names
 from whygrad.nn import Array, Network
 
-YEAR = re.compile(r"(?<![^\W_])(year|yr)(?![^\W\d_])", re.IGNORECASE)  # within the name of a column
+# Within the name of a column.
+YEAR = re.compile(r"(?<![^\W_])(year|yr|built|born|founded)(?![^\W\d_])", re.IGNORECASE)
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,6 +42,7 @@ from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_ma
 from whygrad.why.prediction.columns import InputColumn, columns_of, gather
 from whygrad.why.prediction.counterfactual import changes, room_of, table, words
 from whygrad.why.prediction.members import Member, Members, members_of
+from whygrad.why.prediction.quadrature import kinks_of
 from whygrad.why.prediction.seen import seen_in
 from whygrad.why.prediction.sensitivity import Answer
 from whygrad.why.symbols import change_in_units, in_units, shown, signed
@@ -474,9 +475,10 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
             f"{parts.gradients:,} pieces."
         )
     else:
+        divided = ", divided at kinks" if any(map(kinks_of, net.f[1:])) else ""
         notes.append(
-            f"Integrated gradients{several}, by quadrature in {parts.gradients:,} points, divided at "
-            "kinks; the residual is what they leave of the value."
+            f"Integrated gradients{several}, by quadrature in {parts.gradients:,} points{divided}; the "
+            "residual is what they leave of the value."
         )
         size = float(np.sum([abs(term.value) for term in about.terms]))
         (left,) = residuals.values()
@@ -489,7 +491,8 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
         made = "a probability" if classifies(net) else "the output"
         notes.append(f"The parts are of z, what {net.f[net.L].name} makes {made} of.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
-        notes.append("z above 0 speaks for the class, below 0 against it.")
+        less, more = class_names(net, about.names)
+        notes.append(f"z above 0 speaks for {more}, below 0 for {less}.")
     return notes
 
 
