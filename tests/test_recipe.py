@@ -69,7 +69,7 @@ def test_numbers_written_as_text_and_dates_come_in_pieces_as_numbers_do():
 
 def test_inputs_in_pieces_are_gathered_by_their_column_and_read_in_its_units(x):
     import whygrad as wg
-    from whygrad.record.why import names_of_encoding
+    from whygrad.pipeline.names import names_of_encoding
     from whygrad.why.prediction.columns import columns_of
 
     encoding = _learned(x)

@@ -24,11 +24,11 @@ from test_studio_stage import A_WEIGHT
 from whygrad.answers.formatting import number, typeset, typeset_within
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.replay import same_state
 from whygrad.record.rows import record_table
-from whygrad.record.why import names_of_encoding
 from whygrad.studio.server.guard import LIMIT
 from whygrad.why.symbols import signed
 
