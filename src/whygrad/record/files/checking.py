@@ -114,12 +114,14 @@ def maybe(inner: Check) -> Check:
     return check
 
 
-def each(inner: Check) -> Check:
-    """Accept a list of such values."""
+def each(inner: Check, counts: tuple[int, ...] = ()) -> Check:
+    """Accept a list of such values, and of so many where that is given."""
 
     def check(value: Any, where: str) -> None:
         if not isinstance(value, list):
             fail(value, where, "a list")
+        if counts and len(value) not in counts:
+            fail(value, where, f"a list of {' or '.join(map(str, counts))}")
         for i, one in enumerate(value):
             inner(one, f"{where}[{i}]")
 

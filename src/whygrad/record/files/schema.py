@@ -249,10 +249,10 @@ METRICS = keys(
     {"scorers": mapping(text), "own": each(text), "classes": maybe(each(label)), "several": flag},
     {"center": number, "scale": above_zero},  # which runs of an older version do not have
 )
-SCALE = each(number)
+SCALE = each(number, (2, 3))
 CALLED = keys(  # what inputs and outputs are called, of a fork on arrays from a run on a table
     dict.fromkeys(("inputs", "outputs", "origins", "classes"), each(text))
-    | {"image": maybe(each(POSITIVE)), "scales": each(SCALE), "target": SCALE}
+    | {"image": maybe(each(POSITIVE, (2,))), "scales": each(SCALE), "target": SCALE}
 )
 PARENT = keys({"run": text, "id": ID, "step": COUNT, "changes": mapping(plain())})
 TABLE: dict[str, Check] = {
