@@ -6,6 +6,7 @@ import random
 import shutil
 import sqlite3
 from contextlib import closing, suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bounded import bounded
 from command import whygrad
 from damages import DEEP, DEEP_OBJECTS, OWN, STATEMENTS, own_files, places, seal, super_journal
 from damaging import edit_manifest, rewrite
+from whygrad.answers.names import names_of
 from whygrad.files import from_json
 from whygrad.pipeline.scores import OF_CLASSES
 from whygrad.record.files import events, inside, manifest, schema, snapshots
@@ -438,6 +440,13 @@ def test_a_key_of_an_encoding_that_is_not_as_it_must_be_is_named(path, change, m
     (path / manifest.ENCODING).write_text(json.dumps(about))
     seal(path, manifest.ENCODING)
     refused(path, message)
+
+
+def test_scales_for_fewer_inputs_than_there_are_are_refused(path):
+    run = wg.open_run(path)
+    few = replace(run.why.names, scales=run.why.names.scales[1:])
+    with pytest.raises(wg.InputError, match="scales for . inputs: give one for each"):
+        names_of(run.net, few)
 
 
 def test_one_bad_run_hides_none_of_the_others(path):

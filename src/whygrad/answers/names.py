@@ -283,13 +283,15 @@ def by_the_mask(net: Network, names: Names, ref: Ref) -> str:
 def names_of(net: Network, names: Names | None) -> Names:
     """Return the names to use: those given, if they fit, and the image's shape if the network has one."""
     names = names or Names()
-    for what, given, size in (
-        ("inputs", names.inputs, net.sizes[0]),
-        ("outputs", names.outputs, net.sizes[-1]),
-        ("origins of inputs", names.origins, net.sizes[0]),
+    inputs, outputs = net.sizes[0], net.sizes[-1]
+    for what, given, size, of in (
+        ("names", names.inputs, inputs, "inputs"),
+        ("names", names.outputs, outputs, "outputs"),
+        ("names", names.origins, inputs, "origins of inputs"),
+        ("scales", names.scales, inputs, "inputs"),
     ):
         if given and len(given) != size:
-            raise InputError(f"{len(given)} names for {size} {what}: give one for each, or none")
+            raise InputError(f"{len(given)} {what} for {size} {of}: give one for each, or none")
     if names.image is None and isinstance(net.inputs, tuple) and len(net.inputs) == 2:
         height, width = net.inputs
         return replace(names, image=(int(height), int(width)))
