@@ -114,7 +114,7 @@ def test_diff_says_what_differs_and_from_which_step_on(here):
     result = whygrad("diff", "iris.run", "iris-fork.run")
     assert result.code == 1
     score = next(one for one in result.out.splitlines() if one.startswith("score"))
-    assert score.count("accuracy") == score.count(" %") == 2  # as `runs` writes it
+    assert score.count("accuracy") == score.count("%") == 2  # as `runs` writes it
     assert "rate 0.05" in result.out and "costs first differ at step 21" in result.out
     said = json.loads(whygrad("diff", "iris.run", "iris-fork.run", "--json").out)
     assert said["first_cost"] == 21 and said["theta"] > 0 and not said["same"]

@@ -5,6 +5,7 @@ import math
 import random
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pyarrow as pa
@@ -1052,9 +1053,16 @@ def test_the_studio_shows_what_explain_reads_and_refuses_the_rest_in_its_line(
 ):
     pytest.importorskip("nicegui")
     from whygrad.studio.server import serving
+    from whygrad.studio.session import feed
 
     shown = []
-    monkeypatch.setattr(serving, "serve", lambda session, *_, **__: shown.append(session.network))
+
+    def look(session):
+        shown.append(session.network)
+        return SimpleNamespace(answer=None)
+
+    monkeypatch.setattr(feed, "Feed", look)
+    monkeypatch.setattr(serving, "serve", lambda door, page, open_session, load: open_session())
     both = ensemble()
     wg.studio(both)
     both.save(tmp_path / "e.safetensors")

@@ -708,7 +708,7 @@ def test_types_and_missing_values_are_as_the_user_says():
          "column 'c': unknown type 'numbr': did you mean 'number'? Known: number, category, date, "
          "leave-out"),
         ({"c": "date"},
-         "column 'c' cannot be read as date: no one form fits 50 % of its cells, such as 'p'"),
+         "column 'c' cannot be read as date: no one form fits 50% of its cells, such as 'p'"),
         ({"y": "date"}, "column 'y' is to be predicted: it cannot be of type date"),
     ],
 )  # fmt: skip

@@ -484,14 +484,12 @@ def test_units_and_layers_are_added_and_removed_at_the_layers_names(person):
 
 
 def test_any_example_is_chosen_from_the_list_and_by_its_number(at_xor):
-    from selenium.webdriver import Keys
-
     stage = at_xor()
     example = "const {recording, store} = window.wgStudio.shown, {example} = store.get(); return recording.examples.about.rows[example]"  # noqa: E501
     stage.press("choose an example")
     stage.press("training 3")
     assert stage.run_script(example) == 3
-    stage.browser.by_label("number of the example").send_keys(Keys.BACKSPACE, "1")
+    stage.browser.by_label("number of the example").send_keys("1")
     stage.press("Show")
     wait_for(lambda: stage.run_script(example) == 1, "the example of that number")
     stage.press("next example")

@@ -43,6 +43,7 @@ function byNumber(recording, about, open) {
   const part = h("select", { "aria-label": "part of the data", onchange: () => bound() },
     ...Object.entries(about.sizes).map(([name, count]) => h("option", { value: name }, `${name}, ${said(count, 12)}`)));
   const number = h("input", { type: "number", min: 0, value: 0, "aria-label": "number of the example" });
+  number.onfocus = () => number.select(); // what is typed takes its place
   const told = h("span", { role: "status" });
   const bound = () => { number.max = about.sizes[part.value] - 1; };
   bound();
