@@ -210,9 +210,9 @@ def __getattr__(name: str) -> Any:
     from importlib import import_module
 
     if name.startswith(("MLP", "Tabular")):
-        from whygrad.address_space import SKLEARN, blas, refuse_without
+        from whygrad.address_space import refuse_without_sklearn
 
-        refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")
+        refuse_without_sklearn()
     module = import_module(_LATER[name])
     return module if name in ("callbacks", "why") else getattr(module, name)
 

@@ -55,3 +55,8 @@ def refuse_without(needed: float, what: str) -> None:
             f"{what} takes some {needed:.0f} MB of address space, and this process may take only "
             f"{max(left, 0):.0f} MB more: raise the limit (ulimit -v)"
         )
+
+
+def refuse_without_sklearn() -> None:
+    """Raise `MemoryError` where scikit-learn cannot be imported, with whose SciPy BLAS comes and hangs."""
+    refuse_without(blas() + SKLEARN if blas() else 0, "scikit-learn")

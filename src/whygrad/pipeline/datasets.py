@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from whygrad.address_space import refuse_without_sklearn
 from whygrad.errors import FileError, InputError, nearest
 from whygrad.nn.functions import Array
 
@@ -124,6 +125,7 @@ BUNDLED = {
 
 
 def _bundled(name: str) -> Dataset:
+    refuse_without_sklearn()
     from sklearn import datasets
 
     options = {"scaled": False} if name == "diabetes" else {}
@@ -243,6 +245,7 @@ def _mnist() -> Dataset:
 
 def _fetch_mnist(folders: list[Path]) -> list[Array]:
     """Fetch MNIST from OpenML, where it is one table of 70,000 images, the last 10,000 for testing."""
+    refuse_without_sklearn()
     from sklearn.datasets import fetch_openml
 
     try:
