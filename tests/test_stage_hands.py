@@ -487,10 +487,9 @@ def test_a_weight_opens_its_equation_its_course_and_its_ripple(show):
         slider.value = 40; slider.dispatchEvent(new Event("input"))""")
     tried = shown.run("return film.store.get().ripple")
     assert list(tried) == [str(place)]
-    before, now = shown.run(
-        f"return [film.recording.theta(5)[{place}], film.stage.scene.theta[{place}]]"
-    )
-    assert now == pytest.approx(tried[str(place)], rel=1e-6) != before
+    there = pytest.approx(tried[str(place)], rel=1e-6)
+    assert there != shown.run(f"return film.recording.theta(5)[{place}]")
+    wait_for(lambda: shown.run(f"return film.stage.scene.theta[{place}]") == there)  # a frame later
     said = shown.run("return document.querySelector('.wgm-ripple-told').textContent")
     assert "first order" in said
     assert "beyond first order" in said
