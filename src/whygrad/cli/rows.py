@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import class_names, classes
 from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.cli.arguments import Rows
@@ -17,7 +18,7 @@ from whygrad.record import Run, open_run
 from whygrad.record.source import count, encoded, read_again, take, true_values
 from whygrad.tables.columns import nearest_name, quoted
 from whygrad.why.bound import Why
-from whygrad.why.choosing import class_names, classes, find_class
+from whygrad.why.choosing import find_class
 
 ONE = Rows(row=0)
 ALL = Rows(all=True)

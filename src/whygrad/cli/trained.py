@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from whygrad.answers.classes import class_names, classifies
 from whygrad.answers.names import Names, Ref, check_layer
 from whygrad.cli import answers
 from whygrad.cli.arguments import (
@@ -25,7 +26,7 @@ from whygrad.interop import FILES
 from whygrad.nn import Array, Network, Parameters
 from whygrad.record import Run, open_run
 from whygrad.tables.columns import quoted
-from whygrad.why.choosing import class_names, classifies, find_class
+from whygrad.why.choosing import find_class
 from whygrad.why.training_history.functional import Meant
 from whygrad.why.training_history.influence import METHODS, Method
 

@@ -40,9 +40,7 @@ from whygrad.why.bound import Why
 
 ROWS = 1_000  # that columns are shuffled in
 SHUFFLES = 5
-EXPLAINED = (
-    30  # rows whose parts are averaged, and training rows that each of these is compared with
-)
+EXPLAINED = 30  # rows whose parts are averaged, and training rows that each is compared with
 EXPLAINED_OF_MANY = 15  # where every one of several networks is walked through
 MOST = 12  # columns in a picture
 FEW = 100  # test rows below which scores are rough

@@ -12,8 +12,6 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Network, as_inputs
 from whygrad.nn.arrays import as_sample_weight, as_targets
 
-__all__ = ["class_names", "classes", "classes_said", "classifies", "find_class", "of_class"]
-
 
 def classes_said(net: Network, names: Names) -> tuple[str, ...]:
     """Return what texts call the classes: in quotes where a name could be read as a number."""

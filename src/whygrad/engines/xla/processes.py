@@ -30,9 +30,7 @@ from whygrad.nn.functions import Array
 
 # What a launcher sets, see `launched`: how many, which one, and HOST:PORT of the first.
 COUNT, INDEX, COORDINATOR = "WHYGRAD_PROCESSES", "WHYGRAD_PROCESS", "WHYGRAD_COORDINATOR"
-PARTING = (
-    "WHYGRAD_PARTING"  # the file where a launcher reads why this one ends: it says one line for all
-)
+PARTING = "WHYGRAD_PARTING"  # the file where a launcher reads why this one ends
 # Taken out of the environment, so that what this process starts is not one of them as well.
 TOLD = {
     name: os.environ.pop(name)

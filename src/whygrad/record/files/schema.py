@@ -317,10 +317,7 @@ def _check_names(names: dict[str, Any], network: dict[str, Any]) -> None:
     inputs = network["inputs"]
     count = math.prod(inputs) if isinstance(inputs, list) else inputs
     outputs = network["layers"][-1]["units"] if network["layers"] else 0
-    sizes = dict.fromkeys(("inputs", "origins", "scales"), count) | {
-        "outputs": outputs,
-        "classes": 2,
-    }
+    sizes = {"inputs": count, "origins": count, "scales": count, "outputs": outputs, "classes": 2}
     for name, size in sizes.items():
         if len(names[name]) not in (0, size):
             raise ValueError(f"names.{name} are {len(names[name])}: they must be {size}, or none")

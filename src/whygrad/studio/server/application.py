@@ -51,9 +51,7 @@ def application(session: Any, build: Callable[[Any], None]) -> Application:
     _shown[:] = [lambda: build(session)]
     nicegui.run.reset()
     core.sio.eio.max_http_buffer_size = MESSAGE
-    core.sio.eio.start_service_task = (
-        True  # which looks after lost connections, in every event loop anew
-    )
+    core.sio.eio.start_service_task = True  # looks after lost connections, in every loop anew
     # A tab that an earlier studio of this port had served, say, is nothing to tell.
     logging.getLogger("nicegui").setLevel(logging.ERROR)
     logging.getLogger("engineio.server").setLevel(logging.CRITICAL)

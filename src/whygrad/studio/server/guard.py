@@ -24,9 +24,7 @@ from whygrad.studio.server.entry import LEAVE, Entry
 
 LOG = logging.getLogger("whygrad.studio")
 LIMIT = 100_000_000  # bytes that one request may hold
-DRAINED = (
-    20  # limits' worth of a refused request that are read to its end, so that the answer arrives
-)
+DRAINED = 20  # limits' worth of a refused request that are read, so that the answer arrives
 BODY = 20.0  # seconds between two pieces of a request
 STRANGER = (
     "this studio is its owner's: open it at the whole address that it has printed, token and all"

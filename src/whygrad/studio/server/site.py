@@ -158,9 +158,7 @@ class _Lived:
         await self._told.put({"type": f"lifespan.{what}"})
         said = await self._said.get()
         if said["type"] != f"lifespan.{what}.complete":
-            message = (
-                said.get("message", "").strip().rpartition("\n")[2]
-            )  # it may be a whole traceback
+            message = said.get("message", "").strip().rpartition("\n")[2]  # of a traceback the end
             raise RuntimeError(message or f"it does not come to its {what}")
 
 

@@ -19,13 +19,11 @@ from whygrad.record import Run
 from whygrad.studio.process.worker import Worker
 from whygrad.training import Training, measure_of, take_steps, with_first_cost
 
-MARGIN = (
-    50  # steps beyond those that were shown, which the process takes at once to come before them
-)
+MARGIN = 50  # steps beyond those shown, which the process takes at once to come before them
 COMPILED, BEGINNING = (
     "epochs.run_epochs-*.code",
     200,
-)  # the file of the loop, and where its stamp is
+)  # the loop's file; its stamp is in so many bytes
 
 
 class Ahead:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import counted_from
 from whygrad.answers.formatting import number, share
@@ -16,7 +17,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
 from whygrad.why.bound import Why
-from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.choosing import classes_said
 from whygrad.why.symbols import in_units
 from whygrad.why.training_history.ledger import ALL
 

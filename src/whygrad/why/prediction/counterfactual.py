@@ -11,11 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import classifies
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.why.choosing import classes_said, classifies
+from whygrad.why.choosing import classes_said
 from whygrad.why.prediction.columns import InputColumn
 from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest

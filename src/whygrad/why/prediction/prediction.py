@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import class_names, classes, classifies
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
@@ -35,7 +36,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Activation, Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.why import rounding, symbols
-from whygrad.why.choosing import class_names, classes, classes_said, classifies, find_class
+from whygrad.why.choosing import classes_said, find_class
 from whygrad.why.context import at_least_one
 from whygrad.why.prediction.attribution import IDENTITY, Parts, integrated_gradients
 from whygrad.why.prediction.baselines import Baselines, choose_baselines, how_many, rows_of

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.nn import Array, Network
-from whygrad.why.choosing import classes, classifies
 from whygrad.why.prediction.members import Members
 
 WORK = 4e8  # multiplications spent on looking at lines

@@ -294,11 +294,8 @@ def _at_once(steps: _Steps, a: Below, far: Array) -> Chunk:
 
     `far` says how far each row below goes along the direction.
     """
-    numbers, block, delta = (
-        linear(steps.plan, steps.probed, steps.block),
-        steps.block,
-        steps.block.delta,
-    )
+    block, delta = steps.block, steps.block.delta
+    numbers = linear(steps.plan, steps.probed, block)
     come, m = effects(numbers), len(delta)
     moved, left = ((part * numbers.push).reshape(m) for part in (come.moved, come.left))
     length = (far[a.index] * delta).sum(axis=2)

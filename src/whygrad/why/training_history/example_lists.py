@@ -4,12 +4,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.formatting import number
 from whygrad.answers.names import Names, names_of
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import ImagePicture
 from whygrad.nn import Array, dense
-from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.choosing import classes_said
 from whygrad.why.symbols import shown
 from whygrad.why.training_history.trajectory import Trajectory
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.names import Names, Ref, name_of_weight
 from whygrad.engines import WeightProbe
 from whygrad.engines.prediction import outputs
@@ -18,7 +19,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Network, Parameters, as_inputs, dense
 from whygrad.nn.arrays import as_targets
 from whygrad.nn.pairings import output_costs, output_error
-from whygrad.why.choosing import classes, classes_said, classifies, find_class
+from whygrad.why.choosing import classes_said, find_class
 from whygrad.why.symbols import in_units, shown
 
 Meant = Literal["z", "a", "cost"]

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.names import Names
 from whygrad.engines import Engine, ProbeResult, Probes, choose
 from whygrad.errors import InputError
@@ -20,7 +21,7 @@ from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training import final, take_steps
 from whygrad.training.again import Change, Tell, nobody, trained_again
 from whygrad.training.loop import Training
-from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.choosing import classes_said
 
 ROOM = 2**22  # numbers of the states that a stretch may take where √T of them are fewer
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards

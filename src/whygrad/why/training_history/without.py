@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Table
@@ -20,7 +21,7 @@ from whygrad.nn.backprop import example_costs, forward
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network, Parameters
 from whygrad.training.again import leaving_out
-from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.choosing import classes_said
 from whygrad.why.symbols import shown_apart, signed
 from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.trajectory import trajectory_of

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.classes import classes, classifies
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
@@ -30,7 +31,7 @@ from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import BarPicture, ImagePicture, Picture
 from whygrad.nn import Array, Network, Parameters, Trace, dense, example_costs
 from whygrad.why import rounding, symbols
-from whygrad.why.choosing import classes, classes_said, classifies
+from whygrad.why.choosing import classes_said
 from whygrad.why.context import Context, ask, at_least_one
 from whygrad.why.passing import forward_from, jvp, mask_of
 from whygrad.why.symbols import in_units, over, shown, shown_apart
