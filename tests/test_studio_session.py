@@ -26,6 +26,7 @@ from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find, find_again, prepare_training, ready, tabulate
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
+from whygrad.record.files import manifest
 from whygrad.record.files.location import only_writer
 from whygrad.record.rows import record_table
 from whygrad.studio.page.data_panel import on_the_page
@@ -309,6 +310,19 @@ def test_a_fork_on_painted_points_keeps_names_and_the_way_back_to_the_table(tmp_
     assert session.opened_run is None and session.subject().net.sizes == run.net.sizes
     wg.train(run.net, X, Y, epochs=1, record=tmp_path / "arrays.run", engine="reference")
     assert "names" not in wg.open_run(tmp_path / "arrays.run").manifest
+
+
+def test_a_run_that_calls_itself_its_parent_is_shown(tmp_path):
+    net = wg.Network(2, [wg.Dense(1)])
+    wg.train(net, np.eye(2), [0.0, 1.0], epochs=1, record=tmp_path / "a.run", engine="reference")
+    about = json.loads((tmp_path / "a.run" / manifest.NAME).read_text())
+    about["parent"] = {"run": "a.run", "id": about["id"], "step": 0, "changes": {}}
+    about[manifest.DIGEST] = manifest.digest(about)
+    (tmp_path / "a.run" / manifest.NAME).write_text(json.dumps(about))
+    session = Session(tmp_path)
+    session.open(tmp_path / "a.run")
+    assert session.opened_run.run.manifest["parent"]["id"] == about["id"]
+    assert session.config is None
 
 
 def test_a_run_that_is_too_large_to_be_trained_live_is_shown_and_asked(tmp_path):

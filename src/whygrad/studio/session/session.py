@@ -471,13 +471,15 @@ class Session:
     def _origin(self, opened_run: OpenedRun) -> OpenedRun:
         """Return the run on a table that a fork on arrays goes back to in the folder, or itself."""
         found = opened_run
+        met = {found.run.manifest["id"]}  # a stranger's runs may call each other their parents
         while found.source is None and (parent := found.run.manifest.get("parent")):
             try:
                 before = self._found(Path(Path(parent["run"]).name))
             except (InputError, FileError, OSError):
                 return opened_run
-            if before.run.manifest["id"] != parent["id"]:
+            if before.run.manifest["id"] != parent["id"] or parent["id"] in met:
                 return opened_run
+            met.add(parent["id"])
             before.rows()
             found = before
         return found
