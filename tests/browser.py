@@ -231,7 +231,7 @@ class Browser:
     asked: list = field(default_factory=list)
 
     def open(self, url):
-        """Open a page, and wait until it is alive: NiceGUI's page is drawn, and connected with Python."""
+        """Open a page, and wait until it is whole: drawn by NiceGUI, and connected with Python."""
         self.driver.get(url)
         self.connected()
 
@@ -240,7 +240,7 @@ class Browser:
         self.connected()
 
     def connected(self):
-        script = "return window.did_handshake === true"
+        script = "return window.did_handshake === true && !document.getElementById('wg-first')"
         wait_for(lambda: self.driver.execute_script(script), "the connection of the page")
 
     def all_by_role(self, role, name=None):

@@ -278,6 +278,7 @@ def test_a_step_of_the_scrubber_sends_the_server_nothing(at_xor):
         told = [json.loads(entry["message"])["message"] for entry in log("performance")]
         return [event["params"] for event in told if event["method"] in SENT]
 
+    wait_for(lambda: stage.run_script("return window.wgStudio.reach !== null"), "the whole page")
     wait_for(lambda: not sent(), "a page at rest")
     slider = stage.browser.by_label("step of the training")
     slider.send_keys(Keys.HOME)

@@ -13,8 +13,9 @@ export function openFirst() {
   const studio = window.wgStudio = openStudio();
   let gone = false;
   const look = async () => {
+    if (studio.reach || gone) return;
     await studio.news();
-    if (!studio.reach && !gone) setTimeout(look, LOOK);
+    setTimeout(look, LOOK);
   };
   studio.first.then(look);
   studio.first.then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
