@@ -8,6 +8,8 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Python compiles what is imported; to compile all that is installed takes pip longer than to install it. What the
 # package itself needs is compiled: a process with little memory imports it, but could not compile it.
 INSTALL := $(PIP) install --no-compile
+# Where this is set, as in many images, every process would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 # Folders are listed too: they change when a file is added or removed.
 SOURCES := $(shell find src -name __pycache__ -prune -o \( -type d -o -name '*.py' -o -name '*.js' -o -name '*.css' -o -name py.typed \) -print)
 WHEEL = $$(ls dist/whygrad-*.whl)
