@@ -20,6 +20,7 @@ from covering import pairwise
 from engines import needs_native
 from object_store import serving
 from whygrad.engines import WeightProbe, choose
+from whygrad.engines.native.engine import RUN_EPOCHS
 from whygrad.nn import Data
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.streamed import begin, open_folder, training
@@ -184,8 +185,18 @@ def found_back(plan, data, along, engine):
     return walked.by_example, walked.start, curved.gradient, curved.products, curved.slopes
 
 
-def train_on(plan, data):
-    return run(Training(plan, start(plan), data, None, choose("reference", plan)))[0]
+@needs_native
+def test_rows_in_memory_run_the_code_that_was_compiled_for_rows_read_on_demand(folder, windows):
+    given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=1))
+    rows = Data(np.asarray(given.data.X), np.asarray(given.data.Y))
+    train_on(given.plan, given.data, "native")
+    kinds = set(RUN_EPOCHS.entries)
+    train_on(given.plan, rows, "native")
+    assert set(RUN_EPOCHS.entries) == kinds
+
+
+def train_on(plan, data, engine="reference"):
+    return run(Training(plan, start(plan), data, None, choose(engine, plan)))[0]
 
 
 SCRIPT = """

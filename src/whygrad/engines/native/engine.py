@@ -220,7 +220,7 @@ class NativeEngine:
             return Taken(data, order, order, state.batch_index, plan.n)
         first = state.batch_index
         ids = plan.batches(state.epoch, first, first + steps)
-        ids = ids.astype(np.int32 if plan.n < 2**31 else np.int64)
+        ids = ids.astype(_index_type(plan), copy=False)
         order = np.arange(len(ids), dtype=ids.dtype)
         return Taken(data.taken(ids), order, ids, 0, len(ids), part=True)
 
@@ -238,9 +238,9 @@ class NativeEngine:
                 call()
                 self._drawn = which
             return self._order
-        if epochs == 1:
-            return plan.order(epoch)
-        return np.concatenate([plan.order(epoch + e) for e in range(epochs)])
+        orders = [plan.order(epoch + e) for e in range(epochs)]
+        order = orders[0] if epochs == 1 else np.concatenate(orders)
+        return order.astype(_index_type(plan), copy=False)
 
     def _examples_for(self, layout: "Layout", given: Taken) -> Any:
         """Return the data in this order; the same tuple as long as both are."""
@@ -526,6 +526,11 @@ def seed_words(seed: int) -> Array:
     while seed := seed >> 32:
         words.append(seed & 0xFFFFFFFF)
     return np.array([*words, *[0] * 5], np.uint64)
+
+
+def _index_type(plan: Plan) -> type[np.integer]:
+    """Return the type of the numbers of examples, one for all orders: each is compiled for anew."""
+    return np.int32 if plan.n < 2**31 else np.int64
 
 
 @cache
