@@ -504,11 +504,11 @@ WRONG = {
     ),
     "no target": (
         rewritten(lambda t: t.set_column(5, "y", pa.array(["yes", None] * 20))),
-        "target 'y' has no value in 20 of the rows 1101 to 1140, of 2.parquet",
+        "target 'y' has no value in 20 of the rows 1100 to 1139, of 2.parquet",
     ),
     "infinity": (
         rewritten(lambda t: t.set_column(0, "x", pa.array([1.0] * 39 + [np.inf]))),
-        "column 'x' is infinite in row 1140: correct it, or leave it empty if unknown",
+        "column 'x' is infinite in row 1139: correct it, or leave it empty if unknown",
     ),
 }
 
