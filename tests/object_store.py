@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, urlsplit
 
 @contextmanager
 def serving(folder, seen=lambda: None):
-    """Serve the files of a folder as s3://bucket/…; yield what a client's environment says, and what is asked.
+    """Serve the files of a folder as s3://bucket/…; yield a client's environment, and what was asked for.
 
     `seen` is called before a part of a file is sent.
     """
