@@ -18,6 +18,7 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from object_store import serving
 from whygrad.engines import WeightProbe
 from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
@@ -113,10 +114,10 @@ LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
 
 
-def train(folder, n, *more):
+def train(folder, n, *more, data=None, **env):
     options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "25")
-    words = ("train", os.environ[DATA], "--target", "y", *options, "--run", "a.run")
-    return launched(folder, "-n", str(n), *more, *words)
+    words = ("train", data or os.environ[DATA], "--target", "y", *options, "--run", "a.run")
+    return launched(folder, "-n", str(n), *more, *words, env=os.environ | env)
 
 
 @pytest.fixture(scope="module")
@@ -213,19 +214,27 @@ def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, 
     assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
-def test_ctrl_c_ends_all_and_what_was_recorded_is_whole(undisturbed, tmp_path):
-    launcher = train(tmp_path, 2)
-    until = time.monotonic() + PATIENCE
-    while not recorded_steps(tmp_path):
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.02)
-    started = children(launcher)
-    launcher.send_signal(signal.SIGINT)
-    _, told = launcher.communicate(timeout=PATIENCE)
-    assert launcher.returncode == 130
-    assert "interrupted: a.run holds what training gave so far" in told.decode()
-    assert not any(Path(f"/proc/{pid}").exists() for pid in started)
-    assert wg.open_run(tmp_path / "a.run").history.stopped == "interrupted"
+def test_ctrl_c_ends_all_and_what_was_recorded_goes_on_also_from_an_object_store(
+    undisturbed, tmp_path
+):
+    data, until = Path(os.environ[DATA]), time.monotonic() + PATIENCE
+    with serving(data.parent) as (env, asked):
+        launcher = train(tmp_path, 2, data=f"s3://bucket/{data.name}", **env)
+        while not recorded_steps(tmp_path):
+            assert launcher.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        started = children(launcher)
+        launcher.send_signal(signal.SIGINT)
+        _, told = launcher.communicate(timeout=PATIENCE)
+        assert launcher.returncode == 130 and asked
+        assert "interrupted: a.run holds what training gave so far" in told.decode()
+        assert not any(Path(f"/proc/{pid}").exists() for pid in started)
+        run = wg.open_run(tmp_path / "a.run")
+        assert run.history.stopped == "interrupted" and run.step < undisturbed.step
+        again = launched(tmp_path, "-n", "2", "resume", "a.run", env=os.environ | env)
+        _, told = again.communicate(timeout=PATIENCE)
+        assert again.returncode == 0, told.decode()
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
 @pytest.mark.skipif(not LONG, reason="it waits for longer than JAX does: make test-long")
