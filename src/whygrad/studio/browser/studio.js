@@ -46,8 +46,8 @@ const firstExample = ({ examples }) => examples?.start ?? 0; // of a network wit
 export function openStudio() {
   const element = h("section", { id: "wg-theatre", "aria-label": "The stage" });
   document.body.prepend(element);
-  const studio = new Studio(element);
-  studio.first = studio.open(readAddress(location.hash));
+  const studio = new Studio(element), place = readAddress(location.hash);
+  studio.first = studio.begin(place).then((begun) => begun && studio.open(place));
   return studio;
 }
 
@@ -135,18 +135,20 @@ class Studio {
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
-    if (!header.begun && place.step === undefined && !this.place) await this.begin(); // a link shows what it names
   }
 
-  // Begin the training of a studio that was opened without a run, so that there is something to see.
-  async begin() {
+  // Begin the training of a studio that was opened without a run, so that there is something to see, but of a link,
+  // which shows what it names. Returns whether there is something to show.
+  async begin({ run, step }) {
+    if (run || step !== undefined) return true;
     try {
       const { error } = await (await fetcher(BASE)("begin", { method: "POST" })).json();
       if (error) throw new Error(error);
+      return true;
     } catch (error) {
       this.fail(error);
+      return false;
     }
-    await this.news();
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.
