@@ -17,6 +17,7 @@ import { partOf } from "./words.js";
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
 const SETTLE = 250; // ms from a change until an open panel is told what is looked at
+const COMMANDS = ["pause", "go", "step", "epoch"]; // as below /stage/
 const KEPT = ["view", "edges", "width", "counted", "speed"]; // whatever run is shown
 
 // ── the address: run, step, example, part, view, and the panel with its question ──
@@ -54,7 +55,11 @@ export function openStudio() {
 class Studio {
   constructor(element) {
     this.untold = []; // what the page in Python is to be told once it is there
-    this.tell = (...words) => (this.reach ? this.reach(...words) : this.untold.push(words));
+    this.tell = (...words) => {
+      if (this.reach) this.reach(...words);
+      else if (COMMANDS.includes(words[0])) this.command(words[0]); // it need not wait for Python's half of the page
+      else this.untold.push(words);
+    };
     Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("keydown", (event) => {
@@ -140,9 +145,13 @@ class Studio {
   // Begin the training of a studio that was opened without a run, so that there is something to see, but of a link,
   // which shows what it names. Returns whether there is something to show.
   async begin({ run, step }) {
-    if (run || step !== undefined) return true;
+    return run || step !== undefined || this.command("begin");
+  }
+
+  // Have the server do something with the training; returns whether it could.
+  async command(what) {
     try {
-      const { error } = await (await fetcher(BASE)("begin", { method: "POST" })).json();
+      const { error } = await (await fetcher(BASE)(what, { method: "POST" })).json();
       if (error) throw new Error(error);
       return true;
     } catch (error) {
