@@ -474,9 +474,19 @@ def _steps_of_xla() -> str:
     found = _ratios_of_xla()
     names = next(iter(found.values()), {})
     rows = [
-        (case, *(f"{ratio:.2f}" for ratio in ratios.values())) for case, ratios in found.items()
+        (
+            row["case"],
+            f"{row['sizes']}, {row['batch']}",
+            f"{row['multiplications'] / 1e6:,.1f}",
+            micro(row["times"][OURS]),
+            *(f"{found[row['case']][name]:.2f}" for name in names),
+        )
+        for row in sorted(
+            kept("scale", {}).get("engines", []), key=lambda row: row["multiplications"]
+        )
     ]
-    return table(f"a step, native = 1|{'|'.join(names)}", rows)
+    head = "a step of|sizes, batch|million operations|native: processor's µs|"
+    return table(head + "|".join(f"{name}, native = 1" for name in names), rows)
 
 
 def xla() -> str:

@@ -13,9 +13,10 @@ processor time of all processes, reading included; the first fifth of the second
 a batch has 8 blocks, however many processes share them. Ratios are those of the least.
 
 `engines`: a step of xla beside native, PyTorch and JAX by hand, pinned to one core each, on cases of
-`steps.py`, in turn; by ratio, the least of five rounds. "auto" chooses xla for an accelerator alone.
+`steps.py`, in turn; by ratio, the least processor time of five rounds, of small networks of up to 25. Where
+xla is ahead of native on a CPU, "auto" should take it there; where it never is, for an accelerator alone.
 
-Figures go to `results/scale.json`, and those of another part stay.
+Figures go to `results/scale.json`; those of another part, case or number of rows stay.
 """
 
 import argparse
@@ -42,11 +43,13 @@ GROUP, GROUPS = 50 * BATCH, 10  # rows of a row group, and row groups of a file
 ROWS = 5 * GROUPS * GROUP  # where time is measured, 2.6 million
 PROCESSES = (1, 2, 4)
 CONTESTANTS = (("native", 1), *((what, n) for n in PROCESSES for what in ("xla", "ddp")))
-CASES = ("A", "B adam", "C adam", *(f"T {sizes} float32" for sizes in (
+CASES = ("A", "B adam", "C adam", "D adam", *(f"T {sizes} float32" for sizes in (
     "20-100-2", "64-100-10", "300-512-256-20", "100-1024-512-10",
 )))  # fmt: skip
 ENGINES = ("whygrad", "whygrad xla", "PyTorch by hand", "JAX")
-ROUNDS, TURNS = 5, 3  # of `engines`, and of `processes`
+ROWS_OF_ENGINES, OPERATIONS = 20_000, 10**11  # at most, in an epoch of `engines`
+ROUNDS, TURNS = (5, 25), 3  # of `engines`, at least and at most, and of `processes`
+ENOUGH = 1.0  # seconds of a processor for whygrad in all its rounds
 WARM = 0.2  # the share of the seconds before any step counts
 SPARE = 15 * 2**30  # bytes of the disk that stay free
 
@@ -219,8 +222,8 @@ def trained(what: str, n: int, seconds: float, data: Path, out: Path) -> dict[st
 
 
 def memory(all_of_them: list[int], seconds: float, at: Path) -> Iterator[list[dict[str, Any]]]:
-    """Train on folders of so many rows, and yield what was found so far."""
-    found: list[dict[str, Any]] = []
+    """Train on folders of so many rows, and yield what is known so far of all."""
+    found = {(row["rows"], row["what"]): row for row in kept("scale", {}).get("memory", [])}
     for rows in (round(rows / GROUP) * GROUP for rows in all_of_them):
         with data_of(rows, at) as (data, out):
             size = sum(path.stat().st_size for path in data.iterdir())
@@ -228,8 +231,9 @@ def memory(all_of_them: list[int], seconds: float, at: Path) -> Iterator[list[di
             for what, n in (("native", 1), ("xla", 2)):
                 told = trained(what, n, seconds, data, out)
                 row = {"rows": rows, "gb": round(size / 2**30, 2), "what": what, "processes": n}
-                found.append(row | {name: told[name] for name in ("peak_mb", "steps", "learned")})
-                yield found
+                row |= {name: told[name] for name in ("peak_mb", "steps", "learned")}
+                found[rows, what] = row
+                yield [found[which] for which in sorted(found)]
 
 
 def processes(rows: int, seconds: float, at: Path) -> dict[str, Any]:
@@ -264,19 +268,26 @@ def engines(cases: list[str]) -> Iterator[list[dict[str, Any]]]:
     from steps import CASES as KNOWN
     from steps import Worker
 
-    rows = 20_000
     found = {row["case"]: row for row in kept("scale", {}).get("engines", [])}
     for case in (one for one in KNOWN if one.name in cases):
+        rows = min(ROWS_OF_ENGINES, max(20, OPERATIONS // case.multiplications) * case.batch)
         workers = [Worker(name, "pinned", case, rows) for name in ENGINES]
         for worker in workers:
             worker.warm_up()
-        for i in range(ROUNDS):
+            worker.steps = worker.most  # whole epochs of all
+        ours, rounds = workers[0], 0
+        while rounds < ROUNDS[0] or (
+            rounds < ROUNDS[1] and sum(ours.processor) * ours.steps < ENOUGH
+        ):
             for worker in workers:
-                worker.measure(i)
+                worker.measure(rounds)
+            rounds += 1
         for worker in workers:
             worker.stop()
-        times = {worker.name: min(worker.times) for worker in workers}
-        found[case.name] = {"case": case.name, "times": times}
+        times = {worker.name: min(worker.processor) for worker in workers}
+        sizes = {"sizes": "-".join(map(str, case.sizes)), "batch": case.batch}
+        about = {"case": case.name, **sizes, "multiplications": case.multiplications}
+        found[case.name] = about | {"times": times}
         ratios = {name: round(t / times["whygrad"], 2) for name, t in times.items()}
         print(case.name, f"{1e6 * times['whygrad']:.0f} µs", ratios, flush=True)
         yield [*found.values()]

@@ -101,7 +101,10 @@ def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | None) -> None:
-    """Serve one contestant in its process: ("check",) → θ, ("time", seed, steps) → seconds."""
+    """Serve one contestant in its process: ("check",) → θ, ("time", seed, steps) → seconds.
+
+    They are those that went by, and those that its threads had a processor.
+    """
     if core is not None:
         os.sched_setaffinity(0, {core})
     import threadpoolctl
@@ -139,12 +142,12 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
             draws, epochs, steps_each = np.random.default_rng(message[1]), 1, message[2]
             if case.shared:  # the batch is all the data: nothing to shuffle
                 epochs, steps_each = message[2], 1
-            began = time.perf_counter()
+            began = time.perf_counter(), time.process_time()
             for _ in range(epochs):
                 n = len(X)
                 order = np.arange(n) if case.shared else draws.permutation(n)
                 runner.epoch(order.astype(np.int32), steps_each)
-            pipe.send(time.perf_counter() - began)
+            pipe.send((time.perf_counter() - began[0], time.process_time() - began[1]))
         else:
             return
 
@@ -157,7 +160,7 @@ def allow(threads: int) -> None:
 
 
 class Worker:
-    """A contestant at one setting, and its times per step so far."""
+    """A contestant at one setting, and its times per step so far: by the clock, and of processors."""
 
     def __init__(self, name: str, setting: str, case: Case, rows: int) -> None:
         self.name, self.setting, self.case = name, setting, case
@@ -171,6 +174,7 @@ class Worker:
         )
         self.process.start()
         self.times: list[float] = []
+        self.processor: list[float] = []
         self.steps = rows // case.batch
         self.most = 200 if case.shared else self.steps
 
@@ -183,14 +187,17 @@ class Worker:
         fixed = self.name == "JAX" and not self.case.shared  # compiled for one number of steps
         self.ask("time", 0, self.steps if fixed else min(self.most, 20))
         few = self.steps if fixed else min(self.most, 50)
-        seconds = self.ask("time", 0, few) / few
+        seconds = self.ask("time", 0, few)[0] / few
         if not fixed:
             whole = min(self.most, int(SECONDS / seconds))
             # whygrad and scikit-learn shuffle a whole epoch: less than one would not be their price.
             self.steps = self.most if self.name == "whygrad" else max(20, whole)
 
     def measure(self, seed: int) -> None:
-        self.times.append(self.ask("time", seed, self.steps) / self.steps)
+        for times, seconds in zip(
+            (self.times, self.processor), self.ask("time", seed, self.steps), strict=True
+        ):
+            times.append(seconds / self.steps)
 
     def stop(self) -> None:
         self.pipe.send(("stop",))

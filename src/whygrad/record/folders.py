@@ -72,7 +72,8 @@ def train_folder(
 
     One pass learns how the columns are encoded. Then rows are read as the steps need them: the row groups
     in a new order for every epoch, cut into windows of 8 million encoded numbers, in which rows are
-    shuffled. The same seed gives the same bits, in any number of processes, of which each reads its share.
+    shuffled. The same seed gives the same bits, in any number of processes, of which each reads its share:
+    the first records, and all return the same.
 
     Parameters
     ----------
