@@ -305,8 +305,8 @@ def measure(page: Any, start: Any, folder: Path, name: str, frames: int) -> dict
 
 
 MOVES = """
-const {shown} = window.wgStudio ?? {};
-return Boolean(shown && shown.recording.steps.at(-1) > 0 && shown.store.get().step > 0);
+const {shown} = window.wgStudio ?? {}, step = shown?.recording.steps[shown.store.get().step];
+return step > (window.wgFirst ??= step);
 """
 WHY = """
 const why = [...document.querySelectorAll(".st-sheet button")].find((one) => one.innerText === "Why?");

@@ -7,8 +7,11 @@ from urllib.parse import parse_qs, urlsplit
 
 
 @contextmanager
-def serving(folder):
-    """Serve the files of a folder as s3://bucket/…; yield the server's address and what it was asked."""
+def serving(folder, seen=lambda: None):
+    """Serve the files of a folder as s3://bucket/…; yield a client's environment, and what was asked for.
+
+    `seen` is called before a part of a file is sent.
+    """
     asked = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -53,6 +56,7 @@ def serving(folder):
                 more["Content-Range"] = f"bytes {first}-{last}/{len(content)}"
                 content, code = content[int(first) : int(last) + 1], 206
                 asked.append(path.name)
+                seen()
             more["Last-Modified"] = "Thu, 01 Jan 2026 00:00:00 GMT"
             self._answer(code, content, more, with_body)
 
@@ -66,8 +70,14 @@ def serving(folder):
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
+    told = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}",
+        "AWS_ACCESS_KEY_ID": "a",
+        "AWS_SECRET_ACCESS_KEY": "b",
+        "AWS_REGION": "x",
+    }
     try:
-        yield f"http://127.0.0.1:{server.server_port}", asked
+        yield told, asked
     finally:
         server.shutdown()
         server.server_close()

@@ -96,6 +96,7 @@ def test_what_is_spare_is_the_limit_less_what_is_taken(monkeypatch):
 
 def test_blas_takes_more_with_more_threads_and_nothing_where_it_is_loaded(monkeypatch):
     monkeypatch.delitem(sys.modules, "scipy.linalg", raising=False)
+    address_space.load_blas.cache_clear()
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "3")
     monkeypatch.setenv("OMP_NUM_THREADS", "7")
     assert address_space.blas() == 60 + 3 * 40
@@ -103,6 +104,26 @@ def test_blas_takes_more_with_more_threads_and_nothing_where_it_is_loaded(monkey
     assert address_space.blas() == 60 + 7 * 40
     monkeypatch.setitem(sys.modules, "scipy.linalg", math)
     assert address_space.blas() == 0
+    monkeypatch.delitem(sys.modules, "scipy.linalg")
+    address_space.load_blas()
+    assert address_space.blas() == 0
+
+
+ALONE = """
+import sys
+from whygrad.address_space import load_blas
+module = load_blas()
+print("scipy.linalg" in sys.modules, "dgemm" in module.__pyx_capi__)
+import scipy.linalg.cython_blas
+print(scipy.linalg.cython_blas is module, scipy.linalg.solve([[2.0]], [1.0]))
+"""
+
+
+def test_blas_is_loaded_alone_and_is_the_one_that_scipy_imports_later():
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", ALONE], capture_output=True, text=True, check=True
+    )
+    assert told.stdout.splitlines() == ["False True", "True [0.5]"]
 
 
 @pytest.mark.parametrize(

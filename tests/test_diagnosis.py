@@ -382,6 +382,20 @@ def test_a_hypothesis_falls_where_it_is_only_nearly_so(name):
     assert name not in [each.sign for each in found if each.strength > 0.15]
 
 
+def test_a_penalty_that_left_nothing_of_the_weights_is_said_to_have_shrunk_them():
+    (shrunk,) = [one for one in signs(seen(setting(l2=1.0, epochs=200))) if one.sign == "penalty"]
+    assert shrunk.evidence.startswith("a penalty has shrunk the weights: they have ")
+    (weighs,) = [one for one in signs(seen(setting(l2=1.0, epochs=2))) if one.sign == "penalty"]
+    assert weighs.evidence.startswith("the penalty of the weights is ")
+    assert " 0% " not in shrunk.evidence + weighs.evidence
+
+
+def test_thousands_of_epochs_are_written_as_all_numbers_are():
+    assert [said for said, _ in CURES["epochs_few"](setting(epochs=285))] == [
+        "train for 2,850 epochs"
+    ]
+
+
 def test_a_cost_that_overflows_speaks_for_no_more_epochs_and_no_higher_rate():
     there, _ = SHOWING["not_finite"]
     found = {each.sign for each in signs(seen(there))}

@@ -29,8 +29,7 @@ from whygrad.record.so_far import so_far
 from whygrad.studio.process import live
 from whygrad.studio.process.control import Control
 from whygrad.studio.process.live import Live, freshest
-from whygrad.studio.process.worker import Launched, Worker
-from whygrad.studio.session.session import Session
+from whygrad.studio.process.worker import Worker
 from whygrad.training.loop import INTERRUPTED, Training, run
 
 PER_EPOCH = 4  # batches of 32 of the 120 rows of iris trained with
@@ -394,26 +393,6 @@ def test_a_process_whose_parent_was_killed_ends_by_itself_and_its_run_can_be_res
     assert left.stopped == INTERRUPTED and left.step > 0 and not (path / live.NAME).exists()
     again = left.resume(callbacks=[lambda report: True])
     assert again.step > left.step - 1 and again.replay().verdict.first is None
-
-
-def test_a_process_that_was_launched_ahead_trains_as_any_other(tmp_path):
-    launched = Launched()
-    with Worker.start(tmp_path / "a.run", "iris", QUICK, launched=launched) as worker:
-        assert worker.pid == launched.process.pid
-        ended = worker.wait(lambda status: False)
-    assert (ended.kind, ended.message) == ("ended", "all epochs done")
-    assert open_run(tmp_path / "a.run").replay().verdict.first is None
-
-
-def test_a_process_that_was_launched_ahead_ends_with_its_session(tmp_path):
-    left, taken = Launched(), Launched()
-    Session(tmp_path, launched=left).close()
-    assert left.process.poll() is not None
-    session = Session(tmp_path, launched=taken)
-    session.go()
-    assert session.worker.pid == taken.process.pid
-    session.close()
-    assert taken.process.poll() is not None
 
 
 def test_a_process_that_is_closed_before_it_began_writes_nothing(tmp_path):

@@ -38,10 +38,10 @@ def number(net, theta, x, m, at):
 
 
 @st.composite
-def networks(draw, hidden):
+def networks(draw, hidden, outputs=OUTPUTS):
     depth = draw(st.integers(1, 4))
     activations = [draw(st.sampled_from(hidden)) for _ in range(depth - 1)]
-    activations.append(draw(st.sampled_from(OUTPUTS)))
+    activations.append(draw(st.sampled_from(outputs)))
     sizes = [draw(st.integers(1, 5)) for _ in range(depth)] + [draw(st.integers(2, 4))]
     return network(sizes, activations, seed=draw(st.integers(0, 2**32 - 1)))
 
@@ -70,6 +70,40 @@ def test_of_straight_lines_the_parts_sum_exactly_to_output_less_baselines(drawn)
 def test_of_curved_and_mixed_networks_they_do_so_as_well(drawn, at):
     net, theta, X = drawn
     assert_parts_sum(net, theta, X, 0, at)
+
+
+@given(drawn=networks(HIDDEN, ["softmax"]), asked=st.integers(0, 3))
+@settings(max_examples=40, deadline=None)
+def test_why_this_class_and_not_that_is_the_difference_of_their_z(drawn, asked):
+    """The terms sum to z of the class it says less z of the other, less what that is of the baselines."""
+    net, theta, X = drawn
+    asked %= net.sizes[-1]
+    z = wg.forward(net, theta, X).z[-1]
+    order = np.argsort(-wg.forward(net, theta, X[:1]).a[-1][0], kind="stable").tolist()
+    for output, other in ((None, order[1]), (asked, order[1] if asked == order[0] else asked)):
+        found = prediction(net, theta, X[0], output=output, baseline=X[1:])
+        assert found.question == (
+            f'Why "output {order[0]}" and not "output {other}" in this example?'
+        )
+        apart = z[:, order[0]] - z[:, other]
+        size = sum(abs(term.value) for term in found.terms) + abs(z).max()
+        assert abs(found["output"] - apart[0]) <= EXACT * size
+        assert abs(found.value - (apart[0] - apart[1:].mean())) <= EXACT * size
+        assert abs(sum(term.value for term in found.terms) - found.value) <= EXACT * size
+
+
+def test_what_raises_both_classes_alike_speaks_for_neither():
+    net = wg.Network(2, [wg.Dense(3, "softmax")], "cross_entropy")
+    theta = net.init(W=[None, [[5.0, 2.0], [5.0, -1.0], [-9.0, -9.0]]])
+    found = prediction(net, theta, [3.0, 1.0], baseline=[0.0, 0.0])
+    assert {term.name: term.value for term in found.terms} == {"input 1": 3.0, "input 0": 0.0}
+    alone = prediction(net, theta, [3.0, 1.0], baseline=[0.0, 0.0], at="z")
+    assert {term.name: term.value for term in alone.terms} == {"input 0": 15.0, "input 1": 2.0}
+    # Outputs that may all be so, each with a cost of its own, do not exclude one another.
+    many = wg.Network(2, [wg.Dense(3, "sigmoid")], "binary_cross_entropy")
+    found = prediction(many, theta, [3.0, 1.0], baseline=[0.0, 0.0])
+    assert {term.name: term.value for term in found.terms} == {"input 0": 15.0, "input 1": 2.0}
+    assert found.question == "Why is z of output 0 17 in this example?"
 
 
 # The functions again, in plain NumPy: what follows shares no line with the package.
@@ -164,8 +198,8 @@ def test_the_parts_of_an_ensemble_are_those_of_its_mean():
         network((4, 8, 3), (f, "softmax"), seed=seed) for seed, f in enumerate(["relu", "tanh"])
     ]
     members, X = [(net, theta) for net, theta, _ in cases], cases[0][2]
-    found = prediction(members, None, X[0], baseline=X[1:], output=1)
-    alone = [prediction(*one, X[0], baseline=X[1:], output=1) for one in members]
+    found = prediction(members, None, X[0], baseline=X[1:], output=1, at="z")
+    alone = [prediction(*one, X[0], baseline=X[1:], output=1, at="z") for one in members]
     np.testing.assert_allclose(
         found["inputs"], np.mean([one["inputs"] for one in alone], axis=0), rtol=1e-11
     )
@@ -480,7 +514,7 @@ def test_pixels_stay_within_black_and_white_and_limits_are_kept():
     for changed in (*(c[1] for c in found["changes"]), found["nearest"]):
         assert changed is None or (changed.min() >= 0 and changed.max() <= 1)
     assert [picture.title for picture in found.pictures][:2] == [
-        "The example", "What each pixel adds to output 0"
+        "The example", "What each pixel adds to output 0 against output 1"
     ]  # fmt: skip
     net, theta, X = network((4, 8, 3), ("tanh", "softmax"))
     tight = prediction(net, theta, X[0], limits=(X[0] - 1e-6, X[0] + 1e-6))

@@ -7,7 +7,12 @@ Native libraries fail badly without: BLAS hangs or ends the process, LLVM ends i
 import math
 import os
 import sys
+from functools import cache
+from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from pathlib import Path
+from typing import Any
 
 _MB = 2**20
 # In MB, without BLAS.
@@ -36,7 +41,7 @@ def spare() -> float:
 
 def blas() -> float:
     """Return the MB that loading SciPy's BLAS takes, which grows with its threads; 0 where it is loaded."""
-    if "scipy.linalg" in sys.modules:
+    if "scipy.linalg" in sys.modules or load_blas.cache_info().currsize:
         return 0
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     for variable in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
@@ -45,6 +50,24 @@ def blas() -> float:
             threads = int(asked)
             break
     return 60 + 40 * min(threads or 1, 64)
+
+
+@cache
+def load_blas() -> Any:
+    """Return SciPy's module of BLAS alone: all of `scipy.linalg` takes ten times as long to import."""
+    refuse_without(blas(), "the BLAS of SciPy")
+    name = "scipy.linalg.cython_blas"
+    if name in sys.modules:
+        return sys.modules[name]
+    import scipy
+
+    spec = PathFinder.find_spec(name, [str(Path(folder) / "linalg") for folder in scipy.__path__])
+    if spec is None or spec.loader is None:
+        return import_module(name)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    sys.modules.pop(name, None)  # who imports `scipy.linalg` gets it as a part of that
+    return module
 
 
 def refuse_without(needed: float, what: str) -> None:

@@ -17,7 +17,7 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from whygrad.address_space import blas, refuse_without
+from whygrad.address_space import load_blas
 
 _lock = Lock()
 _CGROUP = Path("/sys/fs/cgroup")
@@ -92,9 +92,7 @@ def own_cores() -> int:
 @cache
 def _all_pools() -> list[Any]:
     """Return the thread pools of NumPy's and SciPy's BLAS; found once, as the search reads the process."""
-    refuse_without(blas(), "the BLAS of SciPy")
-    import scipy.linalg.cython_blas  # noqa: F401  loads the one that the native engine calls
-
+    load_blas()  # the one that the native engine calls
     pools: list[Any] = ThreadpoolController().select(user_api="blas").lib_controllers
     own = [pool for pool in pools if _comes_with(pool, "numpy") or _comes_with(pool, "scipy")]
     return own or pools

@@ -97,7 +97,7 @@ def _factor(m: Any) -> str:
 
 def _where_it_stands(run: Run) -> tuple[str, str]:
     history, plan = run.history, run.plan
-    done = f"{len(history.epochs)} of {plan.epochs} epochs"
+    done = f"{len(history.epochs):,} of {plan.epochs:,} epochs"
     if not history.stopped:
         return ("so far", f"{done}, step {run.step:,}; if nobody is training it, resume it")
     seconds = run.manifest.get("seconds")

@@ -96,7 +96,7 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    epochs = f"{about['epoch']} epochs and {about['batch_index']} batches"
+    epochs = f"{about['epoch']:,} epochs and {about['batch_index']:,} batches"
     said = f" after step {about['step']:,}: {epochs}{cost}"
     console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
@@ -178,7 +178,9 @@ def _tell(run: Run, json: bool) -> int:
     else:
         console = printer()
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
-        said = f"  step {run.step:,}, {len(history.epochs)} epochs{last}: {ended(history.stopped)}"
+        said = (
+            f"  step {run.step:,}, {len(history.epochs):,} epochs{last}: {ended(history.stopped)}"
+        )
         said += kept(run)
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
         if run.scores is not None:

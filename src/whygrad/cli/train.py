@@ -189,7 +189,7 @@ def _train_folder(
         )
     else:
         console, epochs = printer(), len(found.fitted.history.epochs)
-        took = f"{epochs} epoch{'s' * (epochs != 1)} in {found.seconds:.1f} s"
+        took = f"{epochs:,} epoch{'s' * (epochs != 1)} in {found.seconds:.1f} s"
         said = f"  {rows['training']:,} rows, {took}"
         console.print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
         console.print()
@@ -295,7 +295,7 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
         stopped = stopped.partition(":")[0]  # the warning has said where and why
     members = len(result.members)
     each = f"{members} networks averaged, " if members > 1 else ""
-    took = f"{each}{epochs} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
+    took = f"{each}{epochs:,} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
     said = f"  {rows:,} rows, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0

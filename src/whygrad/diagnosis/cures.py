@@ -130,7 +130,9 @@ def _option(setting: Setting, said: str, **options: Any) -> Cured:
 
 def _epochs(setting: Setting) -> Iterator[Cured]:
     epochs = setting.options.get("epochs", 100) or 1
-    yield _option(setting, f"train for {MOST_EPOCHS * epochs} epochs", epochs=MOST_EPOCHS * epochs)
+    yield _option(
+        setting, f"train for {MOST_EPOCHS * epochs:,} epochs", epochs=MOST_EPOCHS * epochs
+    )
 
 
 def _optimizer(setting: Setting) -> Iterator[Cured]:
@@ -223,7 +225,7 @@ def _seen_inputs(setting: Setting) -> Iterator[Cured]:
 def _without_suspects(setting: Setting) -> Iterator[Cured]:
     suspect = ranked(setting).suspect
     if 0 < suspect.sum() < len(suspect) / 2:
-        said = f"mend or leave out the {suspect.sum()} suspects of suspect_labels"
+        said = f"mend or leave out the {suspect.sum():,} suspects of suspect_labels"
         yield said, of_rows(setting, np.flatnonzero(~suspect))
 
 

@@ -97,5 +97,5 @@ def checked(why: Why, original: Original, X: Any) -> str:
             f"{name} of row {i} is {float(ours[i, m])!r} as it was read, {float(theirs[i, m])!r} in "
             f"{original.name}: it is another network than it seems"
         )
-    rows = "1 row" if len(ours) == 1 else f"{len(ours)} rows"
+    rows = "1 row" if len(ours) == 1 else f"{len(ours):,} rows"
     return f"On {rows} the outputs are those of {original.name} to {number(float(apart.max()))}."

@@ -600,7 +600,7 @@ def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:
         a = outputs_of_rows(fitted.net, fitted.theta, X)
     finite = np.isfinite(a).all(axis=1)
     if not finite.all():
-        row = first + int(np.argmin(finite)) + 1
+        row = first + int(np.argmin(finite))
         raise InputError(
             f"the network's output for row {row} is not finite: its values are far from those of training, "
             "or training went astray (try a smaller learning rate)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from whygrad.engines import choose
-from whygrad.engines.xla import following, joined
+from whygrad.engines.xla import ALONE, XlaEngine, following, joined
 from whygrad.errors import InputError, nearest
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.functions import Array
@@ -122,7 +122,9 @@ def train_folder(
             raise InputError(
                 f"unknown option {name!r}: {nearest(name, [*Settings.__dataclass_fields__])}"
             )
-    if record is not None and not following():
+    if following():
+        record = None  # the first process records
+    if record is not None:
         check_place(Path(record), overwrite)
     given = begin(_same_folder(folder), target, Settings(**options), task)
     plan = given.plan
@@ -137,7 +139,7 @@ def train_folder(
         )
     seconds = time.perf_counter() - began
     fitted = fitted_of(plan, state, history)
-    found = score(given, fitted)
+    found = score(given, fitted, engine.group if isinstance(engine, XlaEngine) else ALONE)
     if record is not None:
         conclude(Path(record), fitted, {"seconds": seconds} | found.to_dict())
         tell_recorded(Path(record), callbacks)

@@ -111,7 +111,7 @@ def resume(
     state = _state_to_resume(given, step, epochs is not None)
     if epochs is not None and epochs <= state.epoch and plan.by_steps:
         raise InputError(
-            f"epochs is {epochs}: {state.epoch} are over, and those in all are asked for"
+            f"epochs is {epochs}: {state.epoch:,} are over, and those in all are asked for"
         )
     if state.step == step - 1 and plan.by_steps:
         replay.take_again(given, state)
@@ -264,7 +264,8 @@ def _checked(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     training = _changed(given, step, changes)
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
-            f"at step {training.state.step} all {training.plan.epochs} epochs are over: give more, epochs=…"
+            f"at step {training.state.step} all {training.plan.epochs:,} epochs are over: give more, "
+            "epochs=…"
         )
     return training
 

@@ -130,7 +130,7 @@ def _data(run: Run) -> Explanation:
         ("from", "standard input" if where == "-" else str(where)),
         ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),
         ("network", f"{sizes} units, {run.net.C.name}{several}"),
-        ("trained", f"{len(run.history.epochs)} epochs, seed {run.plan.seed}"),
+        ("trained", f"{len(run.history.epochs):,} epochs, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
     held = {encoding.target.name: _some(encoding.classes)}
@@ -337,6 +337,7 @@ def _importance(
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "the share of wrong answers" if target.classes else "the mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
+    output = "the lead of the class it says" if len(target.classes) > 2 else "the output"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
@@ -352,7 +353,7 @@ def _importance(
         pictures=(picture,),
         tables=(table,),
         notes=(
-            "The mean part is the mean size of what a column adds to the output beside "
+            f"The mean part is the mean size of what a column adds to {output} beside "
             f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by `whygrad why "
             f"prediction --sample {few}`); columns that go along with others share it.",
         ),

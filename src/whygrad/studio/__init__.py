@@ -74,12 +74,8 @@ def studio(
     with opened(host, port, show=show) as door, ExitStack() as stack:
         # All that takes long to import comes after the address, and in the order in which it is needed.
         from whygrad.studio.page.first_page import first_page
-        from whygrad.studio.process.worker import Launched
         from whygrad.studio.server.serving import serve
 
-        launched = Launched() if shown is None else None  # it loads while this process does
-        if launched is not None:
-            stack.callback(launched.close)
         session: Any = None
 
         def open_session() -> Any:
@@ -87,8 +83,7 @@ def studio(
             from whygrad.studio.session.feed import Feed
             from whygrad.studio.session.session import Session
 
-            session = Session(Path(folder).resolve(), shown, launched)
-            stack.pop_all()  # the session ends it from here on
+            session = Session(Path(folder).resolve(), shown)
             stack.callback(session.close)
             return Feed(session).answer
 

@@ -170,6 +170,6 @@ class Oddities:
         if (name, what) not in self.found:
             return None
         count, first, example = self.found[name, what]
-        row = f"row {first + 1}"
+        row = f"row {first}"
         where = row if count == 1 else f"{count:,} rows, the first is {row}"
         return count, where, example

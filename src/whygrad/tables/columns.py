@@ -297,7 +297,7 @@ def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
             "infinite" if np.isinf(values[row]) else f"{values[row]:g}, too large to compute with,"
         )
         raise InputError(
-            f"column {quoted(name)} is {what} in row {start + row + 1}: correct it, or "
+            f"column {quoted(name)} is {what} in row {start + row}: correct it, or "
             "leave it empty if unknown"
         )
 

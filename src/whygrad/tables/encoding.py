@@ -158,7 +158,7 @@ class NumberColumn:
         if not np.isfinite(X[:, 0]).all():
             row = int(np.argmin(np.isfinite(X[:, 0])))
             raise InputError(
-                f"column {quoted(self.name)} is {values[row]:g} in row {start + row + 1}: "
+                f"column {quoted(self.name)} is {values[row]:g} in row {start + row}: "
                 f"too large, in training it was about {self.center:g}"
             )
         if self.flagged:
@@ -185,7 +185,9 @@ class Category:
     """A column of categories: `values` have a column each; `rare` ones and `missing` ones share one.
 
     A value never seen counts as rare; where there is no column for rare ones, all columns are 0.
-    `spellings` are the keys of values that are known in other spellings too, see `spellings.merged`.
+    `rare_values` are the rare ones of training, by which the others are known to be new; () where they are
+    too many. `spellings` are the keys of values that are known in other spellings too, see
+    `spellings.merged`.
     """
 
     name: str
@@ -194,6 +196,7 @@ class Category:
     rare: bool = False
     missing: bool = False
     spellings: tuple[tuple[str, str], ...] = field(default=(), compare=False)
+    rare_values: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def names(self) -> list[str]:
@@ -224,23 +227,25 @@ class Category:
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
     ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        index, gone = self._look_up(column, na)
+        spelled, index, gone = self._look_up(column, na)
         X[:] = index[:, None] == np.arange(X.shape[1])
         if self.rare:
             X[:, len(self.values)] = (index < 0) & ~gone
         if self.missing:
             X[:, -1] = gone
         if odd is not None:
-            odd.add(self.name, "new", (index < 0) & ~gone, column, start)
-            odd.add(self.name, "known", index >= 0, column, start)
+            seen = (index >= 0) | (index_of(spelled, self.rare_values) >= 0)
+            odd.add(self.name, "new", ~seen & ~gone, column, start)
+            odd.add(self.name, "known", seen, column, start)
             if not self.missing:
                 odd.add(self.name, "gap", gone, column, start)
 
-    def _look_up(self, column: Any, na: Collection[str]) -> tuple[Array, Array]:
-        """Return the index among `values` of each cell, −1 for any other, and which are missing, (n,)."""
+    def _look_up(self, column: Any, na: Collection[str]) -> tuple[Any, Array, Array]:
+        """Return the cells, spelled as in training, the index of each in `values` or −1, and if missing."""
         trimmed = cells(column)
-        index = index_of(canonical(trimmed, dict(self.spellings)), self.values)
-        return index, is_missing(trimmed, na) & (index < 0)
+        spelled = canonical(trimmed, dict(self.spellings))
+        index = index_of(spelled, self.values)
+        return spelled, index, is_missing(trimmed, na) & (index < 0)
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as text, (n,), spelled as in `values`; "" for null."""
@@ -257,7 +262,7 @@ class Category:
         ways = (str, str.lower, str.upper, str.capitalize, str.title)
         asked = [way(value) for value in known for way in ways]
         asked = [*dict.fromkeys((*asked, *SIGNS, *na))]
-        index, gone = self._look_up(pa.array(asked, pa.large_string()), na)
+        _, index, gone = self._look_up(pa.array(asked, pa.large_string()), na)
         index = np.where(gone, len(self.names) - 1 if self.missing else -1, index)
         known_or_missing = (index >= 0) | gone
         return {
@@ -570,7 +575,7 @@ class Encoding:
             row = int(np.argmin(np.isfinite(Y).all(axis=1)))
             value = self.target.observed(table, start)[row]
             raise InputError(
-                f"target {quoted(self.target.name)} is {value:g} in row {start + row + 1}: too large, in "
+                f"target {quoted(self.target.name)} is {value:g} in row {start + row}: too large, in "
                 f"training it was about {self.target.center:g}"
             )
         return Y
@@ -644,7 +649,8 @@ def _column(about: dict[str, Any]) -> Column:
             raise ValueError("parts of dates without their edges")
         return DateColumn(**(fields | lists), form=DateForm(**form), edges=pieces)
     spellings = tuple((key, value) for key, value in fields.get("spellings", ()))
-    return Category(**(fields | {"values": tuple(fields["values"]), "spellings": spellings}))
+    lists = {name: tuple(fields.get(name, ())) for name in ("values", "rare_values")}
+    return Category(**(fields | lists | {"spellings": spellings}))
 
 
 def _increasing(edges: Sequence[float]) -> tuple[float, ...]:
@@ -662,9 +668,14 @@ def _facts(about: dict[str, Any]) -> ColumnFacts:
 def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True) -> Iterator[str]:
     """Yield what is to be said of a column's cells, after its name."""
     if isinstance(column, Category):
-        new, known = odd.said(column.name, "new"), odd.said(column.name, "known")
-        if not training and new and not known and new[0] > 1:
-            yield f"holds no value that training knew, such as {new[2]} in {new[1]}"
+        if not training and (new := odd.said(column.name, "new")):
+            what, rare = ("a value", "a rare one") if new[0] == 1 else ("values", "rare ones")
+            if new[0] > 1 and not odd.said(column.name, "known"):
+                what = "only values"
+            seldom = " or rarely" if column.rare and not column.rare_values else ""
+            stand = rare if column.rare else column.stand_in
+            where = f"{new[1]}, {new[2]}"
+            yield f"holds {what} never{seldom} seen in training, in {where}: taken for {stand}"
     elif found := odd.said(column.name, "odd"):
         what = {"boolean": "neither true nor false", "date": "no date"}.get(
             column.kind, "no number"

@@ -516,29 +516,31 @@ def learn_counts(
         why = _why_text(found, name, "it identifies the rows, every one is different")
         return Learned(None, why, "identifier")
     if distinct > max(FEW, n // 3) and not decision.asked:
-        why = _why_text(found, name, f"free text, {distinct} different values in {n} rows")
+        why = _why_text(found, name, f"free text, {distinct:,} different values in {n:,} rows")
         return Learned(None, why, "free text")
     if distinct == 1 and not missing:
         return Learned(None, f"it is {quoted(next(iter(found)))} in every row", "always the same")
-    values, rare = _frequent(found, missing, enough)
+    values, rare_values = _frequent(found, missing, enough)
     if not values and not missing:
-        why = _why_text(found, name, f"free text, none of its {distinct} values is frequent")
+        why = _why_text(found, name, f"free text, none of its {distinct:,} values is frequent")
         return Learned(None, why, "free text")
-    used = {key: value for key, value in spellings.items() if value in set(values)}
+    told = rare_values if len(rare_values) <= MOST else ()
+    used = {key: value for key, value in spellings.items() if value in {*values, *told}}
     category = Category(
         name,
         kind_of_categories(found),
         values,
-        rare,
+        bool(rare_values),
         missing > 0,
         tuple(used.items()),
+        told,
     )
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
     numeric = sum(map(is_number, found))
     if decision.kind == "text" and not decision.asked and numeric > max(FEW, distinct // 2):
         why = (
-            f"{numeric} of its {distinct} values are numbers, all are taken for categories: "
+            f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
             f"--type {name}=number takes the rest for missing"
         )
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
@@ -546,8 +548,8 @@ def learn_counts(
 
 def _frequent(
     counts: Mapping[str, int], missing: int, enough: float
-) -> tuple[tuple[str, ...], bool]:
-    """Return the values that get a column of their own, in order, and whether others are rare.
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the values that get a column of their own, and the rare ones, both in order.
 
     The first by `min_frequency` and `max_categories`, as scikit-learn's OneHotEncoder has them, of which a
     missing value is one; and more that have `enough` rows.
@@ -558,9 +560,8 @@ def _frequent(
     most = int(np.clip(MOST_CELLS / n, MOST_CATEGORIES, MOST_TOLD_APART))
     own = _most_frequent(often, max(2, min(10, n // 50)), MOST_CATEGORIES)
     own |= _most_frequent(often, max(2.0, enough), most)
-    apart = [name for name, one in zip(names, own, strict=True) if not one and name is not None]
-    values = [name for name, one in zip(names, own, strict=True) if one and name is not None]
-    return tuple(values), bool(apart)
+    known = [(name, one) for name, one in zip(names, own, strict=True) if name is not None]
+    return tuple(name for name, one in known if one), tuple(name for name, one in known if not one)
 
 
 def _most_frequent(often: Array, least: float, most: int) -> Array:
@@ -645,7 +646,7 @@ def _read_as(decision: Decision, made: Column | None) -> str:
 def _inputs(made: Column) -> str:
     """Return what a column becomes, in a few words."""
     n = len(made.names)
-    inputs = "1 input" if n == 1 else f"{n} inputs"
+    inputs = "1 input" if n == 1 else f"{n:,} inputs"
     if isinstance(made, NumberColumn):
         how = "standardised" if made.kind == "number" else "standardised, 0 and 1"
         how = f"clipped, and in {len(made.edges) - 1} pieces" if made.edges else how

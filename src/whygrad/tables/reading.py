@@ -135,7 +135,7 @@ def _without_empty(table: Any, notes: list[str]) -> Any:
     ]
     if not gone or len(gone) == table.num_columns:
         return table
-    what = "1 column" if len(gone) == 1 else f"{len(gone)} columns"
+    what = "1 column" if len(gone) == 1 else f"{len(gone):,} columns"
     notes.append(f"{what} without a name or a value left out")
     return table.drop_columns(gone)
 
@@ -257,7 +257,7 @@ def _text_error(path: TableFile, found: Layout, error: Exception) -> FileError:
     uneven = ragged(path, found)
     if uneven:
         line, count = uneven
-        fields = "1 field" if count == 1 else f"{count} fields"
+        fields = "1 field" if count == 1 else f"{count:,} fields"
         by = "the header has" if found.headed else "the first line has"
         return FileError(
             f"{path}: line {line} has {fields}, {by} {len(found.names)} (separated by "

@@ -98,7 +98,7 @@ def split_rows(
     if not 0 < fraction < 1:
         raise InputError(f"the {part} part is {fraction!r} of the rows: it must be between 0 and 1")
     if len(index) < 2:
-        rows = "1 row" if len(index) == 1 else f"{len(index)} rows"
+        rows = "1 row" if len(index) == 1 else f"{len(index):,} rows"
         raise InputError(
             f"{rows} cannot be split into training and {part} rows: add rows, or set {part} to 0"
         )

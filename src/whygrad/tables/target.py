@@ -134,7 +134,7 @@ class Target:
             row = int(np.argmax(index < 0))
             value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
             raise InputError(
-                f"target {quoted(self.name)} is {quoted(value)} in row {start + row + 1}, which is no "
+                f"target {quoted(self.name)} is {quoted(value)} in row {start + row}, which is no "
                 f"class of training: {nearest_name(value, labels)}"
             )
         return index
@@ -167,7 +167,7 @@ class Target:
     def _numbers(self, table: Any, start: int) -> Array:
         values, _, _ = read_numbers(self._column(table), self.kind, self.form, self.na)
         if np.isnan(values).any():
-            row = start + int(np.argmax(np.isnan(values))) + 1
+            row = start + int(np.argmax(np.isnan(values)))
             raise InputError(
                 f"target {quoted(self.name)} has no value in row {row}: leave such rows out"
             )
@@ -302,12 +302,12 @@ def choose_target(
         )
     if len(labels) > MOST_CLASSES:
         raise InputError(
-            f"target {quoted(name)} has {len(labels)} classes, at most {MOST_CLASSES} can be learned: "
+            f"target {quoted(name)} has {len(labels):,} classes, at most {MOST_CLASSES:,} can be learned: "
             "choose another column" + (" or the task 'regression'" if numeric else "")
         )
     if kind == "number" and task is None:
         notes.append(
-            f"target {quoted(name)}: {len(labels)} different whole numbers, taken as classes "
+            f"target {quoted(name)}: {len(labels):,} different whole numbers, taken as classes "
             "(the task 'regression' takes them as numbers)"
         )
     if kind == "text":
@@ -454,7 +454,7 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
     if not len(indices):
         return _slips(values, rows, name)
     shown = " and ".join(
-        f"{float(values[i])!r} in row {rows[i] + 1}".replace(".0 in", " in") for i in indices[:3]
+        f"{float(values[i])!r} in row {rows[i]}".replace(".0 in", " in") for i in indices[:3]
     )
     more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
     return [
@@ -476,7 +476,7 @@ def _slips(values: Array, rows: Array, name: str) -> list[str]:
     first = int(large[0])
     more = f" and in {_rows(len(large) - 1)} more" if len(large) > 1 else ""
     return [
-        f"target {quoted(name)} is {values[first]:g} in row {rows[first] + 1}{more}, more than a million "
+        f"target {quoted(name)} is {values[first]:g} in row {rows[first]}{more}, more than a million "
         f"times the median, {median:g}: correct that if it is a mistake"
     ]
 
@@ -488,4 +488,4 @@ def _numbers_the_rows(values: Array, name: str) -> bool:
 
 
 def _rows(count: int) -> str:
-    return "1 row" if count == 1 else f"{count} rows"
+    return "1 row" if count == 1 else f"{count:,} rows"

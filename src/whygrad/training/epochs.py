@@ -108,7 +108,7 @@ class History:
 
     def __repr__(self) -> str:
         last = f"last cost {self.epochs[-1].cost:.4g}, " if self.epochs else ""
-        return f"<History of {len(self.epochs)} epochs, {last}{self.stopped or 'not ended'}>"
+        return f"<History of {len(self.epochs):,} epochs, {last}{self.stopped or 'not ended'}>"
 
     def _repr_html_(self) -> str | None:
         """Show the costs in a notebook."""

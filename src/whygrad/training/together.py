@@ -22,9 +22,10 @@ from whygrad.engines.xla import (
     XlaEngine,
     begin,
     ending_if_parted,
+    tell_failure,
     waiting,
 )
-from whygrad.errors import InputError, WhygradError
+from whygrad.errors import InputError
 from whygrad.escaping import note
 from whygrad.nn import Data
 from whygrad.nn.arrays import is_sparse
@@ -79,8 +80,7 @@ def _follow(engine: XlaEngine, plan: Plan, state: State, data: Data) -> tuple[St
     except Parted:
         raise
     except Exception as error:  # the others wait for this process: it ends at once, and they see it
-        what = "" if isinstance(error, WhygradError) else f" failed: {type(error).__name__}"
-        note(f"process {engine.group.index}{what}: {error}")
+        tell_failure(f"process {engine.group.index} of {engine.group.count}", error)
         os._exit(1)
     finally:
         signal.signal(signal.SIGINT, before)

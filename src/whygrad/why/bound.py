@@ -554,9 +554,11 @@ class Why:
         X : array-like or DataFrame, shape (1, features) or (features,), optional
             One example.
         output : int or str, optional
-            The output that is explained; the class predicted, or output 0, by default.
+            The output that is explained, by default output 0; of several classes the one that the class
+            predicted is compared with, by default the runner-up.
         at : {"z", "a"}, optional
-            Its weighted input, or its activation.
+            Explain the output's weighted input or its activation alone, of several classes by default that
+            of the class predicted, and not the difference of two z.
         baseline : {"training", "mean", "zero"}, int, array-like or DataFrame, optional
             What the row is compared with: a sample of the training rows (by default, where they are known:
             of a run, and after `trained_on`), their mean, 0 in every input (by default elsewhere), the
@@ -575,7 +577,8 @@ class Why:
         Returns
         -------
         Explanation
-            `value` is the output less the mean of the baselines', in units of z or of a number's own.
+            `value` is the output less the mean of the baselines', in units of z or of a number's own; of
+            several classes the output is the difference of two z.
 
         Raises
         ------

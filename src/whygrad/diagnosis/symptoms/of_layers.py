@@ -203,13 +203,18 @@ def penalty(seen: Seen) -> Shown:
     W = np.concatenate([each.ravel() for each in seen.thetas[1].W[1:]])
     held = l1 * np.abs(W).sum() + l2 * (W**2).sum() / 2
     before = np.concatenate([each.ravel() for each in seen.thetas[0].W[1:]])
-    shrunk = np.linalg.norm(W) < 0.5 * np.linalg.norm(before)
+    lengths = [float(np.linalg.norm(each)) for each in (before, W)]
     share = held / (held + own) if held + own > 0 else 0.0
-    if share < HELD_BACK and not shrunk:
+    if share < HELD_BACK and lengths[1] >= 0.5 * lengths[0]:
         return None
+    grown = lengths[1] / lengths[0] if lengths[0] else np.inf
+    times = f"{number(grown)} times their length at the start"
+    if share < HELD_BACK:  # a penalty that has done its work weighs nothing any more
+        names = ["at the start", "at the end"]
+        picture = bars("Length of the weights", "length", names, lengths)
+        return 0.4, f"a penalty has shrunk the weights: they have {times}", picture
     evidence = (
-        f"weights are penalised: that is {share:.0%} of what is minimised, and they have "
-        f"{number(float(np.linalg.norm(W) / np.linalg.norm(before)))} times their length at the start"
+        f"the penalty of the weights is {share:.0%} of what is minimised, and they have {times}"
     )
     names = ["cost of the rows", "penalty"]
     return 0.4, evidence, bars("What is minimised, at the end", "cost", names, [own, held])

@@ -151,7 +151,7 @@ def course(seen: Seen) -> str:
     n = len(seen.costs)
     if n == 1:
         return f"the cost was {number(seen.costs[0])} in the only epoch"
-    return f"the cost went from {number(seen.costs[0])} to {number(seen.costs[-1])} in {n} epochs"
+    return f"the cost went from {number(seen.costs[0])} to {number(seen.costs[-1])} in {n:,} epochs"
 
 
 def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
+from whygrad.address_space import load_blas
+
 SYMBOL = "whygrad_entry"  # what the exported function is called in its object file
 PRODUCT = "whygrad_xxgemm"  # by which kernels call BLAS, for both kinds of numbers
 PRODUCTS = {"whygrad_sgemm": "sgemm", "whygrad_dgemm": "dgemm"}  # their names in SciPy
@@ -95,9 +97,7 @@ def bind_products() -> None:
 
 def address_of_product(name: str) -> int:
     """Return where SciPy has a function of BLAS."""
-    import scipy.linalg.cython_blas as blas
-
-    capsule = blas.__pyx_capi__[name]
+    capsule = load_blas().__pyx_capi__[name]
     name_of, pointer_of = ctypes.pythonapi.PyCapsule_GetName, ctypes.pythonapi.PyCapsule_GetPointer
     name_of.restype, name_of.argtypes = ctypes.c_char_p, [ctypes.py_object]
     pointer_of.restype, pointer_of.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]

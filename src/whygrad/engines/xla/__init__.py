@@ -3,6 +3,7 @@
     steps        `nn.backprop` as it stands, traced: a run of steps as one compiled loop
     engine       its side of Python: a plan and data become arrays of a device
     processes    several processes that share a batch: the first leads, the others follow
+    failures     what one of them says where it fails
     launcher     starting such processes on one machine, and watching them
 
 JAX is an extra, imported when this engine is chosen. Doors beside this one: `launcher`. The folder imports
@@ -10,7 +11,9 @@ what its parent may, and the reference engine.
 """
 
 from whygrad.engines.xla.engine import XlaEngine, accelerator
+from whygrad.engines.xla.failures import tell_failure
 from whygrad.engines.xla.processes import (
+    ALONE,
     PARTED,
     START,
     Parted,
@@ -24,6 +27,7 @@ from whygrad.engines.xla.processes import (
 )
 
 __all__ = [
+    "ALONE",
     "PARTED",
     "Parted",
     "Processes",
@@ -35,5 +39,6 @@ __all__ = [
     "following",
     "joined",
     "launched",
+    "tell_failure",
     "waiting",
 ]

@@ -28,7 +28,7 @@ from whygrad.engines.xla.processes import (
     PARTING,
 )
 from whygrad.errors import InputError
-from whygrad.escaping import note
+from whygrad.escaping import note, write
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
 OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0, "-h": 0}
@@ -110,10 +110,23 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
             )
             return 1, True
         if first or code == PARTED:  # else it has said why
-            said = told[first].read_text(errors="replace").strip().splitlines()
-            line = said[-1] if said else f"process {first} of {n} ended with code {code}"
-            note(line.removeprefix("whygrad: "))
+            who = f"process {first} of {n}"
+            line, *trace = _last_words(told[first].read_text(errors="replace"), who)
+            note(line or f"{who} ended with code {code}")
+            write("".join(f"{line}\n" for line in trace), sys.stderr)
         return code, code == PARTED
+
+
+def _last_words(text: str, who: str) -> list[str]:
+    r"""Return the line in which a process said that it failed, and those below; else the last one.
+
+    >>> _last_words("of a library\nwhygrad: process 1 of 2 failed: …\nTraceback …", "process 1 of 2")
+    ['process 1 of 2 failed: …', 'Traceback …']
+    """
+    lines = text.strip().splitlines()
+    failed = [i for i, line in enumerate(lines) if line.startswith(f"whygrad: {who}")]
+    first, *more = lines[failed[-1] if failed else -1 :] or [""]
+    return [first.removeprefix("whygrad: "), *more]
 
 
 def _to_blame(codes: Sequence[int | None]) -> int:

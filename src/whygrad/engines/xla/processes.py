@@ -24,6 +24,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from whygrad import errors
+from whygrad.engines.xla.failures import tell_failures_of
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -52,6 +53,9 @@ INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
+
+if INDEX in TOLD:
+    tell_failures_of(f"process {TOLD[INDEX]} of {TOLD.get(COUNT)}")
 
 T = TypeVar("T")
 
@@ -182,7 +186,7 @@ class Processes:
 
     def gathered(self, array: Array) -> Array:
         """Return what each process gives, (count, …): arrays of one shape."""
-        return self._gathered(array, slice(None))
+        return array[None] if self.count == 1 else self._gathered(array, slice(None))
 
     def done(self, work: Callable[[], T]) -> list[T]:
         """Do some work in each process; return what it gave in each of them, or raise the first error.

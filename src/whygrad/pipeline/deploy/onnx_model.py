@@ -203,7 +203,7 @@ def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> floa
         row, column = np.unravel_index(int(np.argmax(apart)), apart.shape)
         raise InputError(
             f"the exported network gives {values[row, column]:g} where whygrad gives "
-            f"{proof.values[row, column]:g}, in row {row + 1} of {proof.what}: nothing was written"
+            f"{proof.values[row, column]:g}, in row {row} of {proof.what}: nothing was written"
         )
     if labels is not None and proof.labels is not None:
         other = np.asarray(labels != proof.labels).reshape(len(proof), -1).any(axis=1)
@@ -211,7 +211,7 @@ def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> floa
             found, own = (np.array(known[row]).tolist() for known in (labels, proof.labels))
             raise InputError(
                 f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in row "
-                f"{row + 1} of {proof.what}: nothing was written"
+                f"{row} of {proof.what}: nothing was written"
             )
     return worst
 

@@ -1,5 +1,6 @@
 """What a training on a folder follows from: the encoding, the plan, and which rows it sees."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -7,11 +8,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from whygrad.engines.xla import ALONE, Processes
 from whygrad.errors import InputError
 from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data
 from whygrad.nn.frozen_array import freeze
-from whygrad.nn.functions import Array
 from whygrad.pipeline import scores, settings
 from whygrad.pipeline.fit import judge_values, predict, truth
 from whygrad.pipeline.scores import Scores
@@ -147,31 +148,51 @@ def _parts(
     return tuple(training), tuple(test)
 
 
-def scored_rows(given: Streaming) -> Any:
-    """Return the test rows, else the first training rows, as a `pyarrow.Table`."""
-    names, left = [*given.encoding.kinds], MOST_TEST
-    pieces = []
+def scored_rows(
+    given: Streaming, names: Collection[str] | None = None, first: int = 0, last: int = MOST_TEST
+) -> Any:
+    """Return the test rows, else the first training rows, or some of them, as a `pyarrow.Table`.
+
+    Columns are those of the encoding, or the `names`.
+    """
+    names, at, pieces = names or [*given.encoding.kinds], 0, []
     for span in given.test or given.training:
-        last = min(span.last, span.first + left)
-        left -= last - span.first
-        pieces += [piece for _, piece in given.folder.read(span.first, last, names)]
+        low, high = max(first - at, 0), min(last - at, span.rows)
+        if low < high:
+            found = given.folder.read(span.first + low, span.first + high, names)
+            pieces += [piece for _, piece in found]
+        at += span.rows
     return pa.concat_tables(pieces)
 
 
-def score(given: Streaming, fitted: Fitted) -> Scored:
+def score(given: Streaming, fitted: Fitted, processes: Processes = ALONE) -> Scored:
     """Return how good a network is on the rows that are scored.
 
-    The baseline is the mean, or the most frequent class of the first training rows.
+    Of several processes each reads and predicts a part of them, and all have what it found: a row has the
+    same outputs in any part. The baseline is the mean, or the most frequent class of the first training
+    rows.
     """
-    target, rows = given.encoding.target, scored_rows(given)
-    outputs: list[Array] = []
-    for first in range(0, rows.num_rows, PIECE):
-        X = given.encoding.encode(rows.slice(first, PIECE), given.plan.dtype, first)
-        outputs.append(predict(fitted, X, first))
+    target = given.encoding.target
+    n = min(given.rows[given.scored_on], MOST_TEST)
+    size = -(-n // processes.count)
+    begun, end = (min(i * size, n) for i in (processes.index, processes.index + 1))
+    outputs = np.zeros((size, target.n_outputs), given.plan.dtype)
+
+    def own() -> None:
+        if begun == end:
+            return
+        rows = scored_rows(given, None, begun, end)
+        for first in range(0, end - begun, PIECE):
+            some = rows.slice(first, PIECE)
+            X = given.encoding.encode(some, given.plan.dtype, begun + first)
+            outputs[first : first + some.num_rows] = predict(fitted, X, begun + first)
+
+    processes.done(own)
+    a = processes.gathered(outputs).reshape(-1, target.n_outputs)[:n]
     baseline: Label = target.center
     if target.classes:
         block = given.training[0]
         _, table = next(given.folder.read(block.first, block.last, [target.name]))
         baseline = scores.baseline(target, table)
-    judged = judge_values(target, np.concatenate(outputs), truth(target, rows), baseline)
+    judged = judge_values(target, a, truth(target, scored_rows(given, [target.name])), baseline)
     return Scored(judged, baseline)

@@ -371,7 +371,7 @@ COLUMN = by(
     "type",
     {
         "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM, "edges": each(number)}),
-        "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS}),
+        "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS, "rare_values": each(text)}),
         "date": keys(NAMED | DATE, {"edges": each(each(number))}),
     },
 )

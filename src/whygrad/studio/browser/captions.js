@@ -2,7 +2,7 @@
 // asking why; each sentence follows from the numbers of the state that is shown.
 
 import { indexOf } from "./model.js";
-import { capital, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { capital, inOwnUnits, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
 import { scoreWritten, standingAt } from "./strip.js";
 
 // Where somebody has come to: watch, start, stop, choose, ask.
@@ -83,7 +83,10 @@ function sentenceOf(recording, scene, state) {
   const { theta, trace, gradient } = scene;
   const unit = nameOfUnit(header, part.l, part.j, from);
   if (part.kind === "unit") {
-    if (part.l === 0) return `${header.shape ? unit : `“${unit}”`} is an input: ${said(trace.a[0][part.j])} in this example, in the network's units.`;
+    if (part.l === 0) {
+      const x = trace.a[0][part.j], own = inOwnUnits(header.inputs?.[part.j], x);
+      return `${header.shape ? unit : `“${unit}”`} is an input: ${said(own)} in this example${own === x ? "" : `, standardised ${said(x)}`}.`;
+    }
     return `${capital(unit)} adds up to ${signed(trace.z[part.l][part.j])} in this example and passes on ${signed(trace.a[part.l][part.j])}.`;
   }
   const at = indexOf(model, part);

@@ -175,8 +175,11 @@ export function mathmlOf(equations, most = WIDE) {
 
 // ── forward ──
 
+// What a sum is of, as far as it is written out.
+export const termsOf = (pass, l, j, kept = -1) => largestProducts(sentTo(pass, l, j), LISTED, kept);
+
 export function sumEquation(pass, l, j, { from = 0, kept = -1 } = {}) {
-  const w = new Writer(from), products = sentTo(pass, l, j), chosen = largestProducts(products, LISTED, kept);
+  const w = new Writer(from), products = sentTo(pass, l, j), chosen = termsOf(pass, l, j, kept);
   const bias = pass.theta[pass.model.b(l) + j];
   const terms = chosen.map((k, i) => mathTerm([[weightOf(pass, l, j, k), `${l}:${j},${k}`], [pass.a[l - 1][k], `${l - 1}:${k}`]], i === 0));
   return { left: w.unit("z", l, j), sides: [

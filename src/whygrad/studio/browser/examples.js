@@ -33,9 +33,7 @@ export function chooseExample(stage, recording, store) {
 
   fill();
   const chosen = header.classes ? [h("p", {}, only)] : [];
-  stage.openSheet("Choose an example", h("div", { class: "wgm-sheet" }, ...(about.sizes ? [byNumber(recording, about, open)] : []), ...chosen, rows),
-    { onClose: () => stage.root.classList.remove("st-beside") });
-  stage.root.classList.add("st-beside"); // the picture of what is chosen stays in sight
+  stage.openSheet("Choose an example", h("div", { class: "wgm-sheet" }, ...(about.sizes ? [byNumber(recording, about, open)] : []), ...chosen, rows));
 }
 
 // A part and a number: any example that the studio has.

@@ -5,10 +5,19 @@ const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
 const BESIDE = 760; // px from which the big unit stands beside the network, whatever the height
 
+const TITLES = 54, AXIS = 24; // px above the big unit beneath a network, and beneath it
+const LEAST = 160; // px that it has at least, where that leaves the network some
+
 export const TIGHT = 330; // px of the big unit beneath which the words above it take more lines
 
 // Whether the big unit stands beneath the network: in a picture that is small, and not much wider than high.
 export const isStacked = (width, height) => width < BESIDE && width < 1.5 * height;
+
+// How high the network is above the big unit: about half of a picture, less of a low one, where that is to be seen too.
+export function heightOfNetwork(height, L) {
+  const half = height * (L > 3 ? 0.5 : 0.48);
+  return Math.round(Math.max(0.38 * height, Math.min(half, height - TITLES - AXIS - LEAST)));
+}
 
 // The units of a layer that tell most: those that most flows through, in their own order, and those to be `kept`.
 export function tellingUnits(model, theta, l, most, page = 0, kept = []) {
@@ -44,17 +53,15 @@ export function rowsThatFit(sizes, height, narrow, { image = false, roomy = fals
 export function layoutOf({ sizes, shown, width, height, room, image }) {
   const narrow = isStacked(width, height);
   const L = sizes.length - 1;
-  const axis = 24;
   let big, net;
   if (narrow) {
-    const tall = Math.round(height * (L > 3 ? 0.5 : 0.48));
-    const titles = 54, side = Math.max(80, Math.min(width - 40, height - tall - titles - axis));
+    const tall = heightOfNetwork(height, L), titles = TITLES, side = Math.max(80, Math.min(width - 40, height - tall - titles - AXIS));
     big = { x: (width - side) / 2, y: tall + titles, width: side, height: side, beside: (width - side) / 2 - 8 };
     net = { x: 0, y: 0, width, height: tall };
   } else {
-    const sideWith = (titles) => Math.min(height - titles - axis - 6, width * (L > 4 ? 0.33 : 0.4));
+    const sideWith = (titles) => Math.min(height - titles - AXIS - 6, width * (L > 4 ? 0.33 : 0.4));
     const titles = sideWith(58) < TIGHT ? 84 : 58, side = sideWith(titles); // above a narrow one each line may go on in a second
-    big = { x: width - side - 16, y: Math.max(titles, (height - side - axis + titles) / 2), width: side, height: side, beside: 0 };
+    big = { x: width - side - 16, y: Math.max(titles, (height - side - AXIS + titles) / 2), width: side, height: side, beside: 0 };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }
   const rows = shown.map((some, l) => some.length + (l < L ? (narrow ? 0.75 : 0.45) : 0) + (some.length < sizes[l] ? 0.5 : 0));

@@ -2,11 +2,11 @@
 // the example, its curve over the training, and the ripple, what a change of it does.
 
 import { h, svg, write } from "./dom.js";
-import { equationsOf, gradientAt, mathmlOf } from "./equation.js";
+import { equationsOf, gradientAt, mathmlOf, termsOf } from "./equation.js";
 import { indexOf } from "./model.js";
 import { passAt } from "./motion.js";
 import { costCurve, rippleOf } from "./ripple.js";
-import { capital, inOwnUnits, nameOfPart, nameOfUnit, partOf, said, signed } from "./words.js";
+import { capital, inOwnUnits, nameOfPart, nameOfUnit, partOf, said, signed, standardisedSaid } from "./words.js";
 
 const MOST = 8; // units that a ripple lists
 const WIDTH = 460, HEIGHT = 120; // of a curve, in its own units
@@ -94,7 +94,9 @@ function sheetOf(recording, store, name, moved = 0) {
   if (equations.length) {
     const maths = h("div", { class: "wgm-maths" });
     maths.innerHTML = mathmlOf(equations, narrow ? 26 : 46);
-    node.append(maths);
+    const inputs = part.l > 1 || part.kind === "bias" ? [] : part.kind === "weight" ? [part.k] : termsOf(pass, 1, part.j);
+    const told = standardisedSaid(header, pass.x, inputs);
+    node.append(maths, ...(told ? [h("p", { class: "wgm-note" }, told)] : []));
   }
   if (part.kind !== "unit") {
     const g = gradientAt(pass, part.l, part.j, part.k), it = part.kind === "weight" ? "weight" : "bias";

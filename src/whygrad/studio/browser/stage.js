@@ -4,7 +4,7 @@
 import { captionOf } from "./captions.js";
 import { classShape, clearCanvas, clearPart, coloursOf, FACE, h, onTheme, shortened, wantsStillness, write } from "./dom.js";
 import { chooseExample } from "./examples.js";
-import { besidePart, biasPlace, distanceTo, edgePlace, isStacked, layoutOf, rowsThatFit, tellingUnits, TIGHT, unitPlace } from "./layout.js";
+import { besidePart, biasPlace, distanceTo, edgePlace, heightOfNetwork, isStacked, layoutOf, rowsThatFit, tellingUnits, TIGHT, unitPlace } from "./layout.js";
 import { indexOf } from "./model.js";
 import { sceneOf } from "./scene.js";
 import { FIRST } from "./store.js";
@@ -77,7 +77,7 @@ class Stage {
     this.toggles = [toggle("edges", ["weight", "gradient", "update"]), toggle("width", ["layer", "network"]), toggle("counted", [0, 1])];
     const sign = (name, text) => h("span", { class: "st-sign" }, h("i", { class: `st-${name}` }), text);
     this.legend = h("div", { class: "st-legend", role: "group", "aria-label": "legend" },
-      sign("positive", "above zero"), sign("negative", "below zero"), ...this.toggles, h("span", { class: "st-classes" }));
+      sign("positive", "above zero"), sign("negative", "below zero"), ...this.toggles, (this.layering = h("span", { class: "st-layering" })), h("span", { class: "st-classes" }));
     this.panel = h("div", { class: "st-panel" });
     this.strip = mountStrip(this.recording, this.store, this.steered);
     this.sheetTitle = h("h2", {});
@@ -100,7 +100,7 @@ class Stage {
     const { sizes, L } = this.model, narrow = isStacked(this.width, this.height);
     const theta = this.newestState();
     const image = Boolean(this.header.shape), roomy = this.store.get().view === "motion";
-    const most = rowsThatFit(sizes, narrow ? this.height * 0.5 : this.height, narrow, { image, roomy });
+    const most = rowsThatFit(sizes, narrow ? heightOfNetwork(this.height, L) : this.height, narrow, { image, roomy });
     const kept = sizes.map(() => []);
     for (const { l, j, k } of [...this.followed, this.store.get().part].map(partOf).filter((part) => part?.l <= L)) {
       kept[l].push(j);
@@ -448,19 +448,41 @@ class Stage {
       return [h("button", { type: "button", "data-layer": l, style: `left:${column.x}px;top:${y}px`, onclick: next,
         "aria-label": `show other units of layer ${l}, which has ${said(left)} more` }, `… ${said(left)}${close ? "" : " more"}`)];
     }), ...(this.header.training?.editable ? this.edits() : []));
+    this.layering.replaceChildren(...(this.header.training?.editable && !this.roomy ? this.layerEdits() : []));
+  }
+
+  // From one column to the next, and whether there is room between their names for what edits layers.
+  get pitch() {
+    const { columns, net } = this.layout;
+    return columns.length > 1 ? columns[1].x - columns[0].x : net.width;
+  }
+
+  get roomy() { return this.pitch >= 196; }
+
+  // Where names are numbers: the buttons beside them need the room.
+  get terse() { return this.pitch < (this.header.training?.editable ? 100 : 52); }
+
+  edit(text, name, kind, l, about = {}) {
+    return h("button", { type: "button", class: "st-edit", "aria-label": name, title: name, onclick: () => this.steered.edit(kind, l), ...about }, text);
   }
 
   // Before a training begins: + and − at each hidden layer's name, for its units, and between layers for another layer.
   edits() {
-    const { columns, narrow } = this.layout, { L } = this.model, pitch = columns[1].x - columns[0].x, away = narrow ? 29 : 36;
-    const one = (x, text, name, kind, l) => h("button", { type: "button", class: "st-edit", style: `left:${x}px;top:11px`,
-      "aria-label": name, title: name, onclick: () => this.steered.edit(kind, l) }, text);
+    const { columns, narrow } = this.layout, { L } = this.model, away = this.terse ? 19 : narrow ? 29 : 36;
+    const one = (x, text, name, kind, l) => this.edit(text, name, kind, l, { style: `left:${x}px;top:11px` });
     return columns.flatMap((column, l) => [
       ...(l > 0 && l < L ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
         one(column.x + away, "+", `one unit more in layer ${l}`, "add_unit", l)] : []),
-      ...(l > 0 && pitch >= 148 ? [one(column.x - pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
-      ...(l > 0 && l < L && pitch >= 196 ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),
+      ...(l > 0 && this.roomy ? [one(column.x - this.pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
+      ...(l > 0 && l < L && this.roomy ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),
     ]);
+  }
+
+  // The same for the last hidden layer, where there is no room among the names.
+  layerEdits() {
+    const { L } = this.model;
+    return [...(L > 1 ? [this.edit("− layer", `layer ${L - 1} out`, "remove_layer", L - 1)] : []),
+      this.edit("+ layer", "another layer before the outputs", "add_layer", L)];
   }
 
   // Where the example of now is within a map of the plane.
@@ -503,10 +525,10 @@ class Stage {
 
   drawLabels(ctx, state) {
     const { layout, colours, scene, model, header } = this, { tile } = layout;
-    const L = model.L, pitch = L ? layout.columns[1].x - layout.columns[0].x : layout.net.width;
+    const { L } = model, { pitch, terse } = this;
     layout.columns.forEach((column, l) => {
       const image = l === 0 && layout.picture;
-      const name = pitch < 52 ? (l === 0 ? "in" : l === L ? "out" : String(l)) : l === 0 ? "inputs" : l === L ? "outputs" : `layer ${l}`;
+      const name = terse ? (l === 0 ? "in" : l === L ? "out" : String(l)) : l === 0 ? "inputs" : l === L ? "outputs" : `layer ${l}`;
       const activation = l > 0 && !layout.narrow && pitch > 140 && !this.header.training?.editable ? ` · ${header.network.activations[l - 1].name}` : "";
       this.label(ctx, name + activation, column.x, 11, { align: "center", colour: colours.soft, room: pitch - 4, size: layout.narrow ? 11 : 12.5 });
       if (image) return;

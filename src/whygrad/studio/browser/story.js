@@ -6,11 +6,11 @@
 // is heard of again in the next.
 
 import {
-  activationEquation, blameEquation, blamesOn, clippingEquation, costAgainEquation, costEquation, gradientAt, gradientEquation, isClipped, largestProducts, passedWith, reactionsOf, sentTo, stepEquation, sumEquation, trueClass, weightOf,
+  activationEquation, blameEquation, blamesOn, clippingEquation, costAgainEquation, costEquation, gradientAt, gradientEquation, isClipped, largestProducts, passedWith, reactionsOf, sentTo, stepEquation, sumEquation, termsOf, trueClass, weightOf,
 } from "./equation.js";
 import { indexOf, isCanonical, slopesOf } from "./model.js";
 import { classSaid } from "./surface.js";
-import { capital, counted, inOwnUnits, listed, nameOfUnit, percent, said } from "./words.js";
+import { capital, counted, inOwnUnits, listed, nameOfUnit, percent, said, standardisedSaid } from "./words.js";
 
 const DOES = {
   identity: "z is handed on as it is",
@@ -140,10 +140,10 @@ function forwards(story, l) {
   const quiet = silent ? ` ${silent === pass.a[l].length ? (silent === 1 ? "It is" : "All of them are") : `${counted(silent, "unit")} of ${said(pass.a[l].length)} ${silent === 1 ? "is" : "are"}`} silent: a = 0.` : "";
   const says = `Then ${does}. ${capital(name(story, l, j))} has z = ${said(pass.z[l][j])}, so it says ${said(pass.a[l][j])}.`;
   const answer = l === L ? ` ${answerOf(story, pass.a[L])}` : "";
-  const products = sentTo(pass, l, j);
+  const products = sentTo(pass, l, j), inputs = l === 1 ? standardisedSaid(story.header, pass.x, termsOf(pass, 1, j, cast[0])) : "";
   return { phase: "forward", kind: "forward", l, seconds: 5,
     title: l === L ? "The answer" : L === 2 ? "The hidden units add up and react" : `Layer ${l} adds up and reacts`,
-    words: `${first} ${says}${leftOut(story, l)}${quiet}${answer}`,
+    words: `${first} ${says}${inputs && ` ${inputs}`}${leftOut(story, l)}${quiet}${answer}`,
     equations: [sumEquation(pass, l, j, { from, kept: cast[l - 1] }), activationEquation(pass, l, j, { from })],
     lit: [`${l}:${j}`, ...largestProducts(products, 4, cast[l - 1]).map((k) => `${l}:${j},${k}`)] };
 }

@@ -17,6 +17,7 @@ import { partOf } from "./words.js";
 const BASE = "/stage/";
 const LOOK = 260; // ms over which the states of one look at a training are played: a little more than between two
 const SETTLE = 250; // ms from a change until an open panel is told what is looked at
+const COMMANDS = ["pause", "go", "step", "epoch"]; // as below /stage/
 const KEPT = ["view", "edges", "width", "counted", "speed"]; // whatever run is shown
 
 // ── the address: run, step, example, part, view, and the panel with its question ──
@@ -46,15 +47,19 @@ const firstExample = ({ examples }) => examples?.start ?? 0; // of a network wit
 export function openStudio() {
   const element = h("section", { id: "wg-theatre", "aria-label": "The stage" });
   document.body.prepend(element);
-  const studio = new Studio(element);
-  studio.first = studio.open(readAddress(location.hash));
+  const studio = new Studio(element), place = readAddress(location.hash);
+  studio.first = studio.begin(place).then((begun) => begun && studio.open(place));
   return studio;
 }
 
 class Studio {
   constructor(element) {
     this.untold = []; // what the page in Python is to be told once it is there
-    this.tell = (...words) => (this.reach ? this.reach(...words) : this.untold.push(words));
+    this.tell = (...words) => {
+      if (this.reach) this.reach(...words);
+      else if (COMMANDS.includes(words[0])) this.command(words[0]); // it need not wait for Python's half of the page
+      else this.untold.push(words);
+    };
     Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());
     document.addEventListener("keydown", (event) => {
@@ -135,18 +140,24 @@ class Studio {
     recording.loadAll(store.get().step).catch(() => {});
     this.follow(header);
     if (!this.place) this.writeSoon(false); // the address may still name what was shown before
-    if (!header.begun && place.step === undefined && !this.place) await this.begin(); // a link shows what it names
   }
 
-  // Begin the training of a studio that was opened without a run, so that there is something to see.
-  async begin() {
+  // Begin the training of a studio that was opened without a run, so that there is something to see, but of a link,
+  // which shows what it names. Returns whether there is something to show.
+  async begin({ run, step }) {
+    return run || step !== undefined || this.command("begin");
+  }
+
+  // Have the server do something with the training; returns whether it could.
+  async command(what) {
     try {
-      const { error } = await (await fetcher(BASE)("begin", { method: "POST" })).json();
+      const { error } = await (await fetcher(BASE)(what, { method: "POST" })).json();
       if (error) throw new Error(error);
+      return true;
     } catch (error) {
       this.fail(error);
+      return false;
     }
-    await this.news();
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.

@@ -1,7 +1,7 @@
 // The first page of the studio: the stage alone, until the whole page is loaded. That is then laid around this stage,
 // in this document: what was clicked, dragged or painted stays as it is, and nothing is drawn anew.
 
-import { h } from "./dom.js";
+import { h, write } from "./dom.js";
 import { fetcher } from "./recording.js";
 import { openStudio } from "./studio.js";
 import { capital } from "./words.js";
@@ -17,6 +17,13 @@ export function openFirst() {
     await studio.news();
     setTimeout(look, LOOK);
   };
+  const told = document.querySelector("#wg-first .wg-run");
+  for (const way of document.querySelectorAll("#wg-first [data-panel]")) way.onclick = () => {
+    studio.untold = studio.untold.filter(([what]) => what !== "panel");
+    studio.tell("panel", way.dataset.panel, "", studio.where());
+    write(told, `${way.textContent} opens once the panels are loaded …`);
+  };
+  studio.first.then(() => studio.untold.length || write(told, "the stage is ready; loading the panels …"));
   studio.first.then(look);
   studio.first.then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
     gone = true;

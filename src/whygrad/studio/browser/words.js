@@ -82,6 +82,13 @@ export function nameOfPart(header, name, from = 0) {
   return `the weight from ${nameOfUnit(header, part.l - 1, part.k, from)} to ${unit}`;
 }
 
+// What these inputs are in the user's own units and in equations, where the two differ; "" where they do not.
+export function standardisedSaid(header, x, some) {
+  const told = Array.from(some, (k) => ({ k, own: inOwnUnits(header.inputs?.[k], x[k]) })).filter(({ k, own }) => own !== x[k])
+    .map(({ k, own }) => `${nameOfUnit(header, 0, k)} = ${said(own)} as ${said(x[k], 4)}`);
+  return told.length ? `In equations the inputs are standardised: ${told.join(", ")}.` : "";
+}
+
 // What an input's or an output's number is in the user's own units; one that was clipped smoothly (`bound`) as it
 // was before.
 export function inOwnUnits(column, value) {

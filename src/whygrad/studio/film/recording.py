@@ -40,6 +40,7 @@ from whygrad.nn.metrics import measure
 from whygrad.nn.parametric import family_of
 from whygrad.plan.optimizers import SGD
 from whygrad.plan.plan import Plan, State
+from whygrad.training.epochs import Epoch
 
 VERSION = 1
 EXAMPLES = 40  # that a recording carries, unless asked otherwise
@@ -386,10 +387,25 @@ def _finite(value: float) -> float | None:
     return float(f"{value:.9g}") if math.isfinite(value) else None
 
 
-def with_frames(about: Mapping[str, Any], frames: Sequence[Frame]) -> dict[str, Any]:
-    """Return the header of a recording that has the states of these frames."""
-    curves: dict[str, Any] = {"at": [one.step for one in frames]}
-    curves |= {name: [getattr(one, name) for one in frames] for name in MEASURES}
+def recorded_curves(run: Any, epochs: Sequence[Epoch]) -> dict[str, Any]:
+    """Return what a run's epochs showed as curves, where no examples are there to measure its states by."""
+    at = run.first_end + run.plan.steps_per_epoch * np.arange(len(epochs))
+    named = {name: [getattr(one, name, None) for one in epochs] for name in MEASURES}
+    return {"at": at.tolist()} | {
+        name: [None if value is None else _finite(value) for value in values]
+        for name, values in named.items()
+    }
+
+
+def with_frames(
+    about: Mapping[str, Any], frames: Sequence[Frame], recorded: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return the header of a recording that has the states of these frames.
+
+    Its curves are what was measured of the frames, or what was `recorded`, see `recorded_curves`.
+    """
+    measured = {name: [getattr(one, name) for one in frames] for name in MEASURES}
+    curves = dict(recorded or {"at": [one.step for one in frames]} | measured)
     for name in MEASURES:
         if all(value is None for value in curves[name]):
             curves[name] = None
@@ -498,7 +514,8 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     for state in taken:
         frames.append(frame_of(plan, parts, state))
         thetas.append(in_float32(state.theta))
-    return _recording(with_frames(about, frames), np.stack(thetas), dtype)
+    curves = recorded_curves(run, run.history.epochs) if gone else None
+    return _recording(with_frames(about, frames, curves), np.stack(thetas), dtype)
 
 
 def _of_network(model: Any, X: Any, y: Any, examples: int, room: float, title: str) -> Recording:

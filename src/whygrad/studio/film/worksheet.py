@@ -472,7 +472,7 @@ class Sheet:
         W, above, chosen = theta.W[l + 1][:, j], self.delta[l + 1], self.chosen[l + 1]
         products = [Product((Number(float(W[m])), self.found(above[m]))) for m in chosen]
         rest = self.others(W * above, chosen)
-        return self.line(left, [Product((*slope, Sum((*products, *rest[:1]))))], [value])
+        return self.line(left, [Product((*slope, Sum((*products, *rest))))], [value])
 
     def slope(self, l: int, j: int) -> list[Expression]:
         """Return f′(zˡⱼ) as what is easiest to compute: of sigmoid and tanh from the activation."""
@@ -535,10 +535,13 @@ def _apart(about: Expression) -> list[str]:
             before = "<mo>·</mo>".join(
                 factor_of(factor, HOW, i == 0, False) for i, factor in enumerate(factors)
             )
-            pieces = [
-                (f'<mo form="infix">{sign.replace("-", "−")}</mo>' if sign else "") + inner
-                for sign, inner in (term_of(term, HOW, i == 0) for i, term in enumerate(terms))
-            ]
+            pieces = []
+            for i, term in enumerate(terms):
+                sign, inner = term_of(term, HOW, i == 0)
+                signed = sign and not isinstance(term, Words)
+                pieces.append(
+                    (f'<mo form="infix">{sign.replace("-", "−")}</mo>' if signed else "") + inner
+                )
             pieces[0], pieces[-1] = OPEN + pieces[0], pieces[-1] + CLOSE
             return [before, *pieces]
     return []

@@ -13,7 +13,8 @@ from whygrad.studio.page import (
     stage_view,
     why_panel,
 )
-from whygrad.studio.page.page import TABS, Page
+from whygrad.studio.page.first_page import TABS
+from whygrad.studio.page.page import Page
 from whygrad.studio.session.session import Session
 
 STYLE = Path(__file__).with_name("page.css")

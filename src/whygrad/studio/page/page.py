@@ -17,6 +17,7 @@ from nicegui import background_tasks, run, ui
 from whygrad.answers.explanation import Explanation
 from whygrad.errors import WhygradError
 from whygrad.escaping import visible
+from whygrad.studio.page.first_page import TABS
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen, Subject
 
@@ -25,7 +26,6 @@ MISSES = 20  # looks in vain at a run, after which that is told
 SLOWEST = 5.0  # seconds that a browser may take to draw
 DRAWN = """new Promise((done) => document.hidden ? done(true)
   : requestAnimationFrame(() => setTimeout(() => done(true), 0)))"""
-TABS = {"data": "Data", "runs": "Runs", "network": "Network", "curves": "Curves", "why": "Why"}
 
 T = TypeVar("T")
 

@@ -12,7 +12,8 @@ from whygrad.errors import InputError
 from whygrad.studio.film.bundle import bundle, styles
 from whygrad.studio.film.film import film
 from whygrad.studio.page import fork_dialog
-from whygrad.studio.page.page import TABS, Page
+from whygrad.studio.page.first_page import TABS
+from whygrad.studio.page.page import Page
 from whygrad.studio.session.controls import smaller_rate
 from whygrad.studio.session.subject import Chosen
 

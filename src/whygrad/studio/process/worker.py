@@ -53,27 +53,6 @@ class Status:
         return self.kind in OVER
 
 
-class Launched:
-    """A process that loads what training needs, and waits for its order: a `Worker` takes it over."""
-
-    def __init__(self) -> None:
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 — closed once it was read
-        self.process = subprocess.Popen(
-            # -P: a file of the user's that is called as a library is, random.py say, is not taken for it
-            [sys.executable, "-P", "-m", "whygrad.studio.process.training_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C is for this process, which then closes the other
-        )
-
-    def close(self) -> None:
-        """End it where nobody has taken it over."""
-        with self.errors, self.process:
-            self.process.kill()
-
-
 class Worker:
     """A process that trains; made by `start`, `resume` or `fork`, and ended by `close`.
 
@@ -81,19 +60,24 @@ class Worker:
     ----------
     path : the run that it writes.
     order : what it is to do, as JSON can hold it.
-    launched : the process, where one is waiting already.
     """
 
-    def __init__(
-        self, path: Path, order: Mapping[str, Any], launched: Launched | None = None
-    ) -> None:
+    def __init__(self, path: Path, order: Mapping[str, Any]) -> None:
         self.path = path
         self._status = Status("starting")
         self._silent = True  # until its first message
         self._changed = threading.Condition()
         self._sending = threading.Lock()
-        launched = launched or Launched()
-        self._errors, self._process = launched.errors, launched.process
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 — closed once it was read
+        self._process = subprocess.Popen(
+            # -P: a file of the user's that is called as a library is, random.py say, is not taken for it
+            [sys.executable, "-P", "-m", "whygrad.studio.process.training_process"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            env=_environment(),
+            start_new_session=True,  # Ctrl-C is for this process, which then closes the other
+        )
         self._send(order)
         self._reader = threading.Thread(target=self._read, name="whygrad worker", daemon=True)
         self._reader.start()
@@ -112,13 +96,11 @@ class Worker:
         speed: float | None = None,
         overwrite: bool = False,
         copy_data: bool | None = None,
-        launched: Launched | None = None,
     ) -> "Worker":
         """Train on a table: the name of a data set, or a CSV or Parquet file with its target.
 
         `path` is the run's folder. With `paused` it waits at step 0; `speed` is in steps a second. A data
-        set that is drawn is drawn with `data_seed`, by default the seed of the settings. `launched` is a
-        process that is waiting already.
+        set that is drawn is drawn with `data_seed`, by default the seed of the settings.
         """
         order = {
             "data": str(data),
@@ -129,7 +111,7 @@ class Worker:
             "overwrite": overwrite,
             "copy_data": copy_data,
         }
-        return cls._ordered("start", path, order, paused, speed, launched)
+        return cls._ordered("start", path, order, paused, speed)
 
     @classmethod
     def resume(
@@ -179,12 +161,11 @@ class Worker:
         order: Mapping[str, Any],
         paused: bool,
         speed: float | None,
-        launched: Launched | None = None,
     ) -> "Worker":
         folder = Path(path)
         _check_speed(speed)
         head = {"do": what, "path": str(folder), "paused": paused, "speed": speed}
-        return cls(folder, head | dict(order), launched)
+        return cls(folder, head | dict(order))
 
     def __enter__(self) -> "Worker":
         return self

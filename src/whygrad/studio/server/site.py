@@ -3,6 +3,7 @@
     /                 a first page, which is the stage alone; later the whole page
     /stage/whole      awaited by the first page: {} once the whole page is there, or why it will not be
     /stage/begin      POST: begin the training of a studio that was opened without a run
+    /stage/pause      POST, as go, step and epoch: what a first page tells the training, which has no socket
     /stage/…          what `answer` has
 
 NiceGUI takes as long to import as all the rest. So it is imported once the first page has drawn something
@@ -15,13 +16,14 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from urllib.parse import parse_qsl
 
+from whygrad.studio.process.control import COMMANDS
 from whygrad.studio.server.guard import Application, Message, Receive, Scope, Send
 
 Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
 HEAD_START = 1.5  # seconds that a first page has to draw before the rest is loaded
 STAGE = "/stage/"
-POSTED = ("begin",)  # what changes something
+POSTED = ("begin", *COMMANDS)  # what changes something
 READ = ("GET", "HEAD")
 NOTHING = b"there is nothing here\n"
 

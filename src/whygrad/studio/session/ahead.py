@@ -32,9 +32,18 @@ class Ahead:
     def __init__(self, training: Training, worker: Worker, speed: float) -> None:
         self.plan, self.worker, self.state = training.plan, worker, training.state
         self._states, self._speed, self._began = _steps(training), speed, time.monotonic()
+        self.goes = True
+
+    def turn(self, *, goes: bool) -> None:
+        """Take no more steps from now on, or go on with those that come now."""
+        if goes and not self.goes:
+            self._began = time.monotonic() - self.state.step / self._speed
+        self.goes = goes
 
     def due(self) -> list[State]:
-        """Return the states since this was last asked, at least one; none at the end of the training."""
+        """Return the states since this was last asked, at least one; none at the end or in a pause."""
+        if not self.goes:
+            return []
         wanted = max(1 + self.state.step, int(self._speed * (time.monotonic() - self._began)))
         found: list[State] = []
         while self.state.step < wanted and (state := next(self._states, None)) is not None:

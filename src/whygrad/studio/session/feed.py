@@ -5,6 +5,7 @@
     states?from=100&to=200   their parameters, float32
     example?part=test&row=7  an example that the header does not carry
     begin                    begin the training of a studio that was opened without a run
+    pause, go, step, epoch   the same as the session's commands, for a page that has no socket yet
     picture.svg              the network as a still drawing, where there can be no stage
 
 All tabs get the same states. While a training goes on they become more with every look at it; where they
@@ -34,10 +35,12 @@ from whygrad.studio.film.recording import (
     frame_of,
     header,
     in_float32,
+    recorded_curves,
     to_base64,
     with_frames,
     written,
 )
+from whygrad.studio.process.control import COMMANDS
 from whygrad.studio.session.ahead import Ahead
 from whygrad.studio.session.controls import controls
 from whygrad.studio.session.opened_run import OpenedRun
@@ -62,6 +65,7 @@ class Feed:
         self._shown, self._thinned = 0, 0
         self._ahead: Ahead | None = None  # of the training that the first look has begun
         self._about: dict[str, Any] = {}
+        self._curves: dict[str, Any] | None = None  # of a run whose examples are not there
         self._parts: dict[str, Part] = {}
         self._run: Path | None = None  # that the frames are of
         self._beside: dict[Path, dict[str, Any]] = {}  # the curves of the run that was shown before
@@ -79,6 +83,8 @@ class Feed:
                 return _json(self._example(query.get("part", ""), _whole(query.get("row"))))
             if path == "begin":
                 return _json(self._begin_training())
+            if path in COMMANDS:
+                return _json(self._command(path))
             if path == "picture.svg":
                 return "image/svg+xml", _drawing(self.session.subject())
             if path == "states":
@@ -97,13 +103,26 @@ class Feed:
             return {"error": str(error)}
         return {}
 
+    def _command(self, command: str) -> dict[str, Any]:
+        """Pause the training, or let it go on; what is shown ahead of it does so at once."""
+        try:
+            if command == "pause":
+                self.session.pause()
+            else:
+                self.session.go(command)
+        except WhygradError as error:
+            return {"error": str(error)}
+        if self._ahead is not None:
+            self._ahead.turn(goes=command == "go")
+        return {}
+
     def _header(self) -> dict[str, Any]:
         """Return the header of now, or what says why this cannot be shown on a stage."""
         try:
             now = self._look()
         except WhygradError as error:
             return {"error": str(error)}
-        return with_frames(self._about, self.frames) | now
+        return self._framed() | now
 
     def _news(self, after: int) -> dict[str, Any]:
         """Return what the steps after so many come to, and how the training is doing."""
@@ -111,7 +130,7 @@ class Feed:
             now = self._look()
         except WhygradError as error:
             return {"error": str(error)}
-        found = with_frames(self._about, self.frames)
+        found = self._framed()
         steps, epochs, rate = found["steps"], found["epochs"], found["batch"]["rate"]
         new = {"steps": steps[after:], "epochs": epochs[after:], "rate": rate[after:]}
         return new | {"curves": found["curves"]} | now
@@ -143,7 +162,7 @@ class Feed:
         return {
             "feed": f"{self._shown}.{self._thinned}",
             "run": self._about["run"],
-            "running": self.session.running,
+            "running": self.session.running and (self._ahead is None or self._ahead.goes),
             "live": active or not begun,  # whether it can go on
             "begun": begun,
             "training": controls(self.session, notice) | self._ahead_in_words(),
@@ -162,8 +181,10 @@ class Feed:
         last = self.frames[-1]
         if self._ahead is None or not last.step or not self.session.running:
             return {}
-        status = f"training: step {last.step:,}, epoch {last.epoch:,}; its recording begins"
-        return {"status": status}
+        at = f"step {last.step:,}, epoch {last.epoch:,}; its recording begins"
+        if self._ahead.goes:
+            return {"status": f"training: {at}"}
+        return {"status": f"paused at {at}", "goes": "Go on"}
 
     def _follow_ahead(self, ahead: Ahead) -> None:
         """Go ahead until the run has come as far; then it is shown, and nothing is sent once more."""
@@ -207,12 +228,13 @@ class Feed:
             about["examples"]["sizes"] = {name: len(part) for name, part in self._parts.items()}
         about["beside"] = next(iter(self._beside.values()), None)
         self._run = None
-        self._about, self.frames, self.states = about, [], []
+        self._about, self.frames, self.states, self._curves = about, [], [], None
         self._shown, self._thinned = self.session.version, 0
         if opened_run is None:
             self._add(subject.plan, subject.state)
             return
         self._take_over(opened_run)
+        self._measured_by(opened_run)
         most = self._most()
         for state in _known(opened_run, subject, most):
             self._add(subject.plan, state)
@@ -222,11 +244,19 @@ class Feed:
         self._run = opened_run.path
         self._about |= {"run": opened_run.path.name, "title": opened_run.path.stem}
 
+    def _framed(self) -> dict[str, Any]:
+        return with_frames(self._about, self.frames, self._curves)
+
+    def _measured_by(self, opened_run: OpenedRun) -> None:
+        """Take the curves that a run has recorded where its examples are not there to measure it by."""
+        if not self._parts:
+            self._curves = recorded_curves(opened_run.run, opened_run.so_far().history.epochs)
+
     def _keep_beside(self) -> None:
         """Keep the curves of the run that was shown where it stays beside the next, as beside its fork."""
         others = {one.path for one in self.session.others}
         if self._run in others:
-            curves = with_frames(self._about, self.frames)["curves"]
+            curves = self._framed()["curves"]
             self._beside = {self._run: curves | {"name": self._run.stem}}
         elif self._beside.keys().isdisjoint(others):
             self._beside = {}
@@ -234,6 +264,7 @@ class Feed:
     def _go_on(self, opened_run: OpenedRun) -> None:
         """Add what the training has come to since."""
         subject = opened_run.subject()
+        self._measured_by(opened_run)
         last = self.frames[-1].step
         if subject.step <= last:
             return

@@ -20,7 +20,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record import Run, free_name
 from whygrad.record.files.location import ENDING, MANIFEST
 from whygrad.record.members import unfinished
-from whygrad.studio.process.worker import Launched, Status, Worker
+from whygrad.studio.process.worker import Status, Worker
 from whygrad.studio.server.guard import confined
 from whygrad.studio.session.asking import Asking
 from whygrad.studio.session.model_config import (
@@ -69,15 +69,13 @@ class Session:
 
     The run `shown` first is the user's choice, and its data are read from wherever they are; of all else
     only what lies in the folder is. What is on it (`now`) is read without waiting: one change is made at
-    a time, from what was there before it, and takes effect at once. The first training that is started is
-    that of the process `launched`, where one is waiting.
+    a time, from what was there before it, and takes effect at once.
     """
 
     def __init__(
         self,
         folder: Path,
         shown: "Run | Fitted | Model | None" = None,
-        launched: Launched | None = None,
     ) -> None:
         self.folder = folder
         if not (shown is None or isinstance(shown, Run | Fitted)) and shown.why.run is not None:
@@ -95,7 +93,6 @@ class Session:
         self._leaving: list[Worker] = []  # that are being ended
         self._asked: set[Asking] = set()
         self._closed = False
-        self._launched = launched
         self._untouched = shown is None
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
@@ -276,15 +273,6 @@ class Session:
         self.stop()
         for one in list(self._leaving):
             self._end(one)
-        launched = self._waiting()
-        if launched is not None:
-            launched.close()
-
-    def _waiting(self) -> Launched | None:
-        """Return the process that waits for a training, once."""
-        with self._swapping:
-            launched, self._launched = self._launched, None
-        return launched
 
     def stop(self) -> None:
         """End the training process; its run can be resumed."""
@@ -313,7 +301,6 @@ class Session:
                 data_seed=config.source.about.get("seed"),
                 paused=paused,
                 speed=speed,
-                launched=self._waiting(),
             )
 
         return self._begin(begin)

@@ -61,6 +61,16 @@ class Members:
         """Return the same with parameters in float64."""
         return Members(tuple((net, in_double(theta)) for net, theta in self.each))
 
+    def margin(self, m: int, rival: int) -> "Members":
+        """Return the same in float64, with z̄ₘ − z̄ᵣ as z of output m: its weights less the rival's."""
+        each = []
+        for net, theta in self.each:
+            less = Parameters(theta.sizes, theta.flat.astype(np.float64))
+            less.W[-1][m] -= less.W[-1][rival]
+            less.b[-1][m] -= less.b[-1][rival]
+            each.append((net, less))
+        return Members(tuple(each))
+
     def start(self, X: Array) -> Array:
         """Return z¹ of rows X, (n, Σ n_1)."""
         return X @ self.W1.T + self.b1

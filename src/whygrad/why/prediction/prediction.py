@@ -3,7 +3,8 @@
     out(x) − mean_b out(x⁰ᵇ) = Σ_columns mean_b part_b
 
 The parts come from `attribution`, the baselines from `baselines`. The number explained is z of a
-probability, where parts can add up without end, and a of a number, in its own units.
+probability, where parts can add up without end, and a of a number, in its own units. Why one class of
+several and not another is answered by the difference of their two z: what raises both speaks for neither.
 """
 
 from collections.abc import Sequence
@@ -84,9 +85,13 @@ def prediction(
     x : array-like, shape (n_0,) or (1, n_0)
         One example.
     output : int or str, optional
-        The output that is explained, by index or name; the class predicted, or output 0, by default.
+        By index or name, the output that is explained; output 0 by default. Of several classes the one that
+        the class predicted is compared with; the runner-up by default. Of outputs that have a binary
+        cross-entropy each, the one that is explained; the largest by default.
     at : {"z", "a"}, optional
-        Its weighted input (the default for probabilities) or its activation (the default for numbers).
+        Explain the output's weighted input (the default for a single probability) or its activation (the
+        default for numbers). By default, of several classes, z of the class predicted less z of the other;
+        with `at` the output alone, by default that of the class predicted.
     baseline : {"training", "mean", "zero"} or array-like, shape (n_0,) or (m, n_0), optional
         What x is compared with: a sample of the training rows (the default where they are known), their
         mean, 0 in every input (the default elsewhere; black in an image), or rows, each a baseline.
@@ -109,7 +114,8 @@ def prediction(
     Returns
     -------
     Explanation
-        `value` is out(x) less the mean of the baselines' outputs, in units of z, or of a number's own.
+        `value` is out(x) less the mean of the baselines' outputs, in units of z, or of a number's own; of
+        several classes out is the difference of two z.
         `terms` are the parts of the columns, largest first; the residual is "rounding", or "integration"
         where quadrature was needed. `arrays` holds `inputs` (n_0,) and `columns`, what each adds,
         `standard_errors` of the columns' (None where no baselines were drawn), `output`,
@@ -153,21 +159,48 @@ def prediction(
     baselines = choose_baselines(net, names, columns, baseline, training, sample, seed)
     number = at or ("z" if classifies(net) else "a")
     last = net.f[net.L] if number == "a" else IDENTITY
+    asked = None if output is None else names.find(net, net.L, output)
     with one_thread(numpy=True), np.errstate(over="ignore", under="ignore", invalid="ignore"):
         double = members.in_double()
-        z, a = double.outputs(double.start(row[None]))
-        if output is None:
-            m = int(classes(a)[0]) if classifies(net) and net.sizes[-1] > 1 else 0
-        else:
-            m = names.find(net, net.L, output)
-        parts = integrated_gradients(double.each, row, baselines.rows, m, last)
-        there = last.value(double.outputs(double.start(baselines.rows))[0])[:, m]
-        here = float(last.value(z)[0, m])
+        a = double.outputs(double.start(row[None]))[1][0]
+        m, rival = _compared(net, a, asked, alone=at is not None)
+        explained = double if rival is None else double.margin(m, rival)
+        parts = integrated_gradients(explained.each, row, baselines.rows, m, last)
+        there = last.value(explained.outputs(explained.start(baselines.rows))[0])[:, m]
+        here = float(last.value(explained.outputs(explained.start(row[None]))[0])[0, m])
         about = _Attribution(
-            double, names, columns, m, number, last, row, baselines, here, there, parts, a[0], top
+            explained,
+            names,
+            columns,
+            m,
+            rival,
+            number,
+            last,
+            row,
+            baselines,
+            here,
+            there,
+            parts,
+            a,
+            top,
         )
-        asked = _answer(members, names, row.astype(members.dtype), m, wanted)
-        return _explain(about, asked, limits, training)
+        answer = _answer(members, names, row.astype(members.dtype), m, wanted)
+        return _explain(about, answer, limits, training)
+
+
+def _compared(net: Network, a: Array, asked: int | None, alone: bool) -> tuple[int, int | None]:
+    """Return the output that is explained, and of several classes the one it is compared with, or None.
+
+    Of outputs that each have a binary cross-entropy none stands against another.
+    """
+    if not classifies(net) or net.sizes[-1] == 1:
+        return asked or 0, None
+    said = int(classes(a[None])[0])
+    if alone or net.C.name == "binary_cross_entropy":
+        return said if asked is None else asked, None
+    if asked is not None and asked != said:
+        return said, asked
+    return said, next(c for c in np.argsort(-a, kind="stable").tolist() if c != said)
 
 
 def _one(net: Network, x: Any) -> Array:
@@ -204,6 +237,7 @@ def _answer(members: Members, names: Names, x: Array, m: int, wanted: Any) -> An
 class _Attribution:
     """One output for one example, beside the baselines: all that the answer is told from.
 
+    With a `rival` the number is z of output m less z of that output, which `members` give as z of m.
     `here` and `there` (B,) are the output's numbers for the example `x` and the baselines, as the network
     gives them, `a` its outputs for x.
     """
@@ -212,6 +246,7 @@ class _Attribution:
     names: Names
     columns: tuple[InputColumn, ...]
     m: int
+    rival: int | None
     at: str
     last: Activation
     x: Array
@@ -279,6 +314,13 @@ class _Attribution:
         return self.names.of(self.net, self.net.L, self.m)
 
     @property
+    def explained(self) -> str:
+        """What columns add to, in words."""
+        if self.rival is None:
+            return self.name
+        return f"{self.name} against {self.names.of(self.net, self.net.L, self.rival)}"
+
+    @property
     def adds(self) -> str:
         """What columns do, as tables and pictures are headed."""
         return "adds" if self.scale == AS_IT_IS else f"adds to {self.name}"
@@ -337,11 +379,9 @@ def _explain(about: _Attribution, answer: Answer | None, limits: Any, training: 
 def _asked(about: _Attribution) -> str:
     """Return the question: of classes why this one and not the next, of numbers why so much."""
     net, names, m = about.net, about.names, about.m
-    if classifies(net):
-        called, one_hot = class_names(net, names), net.sizes[-1] > 1
-        said = int(classes(about.a[None])[0])
-        by_output = [int(c) for c in np.argsort(-about.a, kind="stable")] if one_hot else [0, 1]
-        other = m if one_hot and m != said else next(c for c in by_output if c != said)
+    if classifies(net) and (net.sizes[-1] == 1 or about.rival is not None):
+        called, said = class_names(net, names), int(classes(about.a[None])[0])
+        other = 1 - said if about.rival is None else about.rival
         return f'Why "{called[said]}" and not "{called[other]}" in this example?'
     if about.scale == AS_IT_IS:
         return f"Why is {about.at} of {about.name} {shown(about.here)} in this example?"
@@ -359,6 +399,9 @@ def _parts_said(about: _Attribution) -> str:
     mean = float(about.there.mean())
     base = in_units(*ref, mean) if own else shown(mean)
     what = "That" if own else f"{about.at} = {shown(about.here)}"
+    if about.rival is not None:
+        other = about.names.of(about.net, about.net.L, about.rival)
+        what = f"z of {about.name} less z of {other}, {shown(about.here)},"
     way = "below" if about.value < 0 else "above"
     said = [f"{term.name} {add(term.value)}" for term in terms[:3]]
     others = float(np.sum([term.value for term in terms[3:]]))
@@ -397,7 +440,7 @@ def _said(about: _Attribution) -> str:
         return f"The network says {name} is {in_units(net, names, net.L, m, float(a[m]))}."
     called, parts = classes_said(net, names), a if len(a) > 1 else np.array([1 - a[0], a[0]])
     order = np.argsort(-parts, kind="stable").tolist()
-    asked = m if len(a) > 1 else order[0]
+    asked = order[0] if len(a) == 1 else m if about.rival is None else about.rival
     beside = asked if asked != order[0] else order[1]
     return (
         f"The network says {called[order[0]]}: {share(float(parts[order[0]]))}, "
@@ -440,6 +483,9 @@ def _ends(about: _Attribution, column: InputColumn) -> tuple[Any, Any]:
 def _equations(about: _Attribution) -> tuple[Equation, ...]:
     terms = about.terms
     left: Expression = symbols.unit(about.at, about.net.L, about.m)
+    if about.rival is not None:
+        other = symbols.unit(about.at, about.net.L, about.rival)
+        left = Sum((left, Product((Number(-1.0), other))))
     slope = Derivative(left, Symbol("x", None, ("k",)))
     step = Symbol("Δx", None, ("k",))
     part = SumOver("k", Call(Words("mean"), Product((step, slope))))
@@ -452,7 +498,7 @@ def _equations(about: _Attribution) -> tuple[Equation, ...]:
 
 
 def _pictures(about: _Attribution) -> tuple[Picture, ...]:
-    names, name, x = about.names, about.name, about.x
+    names, name, x = about.names, about.explained, about.x
     if names.image:
         added = ImagePicture(
             f"What each pixel adds to {name}",
@@ -488,7 +534,12 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
                 f"Parts nearly cancel: rounding leaves {shown(abs(left))} of {shown(size)}, the sum of "
                 "their sizes."
             )
-    if about.at == "z" and net.f[net.L].name != "identity":
+    if about.rival is not None:
+        made = "what makes probabilities of them"
+        if net.f[net.L].name == "softmax":
+            made = "its exponential is the ratio of the two probabilities"
+        notes.append(f"The parts are of the difference of two z: {made}.")
+    elif about.at == "z" and net.f[net.L].name != "identity":
         made = "a probability" if classifies(net) else "the output"
         notes.append(f"The parts are of z, what {net.f[net.L].name} makes {made} of.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
