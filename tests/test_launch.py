@@ -26,6 +26,7 @@ from whygrad.why.training_history.accounts import accounts
 
 pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
 
+LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 PATIENCE = 300  # seconds; JAX takes its time to start, four times on a machine of few cores
 
 SCRIPT = """
@@ -105,13 +106,13 @@ def script(tmp_path_factory):
 
 
 def test_one_two_and_four_processes_give_the_same_bits(script):
-    running = [launched(script.parent, "-n", str(n), script.name) for n in (1, 2, 4)]
+    numbers = (1, 2, 4) if LONG else (1, 4)  # on two, and then on one, trainings below go on
+    running = [launched(script.parent, "-n", str(n), script.name) for n in numbers]
     said = [process.communicate(timeout=PATIENCE)[0].decode() for process in running]
-    assert [process.returncode for process in running] == [0, 0, 0]
-    assert said[0].count("\n") == 4 and said[1:] == [said[0]] * 2
+    assert [process.returncode for process in running] == [0] * len(numbers)
+    assert said[0].count("\n") == 4 and set(said) == {said[0]}
 
 
-LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
 
 
@@ -152,6 +153,14 @@ def recorded_steps(folder):
         return 0
 
 
+def wait_for_steps(launcher, folder, steps=1):
+    """Wait until the training of a launcher that runs has recorded so many steps."""
+    until = time.monotonic() + PATIENCE
+    while recorded_steps(folder) < steps:
+        assert launcher.poll() is None and time.monotonic() < until
+        time.sleep(0.05)
+
+
 def assert_same_end(run, expected):
     np.testing.assert_array_equal(run.theta.flat, expected.theta.flat)
     assert [epoch.cost for epoch in run.history.epochs] == [
@@ -164,10 +173,7 @@ def assert_same_end(run, expected):
 def test_killed_on_four_it_goes_on_on_two_and_on_one_to_the_same_bits(seed, undisturbed, tmp_path):
     draws = np.random.default_rng(seed)
     launcher = train(tmp_path, 4)
-    after, until = draws.integers(30, 400), time.monotonic() + PATIENCE
-    while recorded_steps(tmp_path) < after:
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.02)
+    wait_for_steps(launcher, tmp_path, draws.integers(30, 400))
     victim = int(draws.integers(0, 4))
     os.kill(children(launcher)[victim], signal.SIGKILL)
     _, told = launcher.communicate(timeout=PATIENCE)
@@ -204,10 +210,7 @@ def answers_on_one(run, folder):
 
 def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, tmp_path):
     launcher = train(tmp_path, 2, "--restarts", "1")
-    until = time.monotonic() + PATIENCE
-    while not recorded_steps(tmp_path):
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.02)
+    wait_for_steps(launcher, tmp_path)
     os.kill(children(launcher)[1], signal.SIGKILL)
     _, told = launcher.communicate(timeout=PATIENCE)
     assert launcher.returncode == 0, told.decode()
@@ -218,12 +221,10 @@ def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, 
 def test_ctrl_c_ends_all_and_what_was_recorded_goes_on_also_from_an_object_store(
     undisturbed, tmp_path
 ):
-    data, until = Path(os.environ[DATA]), time.monotonic() + PATIENCE
+    data = Path(os.environ[DATA])
     with serving(data.parent) as (env, asked):
         launcher = train(tmp_path, 2, data=f"s3://bucket/{data.name}", **env)
-        while not recorded_steps(tmp_path):
-            assert launcher.poll() is None and time.monotonic() < until
-            time.sleep(0.02)
+        wait_for_steps(launcher, tmp_path)
         started = children(launcher)
         launcher.send_signal(signal.SIGINT)
         _, told = launcher.communicate(timeout=PATIENCE)
@@ -242,10 +243,7 @@ def test_ctrl_c_ends_all_and_what_was_recorded_goes_on_also_from_an_object_store
 @pytest.mark.parametrize("which", [0, 1])
 def test_a_process_that_is_suspended_for_a_while_ends_nothing(which, undisturbed, tmp_path):
     launcher = train(tmp_path, 2)
-    until = time.monotonic() + PATIENCE
-    while not recorded_steps(tmp_path):
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.02)
+    wait_for_steps(launcher, tmp_path)
     suspended = children(launcher)[which]
     os.kill(suspended, signal.SIGSTOP)
     time.sleep(HEARTBEAT + 10)
@@ -262,10 +260,8 @@ def test_row_groups_that_disappear_end_all_in_one_line_and_it_goes_on_once_they_
 ):
     away = tmp_path / "away.parquet"
     launcher = train(tmp_path, 2)
-    file, until = Path(os.environ[DATA]) / "1.parquet", time.monotonic() + PATIENCE
-    while not recorded_steps(tmp_path):
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.02)
+    file = Path(os.environ[DATA]) / "1.parquet"
+    wait_for_steps(launcher, tmp_path)
     file.rename(away)
     try:
         _, told = launcher.communicate(timeout=PATIENCE)
