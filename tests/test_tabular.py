@@ -102,6 +102,8 @@ def test_odd_cells_are_missing_values_and_said(clf, frame):
         found = clf.predict_proba(odd)
     gone = frame[:3].assign(size=[np.nan, 1.0, 2.0])
     np.testing.assert_array_equal(found, clf.predict_proba(gone))
+    with pytest.warns(UserWarning, match="'town' holds a value never seen in training, in row 1, "):
+        clf.predict_proba(frame[:3].assign(town=[frame["town"][0], "Atlantis", frame["town"][2]]))
 
 
 def test_the_types_that_a_user_names_are_obeyed(frame, labels):
