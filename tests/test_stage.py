@@ -386,6 +386,9 @@ def crosses(edge, box):
     return bool(np.any(inside & (y > box["y"] + 1) & (y < box["y"] + box["height"] - 1)))
 
 
+WHOLE = "return film.stage.width === film.stage.picture.clientWidth"
+
+
 def test_a_click_chooses_unit_weight_bias_example_and_step(show):
     shown = show("plane")
     for script, part in (
@@ -398,6 +401,7 @@ def test_a_click_chooses_unit_weight_bias_example_and_step(show):
         shown.click_at(*shown.run(script))
         wait_for(lambda part=part: shown.state("part") == part, part)
         shown.run("film.stage.closeSheet()")
+        wait_for(lambda: shown.run(WHOLE), "the picture, which has all of the page again")
     wanted = (shown.state("example") + 5) % shown.run("return film.recording.examples.count")
     place = "return film.stage.geometry().plane.toPixels(film.recording.examples.x(arguments[0]))"
     shown.click_at(*shown.run(place, wanted))
