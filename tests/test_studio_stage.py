@@ -278,16 +278,14 @@ def test_while_the_panels_are_loaded_the_page_says_so_and_does_what_is_asked_mea
     browser.driver.get(studio.url)
     stage = Stage(browser, studio, tmp_path)
     stage.until(lambda now: now["step"] > 0, "what moves")
-    wait_for(
-        lambda: stage.run_script(TOLD) == "the stage is ready; loading the panels …", "the line"
-    )
+    wait_for(lambda: stage.run_script(TOLD) == "loading the panels …", "the line")
     stage.press("Stop")  # the training is paused by it, whoever is not there yet
     stage.until(lambda now: not now["running"] and not now["playing"], "the pause")
     wait_for(lambda: (tmp_path / "spirals.run" / "manifest.json").exists(), "the run")
     stage.until(lambda now: now["run"], "the run on the stage")
     at = stage.now()
     stage.press("Runs")
-    assert stage.run_script(TOLD) == "Runs opens once the panels are loaded …"
+    assert stage.run_script(TOLD) == "Runs opens once it is loaded …"
     (tmp_path / "loaded").touch()
     browser.connected()
     browser.by_role("heading", "Runs")
