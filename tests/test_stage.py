@@ -156,6 +156,28 @@ def test_the_arrow_keys_reach_every_unit_weight_and_bias():
     assert set(reached) == units | edges
 
 
+def test_inputs_that_equations_have_standardised_are_said_in_both_units():
+    header = {
+        "network": {"sizes": [3, 1]},
+        "inputs": [
+            {"name": "rooms", "mean": 5, "scale": 2},
+            {"name": "sea"},
+            {"name": "age", "mean": 30},
+        ],
+    }
+    x = [-1.5, 1, 4]
+    said = from_node(
+        {"words": "standardisedSaid"},
+        "[[0, 1, 2], [1], []].map((some) => standardisedSaid(given.header, given.x, some))",
+        {"header": header, "x": x},
+    )
+    assert said == [
+        "In equations the inputs are standardised: rooms = 2 as −1.5, age = 34 as 4.",
+        "",
+        "",
+    ]
+
+
 def test_of_two_classes_with_one_output_the_share_is_that_of_the_class_said():
     found = from_node(
         {"surface": "classSaid"},
