@@ -156,6 +156,28 @@ def test_the_arrow_keys_reach_every_unit_weight_and_bias():
     assert set(reached) == units | edges
 
 
+def test_inputs_that_equations_have_standardised_are_said_in_both_units():
+    header = {
+        "network": {"sizes": [3, 1]},
+        "inputs": [
+            {"name": "rooms", "mean": 5, "scale": 2},
+            {"name": "sea"},
+            {"name": "age", "mean": 30},
+        ],
+    }
+    x = [-1.5, 1, 4]
+    said = from_node(
+        {"words": "standardisedSaid"},
+        "[[0, 1, 2], [1], []].map((some) => standardisedSaid(given.header, given.x, some))",
+        {"header": header, "x": x},
+    )
+    assert said == [
+        "In equations the inputs are standardised: rooms = 2 as −1.5, age = 34 as 4.",
+        "",
+        "",
+    ]
+
+
 def test_of_two_classes_with_one_output_the_share_is_that_of_the_class_said():
     found = from_node(
         {"surface": "classSaid"},
@@ -386,6 +408,9 @@ def crosses(edge, box):
     return bool(np.any(inside & (y > box["y"] + 1) & (y < box["y"] + box["height"] - 1)))
 
 
+WHOLE = "return film.stage.width === film.stage.picture.clientWidth"
+
+
 def test_a_click_chooses_unit_weight_bias_example_and_step(show):
     shown = show("plane")
     for script, part in (
@@ -398,6 +423,7 @@ def test_a_click_chooses_unit_weight_bias_example_and_step(show):
         shown.click_at(*shown.run(script))
         wait_for(lambda part=part: shown.state("part") == part, part)
         shown.run("film.stage.closeSheet()")
+        wait_for(lambda: shown.run(WHOLE), "the picture, which has all of the page again")
     wanted = (shown.state("example") + 5) % shown.run("return film.recording.examples.count")
     place = "return film.stage.geometry().plane.toPixels(film.recording.examples.x(arguments[0]))"
     shown.click_at(*shown.run(place, wanted))

@@ -4,6 +4,7 @@ import base64
 import json
 import subprocess
 import sys
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +13,10 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from whygrad.nn.functions import ACTIVATIONS
+from whygrad.pipeline.fit import find
+from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
+from whygrad.record.rows import record_table
 from whygrad.studio.session import feed as feeding
 from whygrad.studio.session.ahead import MARGIN, Ahead
 from whygrad.studio.session.feed import Feed
@@ -213,6 +217,88 @@ def test_a_pause_before_the_process_is_ready_comes_after_what_was_shown(begun):
     now = told(feed, "news.json", after="1")
     assert now["feed"] == header["feed"] and not now["running"]
     assert now["training"]["status"].startswith("paused at")
+
+
+def test_a_pause_that_the_first_page_asks_for_stops_what_is_shown_at_once(begun):
+    feed, header = begun
+    shown = told(feed, "news.json", after="1")["steps"]
+    assert told(feed, "pause") == {}
+    time.sleep(0.2)  # twenty steps of a training that goes on
+    have = str(1 + len(shown))
+    for _ in range(3):
+        now = told(feed, "news.json", after=have)
+        if now["run"]:
+            break  # its process is that quick
+        assert (now["steps"], now["running"]) == ([], False)
+        assert now["training"]["status"].startswith(f"paused at step {shown[-1]:,}, ")
+        assert now["training"]["goes"] == "Go on"
+    assert told(feed, "go") == {}
+    again = followed(feed, header | {"steps": [0, *shown]})
+    assert again[0]["running"] and {one["feed"] for one in again} == {header["feed"]}
+    steps = [step for one in again if not one["run"] for step in one["steps"]]
+    assert steps == list(range(shown[-1] + 1, shown[-1] + 1 + len(steps)))
+
+
+def test_what_cannot_be_done_to_a_training_is_told_in_one_line(tmp_path):
+    net = wg.Network(2, [wg.Dense(1, "sigmoid")])
+    network = wg.explain(wg.Fitted(net, net.init()))
+    feed = Feed(Session(tmp_path, network))
+    assert "choose data first" in told(feed, "go")["error"]
+
+
+@pytest.fixture
+def away(tmp_path):
+    """A folder, and in it runs on a table that lies outside of it; one has a copy of its examples."""
+    draws, table, folder = np.random.default_rng(0), tmp_path / "away.csv", tmp_path / "here"
+    folder.mkdir()
+    rows = draws.normal(size=(80, 2)).round(3)
+    lines = [f"{a},{b},{a + b}" for a, b in rows.tolist()]
+    table.write_text("\n".join(["a,b,sum", *lines]))
+    settings = Settings(hidden=(4,), epochs=5, validation=0.2)
+    for name, copied in (("a.run", False), ("copied.run", True)):
+        record_table(folder / name, find(str(table), "sum"), settings, copy_data=copied)
+    return folder, table
+
+
+def test_the_curves_of_a_run_without_its_examples_are_those_that_it_recorded(away):
+    folder, table = away
+    run = open_run(folder / "a.run")
+    session = Session(folder)
+    session.open(folder / "a.run")  # whose table may not be read from here
+    header = told(Feed(session), "header.json")
+    session.close()
+    table.unlink()
+    wg.film(folder / "a.run", folder / "a.html")
+    film = (folder / "a.html").read_text(encoding="utf-8")
+    filmed = json.loads(film.partition('id="whygrad-header">')[2].partition("</script>")[0])
+    epochs = run.history.epochs
+    for curves in (header["curves"], filmed["curves"]):
+        assert curves["at"] == [run.plan.steps_per_epoch * (i + 1) for i in range(len(epochs))]
+        assert curves["cost"] == pytest.approx([one.cost for one in epochs], rel=1e-8)
+        assert curves["validation_score"] == pytest.approx(
+            [one.validation_score for one in epochs], rel=1e-8
+        )
+        assert curves["score"] is None and curves["at"][-1] == header["steps"][-1]
+    assert "away.csv" in header["note"] and header["examples"] is None
+
+
+def test_a_run_with_a_copy_of_its_examples_is_measured_by_them_wherever_its_table_lies(away):
+    folder, table = away
+    table.write_text("a,b,sum\n1,2,3")  # it is not read
+    session = Session(folder)
+    session.open(folder / "copied.run")
+    header = told(Feed(session), "header.json")
+    session.close()
+    run = open_run(folder / "copied.run")
+    assert header["note"] == "" and header["curves"]["at"] == header["steps"]
+    state = run.state(run.step)
+    cost = wg.cost(run.net, *_traced(run, state), run.data.Y)
+    assert header["curves"]["cost"][-1] == pytest.approx(cost, rel=1e-5)
+
+
+def _traced(run, state):
+    parameters = wg.Parameters(run.net.sizes, state.theta)
+    return parameters, wg.forward(run.net, parameters, run.data.X)
 
 
 def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):

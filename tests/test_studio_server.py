@@ -537,14 +537,15 @@ def test_a_stranger_gets_neither_the_first_page_nor_what_the_stage_is_sent():
     loading.live(journey)
 
 
-def test_only_a_post_begins_a_training():
+def test_only_a_post_begins_a_training_pauses_it_and_lets_it_go_on():
     loading = Loading()
 
     async def journey():
         loading.session.set()
-        assert (await loading.ask("/stage/begin"))[0] == 405
         assert (await loading.ask("/stage/header.json", "POST"))[0] == 405
-        assert await loading.ask("/stage/begin", "POST") == (200, "begin []")
+        for what in ("begin", "pause", "go", "step", "epoch"):
+            assert (await loading.ask(f"/stage/{what}"))[0] == 405
+            assert await loading.ask(f"/stage/{what}", "POST") == (200, f"{what} []")
 
     loading.live(journey)
 

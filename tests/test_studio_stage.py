@@ -253,6 +253,47 @@ def test_a_page_that_cannot_be_loaded_says_so_and_the_picture_stays(served, brow
     assert (tmp_path / "told").read_text() == "no room"
 
 
+SLOW = """
+import pathlib, time
+from whygrad.studio import studio
+from whygrad.studio.server import application
+
+whole = application.application
+
+def slowly(*about):
+    while not pathlib.Path("loaded").exists():
+        time.sleep(0.05)
+    return whole(*about)
+
+application.application = slowly
+studio(port=0, show=False)
+"""
+TOLD = "return document.querySelector('#wg-first .wg-run')?.innerText"
+
+
+def test_while_the_panels_are_loaded_the_page_says_so_and_does_what_is_asked_meanwhile(
+    served, browser, tmp_path
+):
+    studio = served(tmp_path, code=SLOW)
+    browser.driver.get(studio.url)
+    stage = Stage(browser, studio, tmp_path)
+    stage.until(lambda now: now["step"] > 0, "what moves")
+    wait_for(lambda: stage.run_script(TOLD) == "loading the panels …", "the line")
+    stage.press("Stop")  # the training is paused by it, whoever is not there yet
+    stage.until(lambda now: not now["running"] and not now["playing"], "the pause")
+    wait_for(lambda: (tmp_path / "spirals.run" / "manifest.json").exists(), "the run")
+    stage.until(lambda now: now["run"], "the run on the stage")
+    at = stage.now()
+    stage.press("Runs")
+    assert stage.run_script(TOLD) == "Runs opens once it is loaded …"
+    (tmp_path / "loaded").touch()
+    browser.connected()
+    browser.by_role("heading", "Runs")
+    now = stage.now()
+    assert (now["step"], now["last"], now["running"]) == (at["step"], at["last"], False)
+    assert browser.complaints() == []
+
+
 def test_a_studio_that_is_gone_before_the_page_is_loaded_is_told_in_one_line(
     served, browser, tmp_path
 ):
@@ -484,6 +525,85 @@ def test_units_and_layers_are_added_and_removed_at_the_layers_names(person):
     assert stage.browser.complaints() == []
 
 
+# What stands in the row of the layers' names, and what edits layers elsewhere.
+EDITS = """
+return [...document.querySelectorAll(".st-edit")].map((one) => {
+  const {left, right, top, bottom} = one.getBoundingClientRect();
+  return {left, right, top, bottom, name: one.getAttribute("aria-label")};
+});
+"""
+
+
+@pytest.mark.parametrize("width", [1280, 400])
+def test_a_layer_is_added_and_removed_where_there_is_no_room_among_the_names(person, width):
+    stage = person(at="#step=0")
+    size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    stage.browser.tell("Emulation.setDeviceMetricsOverride", **size)
+    many = [2, 8, 8, 8, 1]
+    stage.press("another layer before the outputs")
+    stage.until(lambda now: now["sizes"] == many, "another layer")
+    wait_for(lambda: len(stage.run_script(EDITS)) == 8, "two buttons a layer, and two for layers")
+    found = stage.run_script(EDITS)
+    for i, one in enumerate(found):
+        for other in found[:i]:
+            beside = one["left"] >= other["right"] or other["left"] >= one["right"]
+            assert beside or one["top"] >= other["bottom"], (one["name"], other["name"])
+    stage.press("layer 3 out")
+    stage.until(lambda now: now["sizes"] == [2, 8, 8, 1], "one layer less")
+    assert stage.browser.complaints() == []
+
+
+MAIN = """
+const style = getComputedStyle(document.querySelector(".st-slider"));
+const accent = style.getPropertyValue("--st-accent").trim();
+const probe = document.createElement("i");
+probe.style.color = accent;
+document.body.append(probe);
+const {color} = getComputedStyle(probe);
+probe.remove();
+return [...document.querySelectorAll(".st-say button, .st-foot button")]
+  .filter((one) => one.checkVisibility() && getComputedStyle(one).backgroundColor === color)
+  .map((one) => one.innerText);
+"""
+
+
+def test_one_button_of_the_stage_is_the_main_one(person):
+    stage = person(at="#step=0")
+    wait_for(lambda: stage.run_script(MAIN) == ["Watch it learn"], "the one before a training")
+    stage.press("Watch it learn")
+    wait_for(lambda: stage.run_script(MAIN) == ["Stop"], "the one of a training")
+    stage.until(lambda now: now["step"] > 0, "what moves")
+    stage.press("Stop")
+    stage.until(lambda now: not now["running"], "the pause")
+    wait_for(
+        lambda: stage.run_script(MAIN) == ["Show the weight most to blame"], "the one of a pause"
+    )
+
+
+IN_SIGHT = """
+const {stage} = window.wgStudio.shown, box = stage.root.getBoundingClientRect();
+const sheet = document.querySelector(".st-sheet"), {left} = sheet.getBoundingClientRect();
+const {plane} = stage.geometry(), unit = stage.geometry().unit(...arguments[0]);
+const ends = [plane.x + plane.width + box.left, unit.x + unit.r + box.left,
+  ...[".st-time", ".st-curves", ".st-legend"].map(
+    (name) => document.querySelector(name).getBoundingClientRect().right)];
+const settled = sheet.checkVisibility() && stage.width === stage.picture.clientWidth;
+return settled && {left, ends, side: plane.width};
+"""
+
+
+@pytest.mark.parametrize(("width", "height"), [(1600, 1000), (1280, 800)])
+def test_a_sheet_covers_neither_the_picture_nor_the_time_bar(at_xor, width, height):
+    stage = at_xor()
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    stage.browser.tell("Emulation.setDeviceMetricsOverride", **size)
+    stage.run_script("window.wgStudio.shown.store.set({part: '1:2', playing: false})")
+    found = wait_for(lambda: stage.run_script(IN_SIGHT, [1, 2]), "the sheet beside the picture")
+    assert max(found["ends"]) <= found["left"] and found["side"] > 240
+    stage.press("close")
+    wait_for(lambda: not stage.run_script(IN_SIGHT, [1, 2]), "the sheet gone")
+
+
 def test_any_example_is_chosen_from_the_list_and_by_its_number(at_xor):
     stage = at_xor()
     example = "const {recording, store} = window.wgStudio.shown, {example} = store.get(); return recording.examples.about.rows[example]"  # noqa: E501
@@ -593,6 +713,9 @@ def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, n
 
     wait_for(lambda: 0 < (bottom(".st-slider") or 0) <= narrow.height, "the time bar")
     assert bottom(".st-time") <= narrow.height
+    side = "return window.wgStudio.shown.stage.geometry().plane.width"
+    wait_for(lambda: (narrow.driver.execute_script(side) or 0) >= 130, "a surface to look at")
+    assert "above zero" in narrow.text() and "below zero" in narrow.text()
     narrow.by_role("button", "Runs").click()
     head = narrow.by_role("heading", "Runs")
     wait_for(lambda: head.rect["y"] >= bottom(".wg-header"), "the panel below the header")

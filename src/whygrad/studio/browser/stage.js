@@ -468,10 +468,10 @@ class Stage {
 
   // Before a training begins: + and − at each hidden layer's name, for its units, and between layers for another layer.
   edits() {
-    const { columns, narrow } = this.layout, { L } = this.model, away = this.terse ? 19 : narrow ? 29 : 36;
-    const one = (x, text, name, kind, l) => this.edit(text, name, kind, l, { style: `left:${x}px;top:11px` });
+    const { columns, narrow } = this.layout, { L } = this.model, slim = this.terse ? " st-slim" : "", away = slim ? 16 : narrow ? 29 : 36;
+    const one = (x, text, name, kind, l) => this.edit(text, name, kind, l, { class: `st-edit${slim}`, style: `left:${x}px;top:11px` });
     return columns.flatMap((column, l) => [
-      ...(l > 0 && l < L ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
+      ...(l > 0 && l < L && this.pitch >= 52 ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
         one(column.x + away, "+", `one unit more in layer ${l}`, "add_unit", l)] : []),
       ...(l > 0 && this.roomy ? [one(column.x - this.pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
       ...(l > 0 && l < L && this.roomy ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),

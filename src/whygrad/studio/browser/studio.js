@@ -56,6 +56,8 @@ class Studio {
   constructor(element) {
     this.untold = []; // what the page in Python is to be told once it is there
     this.tell = (...words) => {
+      // Who pauses before the page is whole sees the picture stand, also while its recording catches up with it.
+      if (COMMANDS.includes(words[0])) this.stands = words[0] === "pause" && !this.reach;
       if (this.reach) this.reach(...words);
       else if (COMMANDS.includes(words[0])) this.command(words[0]); // it need not wait for Python's half of the page
       else this.untold.push(words);
@@ -254,8 +256,7 @@ class Studio {
         if (header.running !== ran) this.set({ playing: header.running });
         const { playing, step } = store.get();
         const follows = step === before || this.goal === before; // there, or on the way there
-        const stands = ran && !playing && !this.reach; // it was stopped, and nobody is there yet to stop the training
-        if (!stands && (follows || (playing && ran) || this.pausing)) this.walk(step, header.steps.length - 1);
+        if (!this.stands && (follows || (playing && ran) || this.pausing)) this.walk(step, header.steps.length - 1);
         if (!header.running) this.pausing = false;
         this.follow(header);
       }

@@ -21,9 +21,9 @@ export function openFirst() {
   for (const way of document.querySelectorAll("#wg-first [data-panel]")) way.onclick = () => {
     studio.untold = studio.untold.filter(([what]) => what !== "panel");
     studio.tell("panel", way.dataset.panel, "", studio.where());
-    write(told, `${way.textContent} opens once the panels are loaded …`);
+    write(told, `${way.textContent} opens once it is loaded …`);
   };
-  studio.first.then(() => studio.untold.length || write(told, "the stage is ready; loading the panels …"));
+  studio.first.then(() => studio.untold.length || write(told, "loading the panels …"));
   studio.first.then(look);
   studio.first.then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
     gone = true;

@@ -1,6 +1,6 @@
 """Trainings as processes of their own, started, paused and stepped from the page.
 
-Doors: `worker` and `live`. `worker` is a training seen from the page, `training_process` the process
-itself, `control` obeys commands within it, and `live` hands over the freshest state. May import `record`
-and what is below it.
+Doors: `worker`, `live` and `control`. `worker` is a training seen from the page, `training_process` the
+process itself, `control` obeys commands within it, and `live` hands over the freshest state. May import
+`record` and what is below it.
 """

@@ -124,11 +124,13 @@ class OpenedRun:
     def _found(self) -> dict[str, Rows]:
         """Find the examples; raises where they changed, are gone, or lie where nothing may be read."""
         run, about = self.run, self.run.manifest["data"]
-        if self.folder is not None:
-            for path in _read_from(about):
-                if is_address(path):
-                    raise FileError(f"{path}: not in the folder that the studio was started in")
-                confined(path, self.folder)
+        try:
+            if self.folder is not None:
+                _confine(about, self.folder)
+        except FileError:
+            if not about["copied"]:
+                raise
+            return _of_arrays(run)  # its own folder has them
         if run.given is not None or not run.on_table or about["kind"] == "frame":
             return _of_arrays(run)
         try:
@@ -196,6 +198,14 @@ def _bytes(state: State) -> int:
 def hashed(path: Path) -> bool:
     """Whether a run that is being written says by now what examples it learns from."""
     return TRAINING in manifest.read(path)["data"]["sha256"]
+
+
+def _confine(about: dict[str, Any], folder: Path) -> None:
+    """Raise `FileError` for data that lie outside of a folder."""
+    for path in _read_from(about):
+        if is_address(path):
+            raise FileError(f"{path}: not in the folder that the studio was started in")
+        confined(path, folder)
 
 
 def _read_from(about: dict[str, Any]) -> list[str]:
