@@ -24,8 +24,8 @@ export function openFirst() {
     write(told, `${way.textContent} opens once it is loaded …`);
   };
   studio.first.then(() => studio.untold.length || write(told, "loading the panels …"));
-  studio.first.then(look);
-  studio.first.then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
+  // To load the rest holds the server up: it is asked for once the picture moves.
+  studio.first.then(look).then(() => wholePage(fetcher("/"))).then((page) => layAround(page, document)).catch(({ message }) => {
     gone = true;
     document.getElementById("wg-first").remove();
     document.body.append(h("p", { class: "wg-message", role: "alert" }, `${capital(message)}.`));
