@@ -15,7 +15,7 @@ import numpy as np
 from whygrad.engines.probes import Block
 from whygrad.nn.functions import Array
 
-BLOCK = 2**15  # numbers of weights that are taken at a time: they stay in the cache
+BLOCK = 2**14  # numbers of weights that are taken at a time: they stay in the cache
 # Units from which on these lie side by side where that is free, and the inputs that are 0 cost nothing.
 INNER = 6
 NOTHING = 2.0**-60  # of what a momentum leaves at most, which is less than rounding
@@ -145,11 +145,11 @@ def take_in(
         length, inner, laid(direction), moves, leaves, found[0], found[1], along, *found[2:]
     )
     rows = max(1, min(outer, BLOCK // length))
-    w, along_w, p, rate, kept = np.zeros((5, rows * length))
+    w, p, rate, kept = np.zeros((4, max(rows * length, accounting.PIECE)))
     row, scaled, total = np.zeros((3, length))
     row[K - a.bias : K] = not inside  # a of the bias
     work = accounting.Work(
-        w, along_w, p if apart else none, np.zeros(outer, np.int64), np.zeros(outer), row, scaled, total,
+        w, p if apart else none, np.zeros(outer, np.int64), np.zeros(outer), row, scaled, total,
         rate, kept, np.zeros(labels.size, np.int64),
     )  # fmt: skip
     accounting.take_in(steps, recorded, examples, sums, work, inside, rows)

@@ -74,7 +74,7 @@ def _record(layout: Layout, steps: int, width: int, rows: Array, real: Any) -> A
     if not (len(rows) and rows[:, SUMMED].all()):
         record = np.empty((steps, width), real)
     elif record is None or len(record) < steps or record.shape[1] != width:
-        record = layout.record = np.empty((steps, width), real)
+        record = layout.record = np.zeros((steps, width), real)
     record = record[:steps]
     ends = [*rows[1:, THETA].tolist(), width] if len(rows) else []
     # What fills up columns is not written.

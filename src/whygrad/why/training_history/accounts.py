@@ -147,7 +147,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_value = plan.clip.value is not None  # how far a gradient is bounded is found from all rows
     gathered = kept_apart or probe.layer > 1 or not rows_of_X or by_value
     lean = compiled and not by_value
-    if lean and probe.shape == whole(plan.net.sizes, probe.layer).shape and not _reads_theta(plan):
+    if lean and probe.shape == whole(plan.net.sizes, probe.layer).shape and not reads_theta(plan):
         squared = form_of(plan.optimizer, np.zeros((0, 3))).v
         probe = replace(probe, rows=() if squared is None else (squared,))
     # θ as recorded; and in float64 coefficients, of every weight where they differ, else of the step.
@@ -267,7 +267,7 @@ def _roundings_of_m(plan: Plan, coefficients: list[Array]) -> float:
     return most
 
 
-def _reads_theta(plan: Plan) -> bool:
+def reads_theta(plan: Plan) -> bool:
     """Return whether a ledger reads θ at every step: what penalties and decay do follows from it."""
     penalised = plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
     return penalised or isinstance(plan.optimizer, AdamW)

@@ -19,12 +19,16 @@ from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
 from whygrad.engines.native.curvature.pushing import (
     LANES,
-    add_pushes,
+    add_left,
+    add_moves,
     add_up_rows,
-    add_weighed_pushes,
+    add_weighed_left,
+    add_weighed_moves,
 )
 from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.nn.functions import Array
+
+PIECE = 2**11  # numbers of weights whose w is found at a time: they stay in the nearest cache
 
 
 class Steps(NamedTuple):
@@ -115,13 +119,12 @@ class Sums(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Memory of the loop: w and w ⊙ direction of a block, p too where weights differ in it, and rows.
+    """Memory of the loop: w of a block, p too where weights differ in it, and rows.
 
     `reached` (m, B) says how many numbers of its row a block has taken of an example.
     """
 
     w: Array
-    along: Array
     apart: Array
     places: Array
     values: Array
@@ -151,10 +154,10 @@ def read_only_examples(
 
 @kernel
 def _weigh(
-    steps: Steps, t: int, v: Array, factors: Array, clipped: Array, direction: Array, Q: Array, w: Array,
-    along: Array, apart: Array, work: Work,
+    steps: Steps, t: int, v: Array, factors: Array, clipped: Array, Q: Array, w: Array, apart: Array,
+    work: Work,
 ) -> None:  # fmt: skip
-    """Find Q of a step, w, and its part along the direction; `apart` is what pushes leave, if it has room.
+    """Find Q of a step and w; `apart` is what pushes leave, if it has room.
 
     In loops of few arrays each: where there are many, whether they overlap is too much to ask at run time,
     and nothing is done in lanes.
@@ -186,8 +189,6 @@ def _weigh(
             w[k] = push * (r * rate[k] + p * Q[k])
     for k in range(len(clipped)):
         w[k] *= clipped[k]
-    for k in range(n):
-        along[k] = w[k] * direction[k]
     if len(apart) > 0:
         power = push * steps.power[t]
         for k in range(n):
@@ -242,15 +243,20 @@ def _weigh_step(
 ) -> None:
     """Go one step back, in some rows: w of every weight, and all that is no example's.
 
-    Rows without gaps, as far apart in the record as in the sums, are one.
+    Rows without gaps, as far apart in the record as in the sums, are one, which goes piece by piece.
     """
-    length, width = sums.length, recorded.width
-    rows, n = high - low, sums.inner
+    length, width, n = sums.length, recorded.width, sums.inner
+    rows, apart, wide = high - low, length, width
     if width == length:
-        rows, n = 1, rows * length
+        apart = wide = min(PIECE, rows * length)
+        rows = -(-rows * length // apart)
+    end = (high - low) * length
     decays, before = steps.lost[t] != 0 or steps.decay != 0, max(t - 1, 0)
     for row in range(rows):
-        at, there, here = (low + row) * length, (low + row) * width, row * length
+        here = row * apart
+        at, there = low * length + here, low * width + row * wide
+        if width == length:
+            n = min(apart, end - here)
         theta = vector(
             recorded.theta, t * recorded.theta_apart + there, min(n, len(recorded.theta))
         )
@@ -262,8 +268,8 @@ def _weigh_step(
         prefetch(recorded.theta, before * recorded.theta_apart + there, len(theta))
         prefetch(recorded.v, before * recorded.v_apart + there, len(v))
         _weigh(
-            steps, t, v, factors, clipped, vector(sums.direction, at, n), Q, vector(work.w, here, n),
-            vector(work.along, here, n), vector(work.apart, here, min(n, len(work.apart))), work,
+            steps, t, v, factors, clipped, Q, vector(work.w, here, n),
+            vector(work.apart, here, min(n, len(work.apart))), work,
         )  # fmt: skip
         _add_sizes(theta, vector(sums.thetas, at, n))
         if steps.l1[t] != 0 or steps.l2[t] != 0:
@@ -366,8 +372,7 @@ def _add_step(
     left, length, base = steps.left[t], sums.length, low * sums.length
     places, values, inner, scaled = work.places, work.values, work.inner, work.scaled
     alike = len(steps.moved) > 0
-    found, used = vector(work.found, 0, sums.inner), vector(inner, 0, sums.inner)
-    direction = vector(sums.direction, base, (high - low) * length)
+    found = vector(work.found, 0, sums.inner)
     for i in range(examples.which.shape[1]):
         _ask_for_inputs(examples, max(t - 1, 0), i, work, units_inside, low, high)
         if examples.which[t, i] < 0:
@@ -376,36 +381,34 @@ def _add_step(
         count = _split(examples, t, i, work, units_inside, low, high)
         if alike:
             _scale(steps.moved[t], inner, scaled)
-            add_pushes(
-                places, values, count, scaled, length, sums.moves, first, sums.moved_size, base
-            )
-            add_up_rows(places, values, count, length, direction, work.found)
-            sums.along[t, i] += steps.moved[t] * _dot(found, used)
+            add_moves(
+                places, values, count, scaled, length, sums.moves, first, sums.moved_size, base,
+                sums.direction, work.found,
+            )  # fmt: skip
         else:
-            add_weighed_pushes(
-                places,
-                values,
-                count,
-                inner,
-                length,
-                work.w,
-                sums.moves,
-                first,
-                sums.moved_size,
-                base,
-            )
-            add_up_rows(places, values, count, length, work.along, work.found)
-            sums.along[t, i] += _dot(found, used)
+            add_weighed_moves(
+                places, values, count, inner, length, work.w, sums.moves, first, sums.moved_size, base,
+                sums.direction, work.found,
+            )  # fmt: skip
+        sums.along[t, i] += _sum(found)
         if len(work.apart) > 0:
-            add_weighed_pushes(
+            add_weighed_left(
                 places, values, count, inner, length, work.apart, sums.leaves, first, sums.left_size,
                 base,
             )  # fmt: skip
         elif left != 0:
             _scale(left, inner, scaled)
-            add_pushes(
+            add_left(
                 places, values, count, scaled, length, sums.leaves, first, sums.left_size, base
             )
+
+
+@lanes_kernel
+def _sum(numbers: Array) -> float:
+    total = 0.0
+    for k in range(len(numbers)):
+        total += numbers[k]
+    return total
 
 
 @kernel
