@@ -10,7 +10,7 @@ from engines import needs_native
 from plans import OPTIMIZERS
 from trajectories import ROW, SIZES, make_trajectory
 from whygrad.engines import pushes
-from whygrad.engines.pushes import Below, alike, lengths, projected, sums
+from whygrad.engines.pushes import Below, lengths, sums
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.why import ledger
@@ -58,24 +58,6 @@ def test_pushes_add_up_by_label_and_along_a_direction(low, width, bias, wide):
     weights = rng.normal(size=(M, R, width))
     expected = (alone * weights[:, None]).sum(axis=(2, 3))
     np.testing.assert_allclose(lengths(a, delta, weights), expected, rtol=0, atol=1e-13)
-    far = (projected(a, weights[0])[a.index] * delta).sum(axis=2) * (a.index >= 0)
-    expected = (alone * weights[0]).sum(axis=(2, 3))
-    np.testing.assert_allclose(far, expected, rtol=0, atol=1e-13)
-
-
-def test_pushes_that_move_all_weights_alike_add_up_as_others_do():
-    a, delta, labels, rng = drawn(0, 8, True)
-    factors = rng.normal(size=M), np.zeros(M)
-    wide = tuple(part[:, None, None] for part in factors)
-    for found, expected in zip(
-        alike(a, delta, labels, GROUPS, factors), sums(a, delta, labels, GROUPS, wide), strict=True
-    ):
-        for one, other in zip(found, expected, strict=True):  # sizes are in float32, as δ is
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-13)
-    alone = singly(a, delta) * factors[0][:, None, None, None]
-    expected = [alone[labels == g].sum(axis=0) for g in range(GROUPS)]
-    moves = alike(a, delta, labels, GROUPS, factors)[0][0]
-    np.testing.assert_allclose(moves, expected, rtol=0, atol=1e-14)
 
 
 WAYS = ("by_class", "along", "penalty", "decay", "carried_over", "by_epoch", "other", "path", "sizes",
@@ -115,13 +97,43 @@ def test_compiled_accounts_of_a_layer_are_those_of_numpy(optimizer, regularisati
 
 
 @needs_native
+@pytest.mark.parametrize(("units", "dtype"), [(9, "float64"), (70, "float32")])  # several panels
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_accounts_of_inputs_without_their_zeros_are_those_of_numpy(
+    optimizer, units, dtype, monkeypatch
+):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(23, 80)) * (rng.random((23, 80)) < 0.2)
+    for l2 in (0.0, 0.01):
+        net = wg.Network(80, [wg.Dense(units, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+        data = as_data(net, X, rng.integers(0, 3, 23), dtype=dtype)
+        plan = Plan(
+            net, OPTIMIZERS[optimizer], n=23, epochs=3, batch_size=5, dtype=dtype, l2=wg.Penalty(l2)
+        )
+        made, probe = trajectory(plan, start(plan), data), wg.engines.probes.whole(net.sizes, 1)
+        found, plain = both_ways(made, probe, monkeypatch)
+        assert (np.abs(found.rounding) <= found.bound).all()
+        truth = accounting.accounts(trajectory(plan, start(plan), data, engine="reference"), probe)
+        assert apart(found, plain) < 1e-11
+        assert apart(found, truth) < (1e-3 if dtype == "float32" else 1e-9)
+        with monkeypatch.context() as patch:  # a few inputs at a time, and a few steps
+            patch.setattr(pushes, "BLOCK", 600)
+            patch.setattr(accounting, "chunk_of", lambda *_: 2)
+            chunks = accounting.accounts(made, probe)
+        for name in ("by_class", "along", "by_epoch", "path"):
+            if chunks.along is not None or name != "along":
+                one, other = getattr(chunks, name), getattr(plain, name)
+                np.testing.assert_allclose(one, other, rtol=0, atol=1e-13)
+
+
+@needs_native
 def test_columns_by_columns_and_chunk_by_chunk_the_same_is_found(monkeypatch):
     made = make_trajectory(
         ROW | {"optimizer": "nadam", "regularisation": "none", "dtype": "float32"}
     )
     probe = wg.engines.probes.whole(SIZES, 1)
     whole = accounting.accounts(made, probe)
-    monkeypatch.setattr(pushes, "COLUMNS", 4)
+    monkeypatch.setattr(pushes, "BLOCK", 64)
     columns = accounting.accounts(made, probe)
     np.testing.assert_array_equal(columns.by_class, whole.by_class)
     np.testing.assert_allclose(columns.along, whole.along, rtol=0, atol=1e-15)

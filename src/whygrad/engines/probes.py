@@ -65,16 +65,20 @@ class WeightProbe:
         The layer that the weights lead to, from 1 to L.
     to, from_ : (int, int)
         The first unit, and the one after the last: of the layer, and of the layer below.
+    rows : tuple of int, optional
+        Rows of the optimizer's state, where only these are to be recorded, and of θ only Σ |θ| over the
+        steps. All are by default, and θ.
 
     Examples
     --------
     >>> neuron((784, 30, 10), layer=2, to=1)
-    WeightProbe(layer=2, to=(1, 2), from_=(0, 31))
+    WeightProbe(layer=2, to=(1, 2), from_=(0, 31), rows=None)
     """
 
     layer: int
     to: tuple[int, int]
     from_: tuple[int, int]
+    rows: tuple[int, ...] | None = None
 
     def check(self, net: Network) -> None:
         """Raise `InputError` where the network has no such weights."""
@@ -170,7 +174,10 @@ class Block:
 
     `theta` (m, R, K) is taken before the step, `opt_state` (m, s, R, K) of the optimizer after it; `a`
     (m, B, K) includes the masks of dropout, `delta` (m, B, R) the examples' weights and multipliers. Rows
-    beyond the end of a smaller batch are 0, and so is a there for the bias.
+    beyond the end of a smaller batch are 0, and so is a there for the bias. Where the probe names rows,
+    `theta` is empty, `opt_state` has those rows, and `thetas` (R, K) is Σ |θ| over the steps;
+    memory is then used again by the engine's next call. Of inputs that an engine has without their zeros,
+    `compressed` says in rows of X which others there are: where each row starts, columns and values.
     """
 
     probe: WeightProbe
@@ -178,6 +185,14 @@ class Block:
     opt_state: Array
     below: Array | Callable[[], Array] = field(repr=False)
     delta: Array
+    thetas: Array | None = None
+    compressed: Any = field(default=None, repr=False)
+
+    def slot(self, row: int) -> Array:
+        """Return a row of the optimizer's state, (m, R, K), by its number in the whole."""
+        rows = self.probe.rows
+        found: Array = self.opt_state[:, row if rows is None else rows.index(row)]
+        return found
 
     @cached_property
     def a(self) -> Array:

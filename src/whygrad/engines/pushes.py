@@ -15,10 +15,10 @@ import numpy as np
 from whygrad.engines.probes import Block
 from whygrad.nn.functions import Array
 
-BLOCK = 256  # rows that are projected at a time
-COLUMNS = 64  # taken at a time where units lie side by side: their numbers stay in the cache
-# Units from which on these lie side by side in sums, and the inputs that are 0 cost nothing.
+BLOCK = 2**14  # numbers of weights that are taken at a time: they stay in the cache
+# Units from which on these lie side by side where that is free, and the inputs that are 0 cost nothing.
 INNER = 6
+NOTHING = 2.0**-60  # of what a momentum leaves at most, which is less than rounding
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,7 +26,8 @@ class Below:
     """What the units below a probe say: a is rows[index, low:], and 1 for the bias where there is one.
 
     `index` (m, B) holds −1 beyond the end of a smaller batch; there are `width` columns, the bias included.
-    `held` is how many numbers of the rows are in memory for this alone, and no part of the data.
+    `held` is how many numbers of the rows are in memory for this alone, and no part of the data. Of data
+    that are mostly 0 `compressed` has the rest, as `Block.compressed`.
     """
 
     rows: Array
@@ -35,6 +36,7 @@ class Below:
     width: int
     bias: bool
     held: int = 0
+    compressed: Any = None
 
 
 def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
@@ -42,8 +44,8 @@ def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
     low, high = block.probe.from_
     bias = high > inputs
     if block.probe.layer == 1 and isinstance(X, np.ndarray):
-        return Below(X, examples, low, high - low, bias)
-    a = np.ascontiguousarray(block.a)
+        return Below(X, examples, low, high - low, bias, compressed=block.compressed)
+    a = np.array(block.a, order="C")  # what was recorded is written over by the next steps
     index = np.where(examples >= 0, np.arange(examples.size).reshape(examples.shape), -1)
     return Below(a.reshape(-1, a.shape[2]), index, 0, high - low, bias, a.size)
 
@@ -52,20 +54,19 @@ def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
 class Chunk:
     """What m steps came to, for R x K weights: what moved them, and what is left in the momentum buffer.
 
-    `moves` and `leaves` (G, R, K) are the pushes by label; `sizes`, `penalty` and `penalty_sizes` are what
-    was moved and left, (R, K) each, as Σ |push|, by penalties, and by the sizes of these. `rolled` is
-    Σ |Q m| and what is left of Σ |m|. A buffer of 1 before the steps moves a weight by `carried` (R, K), or
-    (1, 1), and `kept` is left of it. `along` (m, B) are the moves of single pushes along a direction, and
-    `later` returns those by what they left, given what a buffer of 1 then moves along it; None where
-    nobody can say. `size` is how many numbers that holds on to.
+    `moves` and `leaves` (G, R, K) are the pushes by label, the latter None without momentum; `sizes`,
+    `penalty` and `penalty_sizes` are what was moved and left, (R, K) each, as Σ |push|, by penalties, and
+    by the sizes of these; `thetas` is Σ |θ|. A buffer of 1 before the steps moves a weight by `carried`
+    (R, K), or (1, 1), and `kept` is left of it. `along` (m, B) are the moves of single pushes along a
+    direction, and `later` returns those by what they left, given what a buffer of 1 then moves along it;
+    None where nobody can say. `size` is how many numbers that holds on to.
     """
 
     moves: Array
-    leaves: Array
+    leaves: Array | None
     sizes: tuple[Array, Array]
     penalty: tuple[Array, Array]
     penalty_sizes: tuple[Array, Array]
-    rolled: tuple[Array, Array]
     thetas: Array
     decay: Array
     carried: Array
@@ -88,15 +89,18 @@ def take_in(
     """
     from whygrad.engines.native.curvature import accounting
 
-    shape, m = block.theta.shape[1:], len(push)
-    R, K = shape
-    inside = R >= INNER
+    (R, K), m = direction.shape, len(push)
+    theta, v = block.theta, block.theta[:0] if form.v is None else block.slot(form.v)
+    laid_out = [numbers for numbers in (theta, v) if numbers.size]
+    inside = R > K or (R >= INNER and all(map(_by_columns, laid_out)))
+    theta, v = (_in_rows(numbers, inside) for numbers in (theta, v))
     outer, inner = (K, R) if inside else (R, K)
-    length = -(-inner // accounting.LANES) * accounting.LANES
+    width = max((_width(numbers) for numbers in (theta, v)), default=inner)
+    length = accounting.whole_vectors(max(inner, width if inside else 0))
 
-    def laid(numbers: Array) -> Array:
-        rows = np.zeros((outer, length))
-        rows[:, :inner] = numbers.T if inside else numbers
+    def laid(numbers: Array, width: int = length) -> Array:
+        rows = np.zeros((*numbers.shape[:-2], outer, width), numbers.dtype)
+        rows[..., :inner] = numbers.swapaxes(-1, -2) if inside else numbers
         return rows.ravel()
 
     def read(rows: Array) -> Array:
@@ -106,98 +110,93 @@ def take_in(
     power = form.mu ** np.arange(m - 1, -1, -1.0) if form.mu else np.zeros(m)
     apart = bool(form.mu) and (form.early or clipped is not None)
     left = form.p * power * push
-    each = form.p, form.q, form.r, form.epsilon, push, left, power, *penalties, 1 - form.keep
+    left[np.abs(left) < NOTHING * np.abs(left).max()] = 0
+    decays, none = bool(decay or (form.keep != 1).any()), np.zeros(0)
+    differs = decays or form.v is not None or any(part is not None for part in (factors, clipped))
+    differs = differs or any(part.any() for part in penalties[1:])
+    carried = np.zeros((1, 1))
+    moved = none
+    if not differs:
+        Q = np.array(form.q)
+        for t in range(m - 2, -1, -1):
+            Q[t] += form.mu * Q[t + 1]
+        moved, carried = push * (form.r + form.p * Q), carried + form.mu * Q[0]
+    each = form.p, form.q, form.r, form.epsilon, push, left, power, *penalties, 1 - form.keep, moved
     steps = accounting.Steps(
         float(form.mu), float(decay), bool(form.early), *map(np.ascontiguousarray, each)
     )
-    m_and_v = [_flat(block.theta[:0] if row is None else block.opt_state[:, row])
-               for row in (form.m, form.v)]  # fmt: skip
+    penalised = np.ones((R, K))
+    penalised[:, K - a.bias :] = 0
     recorded = accounting.Recorded(
-        *_flat(block.theta), *m_and_v[0], *m_and_v[1], np.ascontiguousarray(after).ravel(),
-        np.ones((1, K)) if factors is None else np.ascontiguousarray(factors),
-        np.zeros(0) if clipped is None else clipped.ravel(), int(a.bias),
+        width, *_flat(theta), *_flat(v), laid(after, width) if decays else after[0, :0],
+        laid(np.ones((R, K)) if factors is None else factors) if decays or factors is not None else none,
+        none if clipped is None else laid(clipped), laid(penalised),
     )  # fmt: skip
-    examples = accounting.Examples(
-        np.ascontiguousarray(labels, np.int64), *_given(a, block.delta)
+    # δ is copied from what was recorded with it.
+    examples = accounting.read_only_examples(
+        labels, a.rows, a.index, a.low, a.width - a.bias, np.array(block.delta, order="C"),
+        a.compressed if inside and not a.low else None,
     )  # fmt: skip
-    moves, leaves = np.zeros((2, count, outer * length))
-    sizes, left_sizes, along = *np.zeros((2, outer * length)), np.zeros(labels.shape)
-    by_weight = list(np.zeros((9, R, K)))
-    sums = accounting.Sums(laid(direction), moves, leaves, sizes, left_sizes, along, *by_weight)
-    columns = min(COLUMNS, K) if inside else K
-    room = length * (columns if inside else R)
+    size = outer * length
+    moves, leaves = np.zeros((count, size)), np.zeros((count, size * bool(form.mu)))
+    found = list(np.zeros((9, size)))
+    along = np.zeros(labels.shape)
+    sums = accounting.Sums(
+        length, inner, laid(direction), moves, leaves, found[0], found[1], along, *found[2:]
+    )
+    rows = max(1, min(outer, BLOCK // length))
+    w, p, rate, kept = np.zeros((4, max(rows * length, accounting.PIECE)))
+    row, scaled, total = np.zeros((3, length))
+    row[K - a.bias : K] = not inside  # a of the bias
     work = accounting.Work(
-        np.zeros(room), np.zeros(room * apart), np.zeros(max(R, K) + 1, np.int64),
-        np.zeros(max(R, K) + 1), np.zeros(length), *np.zeros((3, K)),
+        w, p if apart else none, np.zeros(outer, np.int64), np.zeros(outer), row, scaled, total,
+        rate, kept, np.zeros(labels.size, np.int64),
     )  # fmt: skip
-    accounting.take_in(steps, recorded, examples, sums, work, inside, length, columns)
+    accounting.take_in(steps, recorded, examples, sums, work, inside, rows)
 
     def later(carried: Array) -> Array:
         along = np.zeros(labels.shape)
         accounting.find_lengths(
-            examples, left, laid(carried * direction), along, work, K, inside, length
+            examples, left, laid(carried * direction), along, work, inside, length, inner
         )
         return along
 
     return Chunk(
-        read(sums.moves), read(sums.leaves), (read(sums.moved_size), read(sums.left_size)),
-        (sums.penalty, sums.penalty_left), (sums.penalty_size, sums.penalty_left_size),
-        (sums.rolled, sums.rolled_left), sums.thetas, sums.decay, read(laid(form.mu * sums.Q)),
-        float(form.mu**m) if form.mu else 0.0, sums.along, None if apart else later,
+        read(moves), read(leaves) if form.mu else None, (read(sums.moved_size), read(sums.left_size)),
+        (read(sums.penalty), read(sums.penalty_left)),
+        (read(sums.penalty_size), read(sums.penalty_left_size)),
+        read(sums.thetas) if block.thetas is None else block.thetas, read(sums.decay),
+        form.mu * read(sums.Q) if differs else carried, float(form.mu**m) if form.mu else 0.0, along,
+        None if apart else later,
         a.held + examples.delta.size + 2 * labels.size + 2 * K * R,
     )  # fmt: skip
 
 
-def _given(a: Below, delta: Array) -> tuple[Any, ...]:
-    """Return the examples as compiled functions take them; δ is copied from what was recorded with it."""
-    rows = np.ascontiguousarray(a.rows).view()
-    rows.flags.writeable = False
-    index = np.ascontiguousarray(a.index, np.int64)
-    return rows, index, a.low, a.width - a.bias, np.array(delta, order="C")
+def _by_columns(numbers: Array) -> bool:
+    """Return whether the units' numbers (m, R, K) lie side by side, and not the inputs'."""
+    return numbers.size > 0 and numbers.strides[1] == numbers.itemsize < numbers.strides[2]
 
 
-def _flat(numbers: Array) -> tuple[Array, int]:
+def _in_rows(numbers: Array, inside: bool) -> Array:
+    """Return numbers (m, R, K) in rows of inputs or, `inside`, of units, where they lie side by side."""
+    rows = numbers.swapaxes(1, 2) if inside else numbers
+    if 1 not in rows.shape[1:] and rows.strides[2] == rows.itemsize:
+        return rows
+    return np.ascontiguousarray(rows)
+
+
+def _width(rows: Array) -> int:
+    """Return how far one row lies from the next, in numbers."""
+    return rows.strides[1] // rows.itemsize if rows.size else 0
+
+
+def _flat(rows: Array) -> tuple[Array, int]:
     """Return numbers of m steps as flat memory, and how far one step's lie from those of the last."""
-    if not len(numbers):
-        return np.zeros(0, numbers.dtype), 0
-    if not numbers[0].flags.c_contiguous:
-        numbers = np.ascontiguousarray(numbers)
-    apart = numbers.strides[0] // numbers.itemsize
-    size = (len(numbers) - 1) * apart + numbers[0].size
-    return np.lib.stride_tricks.as_strided(numbers, (size,), (numbers.itemsize,)), apart
-
-
-def projected(a: Below, direction: Array) -> Array:
-    """Return how far a of every row goes along a direction (R, K), (rows, R): a push goes δ · that far."""
-    inputs, far = a.width - a.bias, np.empty((len(a.rows), len(direction)))
-    for start in range(0, len(far), BLOCK):
-        rows = a.rows[start : start + BLOCK, a.low : a.low + inputs].astype(np.float64)
-        far[start : start + BLOCK] = rows @ direction[:, :inputs].T
-    return far + direction[:, inputs:].sum(axis=1)
-
-
-def alike(
-    a: Below, delta: Array, labels: Array, count: int, factors: tuple[Array, Array]
-) -> tuple[tuple[Array, Array], tuple[Array, Array]]:
-    """As `sums`, for c (m,) that are the same for all weights: by products of matrices, label by label.
-
-    The sizes are summed up in the precision of δ.
-    """
-    m, B, R = delta.shape
-    inputs, parts = a.width - a.bias, [n for n in range(2) if factors[n].any()]
-    by_label, sizes = np.zeros((2, count, R, a.width)), np.zeros((2, R, a.width))
-    errors, index = delta.reshape(m * B, R), a.index.ravel()
-    scaled = [np.repeat(factors[n], B)[:, None] * errors for n in parts]
-    for g in range(count):
-        mine = np.flatnonzero((labels.ravel() == g) & (index >= 0))
-        rows = np.ones((len(mine), a.width), a.rows.dtype)
-        rows[:, :inputs] = a.rows[index[mine], a.low : a.low + inputs]
-        wide, size = rows.astype(np.float64), np.abs(rows, out=rows)
-        for n, each in zip(parts, scaled, strict=True):
-            pushed = each[mine]
-            by_label[n, g] = pushed.T @ wide
-            sizes[n] += np.abs(pushed, dtype=delta.dtype, casting="same_kind").T @ size
-    return (by_label[0], by_label[1]), (sizes[0], sizes[1])
+    if not rows.size:
+        return np.zeros(0, rows.dtype), 0
+    apart = rows.strides[0] // rows.itemsize
+    size = (len(rows) - 1) * apart + rows.shape[1] * _width(rows)
+    return np.lib.stride_tricks.as_strided(rows, (size,), (rows.itemsize,)), apart
 
 
 def sums(

@@ -229,11 +229,7 @@ class _Seen:
         if probes.weights and taken:
             blocks = [
                 Block(
-                    probe,
-                    *(
-                        np.stack(part)
-                        for part in zip(*self.weights[i :: len(probes.weights)], strict=True)
-                    ),
+                    probe, *map(np.stack, zip(*self.weights[i :: len(probes.weights)], strict=True))
                 )
                 for i, probe in enumerate(probes.weights)
             ]

@@ -120,7 +120,8 @@ class NativeEngine:
             return state, _DIVERGED if diverged else _NOTHING_SEEN
         from whygrad.engines.native.probe_results import read
 
-        seen = read(plan, before, data, probes, buffers, coefficients, costs, diverged)
+        layout = self._layout_of(plan, taken_from.data, taken_from.part)
+        seen = read(plan, before, data, probes, layout, buffers, coefficients, costs, diverged)
         return state, seen
 
     def run_epochs(

@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native.layout import Layout, aligned_zeros
-from whygrad.engines.native.probes import THETA, A, ProbeBuffers
-from whygrad.engines.probe_data import weight_probe_result
+from whygrad.engines.native.probes import STRETCH, SUMMED, THETA, A, ProbeBuffers
+from whygrad.engines.native.sparse import Rows
+from whygrad.engines.probe_data import rows_of, weight_probe_result
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -34,7 +35,11 @@ def probe_buffers(
     net, real = plan.net, np.dtype(plan.dtype)
     due = probed_steps(first, first + steps, probes.every)
     size, widest = (layout.size, max(net.sizes[1:]) * plan.batch_size) if len(due) else (0, 0)
-    rows, width = _rows(net, probes.weights, plan.batch_size, opt_state)
+    rows, width = _rows(layout, probes.weights, plan.batch_size, opt_state)
+    summed = np.zeros(len(net.sizes) if rows[:, SUMMED].any() else 0, np.bool_)
+    for probe in probes.weights:
+        if probe.rows is not None:
+            summed[probe.layer] = True
     found = ProbeBuffers(
         every=probes.every if len(due) else 0,
         row=int(due[0]) // probes.every if len(due) else 0,
@@ -46,44 +51,66 @@ def probe_buffers(
             [0.0, *(BOUNDED.get(f.name, -ONE_SIDED.get(f.name, 0.0)) for f in net.f[1:])]
         ),
         weights=rows,
-        record=_record(steps, width, rows, real),
+        record=_record(layout, steps, width, rows, real),
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
         low=0,
         traces=np.zeros((0, 0), real),
         traced=0,
+        summed=summed,
+        thetas=np.zeros(layout.size if len(summed) else 0),
     )
     if nothing:
         layout.no_probes = found
     return found
 
 
-def _record(steps: int, width: int, rows: Array, real: Any) -> Array:
-    """Return memory for what probes of weights record: 0 where a batch may end, all else as it is."""
-    record = np.empty((steps, width), real)
+def _record(layout: Layout, steps: int, width: int, rows: Array, real: Any) -> Array:
+    """Return memory for what probes of weights record: 0 where a batch may end, all else as it is.
+
+    Where θ is no part of it, it is that of the last call: new memory takes as long as the steps.
+    """
+    record = layout.record
+    if not (len(rows) and rows[:, SUMMED].all()):
+        record = np.empty((steps, width), real)
+    elif record is None or len(record) < steps or record.shape[1] != width:
+        record = layout.record = np.zeros((steps, width), real)
+    record = record[:steps]
     ends = [*rows[1:, THETA].tolist(), width] if len(rows) else []
+    # What fills up columns is not written.
     for begin, end in zip(rows[:, A].tolist(), ends, strict=True):
         record[:, begin:end] = 0
     return record
 
 
 def _rows(
-    net: Network, weights: tuple[WeightProbe, ...], B: int, opt_state: int
+    layout: Layout, weights: tuple[WeightProbe, ...], B: int, opt_state: int
 ) -> tuple[Array, int]:
     """Return the probes of weights as numbers, and the length of a step's row of their record."""
     rows, width = [], 0
     for probe in weights:
         tall, wide = probe.shape
-        sizes = (tall * wide, opt_state * tall * wide, B * wide * (probe.layer > 1), B * tall)
+        stretch = _stretch(layout, probe)
+        one, summed = (stretch or tall) * wide, probe.rows is not None
+        slots = range(opt_state) if probe.rows is None else probe.rows
+        sizes = (one * (not summed), len(slots) * one, B * wide * (probe.layer > 1), B * tall)
         begins = [width + sum(sizes[:i]) for i in range(4)]
-        rows.append([probe.layer, *probe.to, *probe.from_, *begins])
+        bits = sum(1 << s for s in slots)
+        rows.append([probe.layer, *probe.to, *probe.from_, *begins, summed, bits, stretch])
         width += sum(sizes)
-    return np.array(rows, np.int64).reshape(len(weights), 9), width
+    return np.array(rows, np.int64).reshape(len(weights), STRETCH + 1), width
+
+
+def _stretch(layout: Layout, probe: WeightProbe) -> int:
+    """Return how far apart columns are recorded of a first layer that has them side by side, or 0."""
+    sizes, stretch = layout.sizes, layout.layers.stretch
+    whole = probe.layer == 1 and probe.shape == (sizes[1], sizes[0] + 1)
+    return stretch if whole and stretch <= 2 * sizes[1] else 0
 
 
 def read(
-    plan: Plan, before: State, data: Data, probes: Probes, buffers: ProbeBuffers, coefficients: Array,
-    costs: Array, diverged: bool,
+    plan: Plan, before: State, data: Data, probes: Probes, layout: Layout, buffers: ProbeBuffers,
+    coefficients: Array, costs: Array, diverged: bool,
 ) -> ProbeResult:  # fmt: skip
     """Return what the probes saw in the steps taken from the state `before` on, which have these costs."""
     taken, statistics, weights = len(costs), None, None
@@ -91,8 +118,13 @@ def read(
         steps = probed_steps(before.step, before.step + taken, probes.every)
         statistics = Statistics(steps, buffers.statistics[: len(steps)])
     if probes.weights and taken:
+        thetas = np.zeros(len(before.theta))
+        if len(buffers.summed):
+            layout.copy_out(buffers.thetas[None], thetas[None])
         blocks = [
-            _block(probe, row, buffers.record[:taken], plan.batch_size, len(before.opt_state))
+            _block(
+                plan.net, probe, row, buffers.record[:taken], plan.batch_size, thetas, layout.rows
+            )
             for probe, row in zip(probes.weights, buffers.weights.tolist(), strict=True)
         ]
         weights = weight_probe_result(
@@ -101,14 +133,32 @@ def read(
     return ProbeResult(costs if probes.costs else None, diverged, statistics, weights)
 
 
-def _block(probe: WeightProbe, row: list[int], record: Array, B: int, opt_state: int) -> Block:
-    """Return views of what a probe of weights recorded."""
+def _block(
+    net: Network,
+    probe: WeightProbe,
+    row: list[int],
+    record: Array,
+    B: int,
+    thetas: Array,
+    rows: Rows,
+) -> Block:
+    """Return views of what a probe of weights recorded; `thetas` is Σ |θ|, in the order of θ."""
     m, (tall, wide) = len(record), probe.shape
-    theta, at_opt_state, a, delta = row[5:]
+    theta, at_opt_state, a, delta, summed, _, stretch = row[5:]
+
+    def weights(first: int, last: int) -> Array:
+        numbers, count = record[:, first:last], (last - first) // (wide * (stretch or tall))
+        if not stretch:
+            return numbers.reshape(m, count, tall, wide)
+        return numbers.reshape(m, count, wide, stretch)[..., :tall].swapaxes(2, 3)
+
+    nothing = np.empty((0, tall, wide), record.dtype)
     return Block(
         probe,
-        record[:, theta:at_opt_state].reshape(m, tall, wide),
-        record[:, at_opt_state:a].reshape(m, opt_state, tall, wide),
+        nothing if summed else weights(theta, at_opt_state)[:, 0],
+        weights(at_opt_state, a),
         record[:, a:delta].reshape(m, B, wide) if probe.layer > 1 else np.empty((m, 0, wide)),
         record[:, delta : delta + B * tall].reshape(m, B, tall),
+        thetas[rows_of(net, probe)] if summed else None,
+        tuple(rows) if stretch else None,
     )

@@ -30,7 +30,7 @@ from whygrad.engines.probes import SATURATED
 from whygrad.nn.functions import Array
 
 # The columns of `ProbeBuffers.weights`.
-LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA = range(9)
+LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA, SUMMED, ROWS, STRETCH = range(12)
 
 # Squares are added up in pieces of so many numbers, in the numbers' own precision: that takes half as long.
 # Pieces whose sum is not within bounds, beyond which squares leave the range of float32, are added up anew.
@@ -43,10 +43,13 @@ class ProbeBuffers(NamedTuple):
     Every `every` steps (0: never) a row (L, 9) of `statistics` is filled; `row` belongs to the first of
     them. `theta` holds ∂C/∂θ and then θ before the step, `squares` Σ (∂C/∂θ)² of each layer's blocks, and
     `slope` f′ of a layer, a row for each thread. `greatest` is the greatest |f′| of each layer, negative
-    where its f fades to one side, 0 where it does not fade. `weights` (·, 9) says which weights are probed,
-    and where their numbers begin in a row of `record`, which has one for each step. `scale` receives the
+    where its f fades to one side, 0 where it does not fade. `weights` (·, 12) says what weights are probed,
+    where their numbers begin in a row of `record`, which has one for each step, whether of θ there is only
+    a sum, which rows of the optimizer's state are recorded (a bit for each), and how far apart columns of a
+    whole layer lie that are recorded as the loop has them (0: by units). `scale` receives the
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
-    state before it, as the loop has them, and one for those after the last. `traces` has a row for each
+    state before it, as the loop has them, and one for those after the last. Of layers that are `summed`,
+    `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has a row for each
     step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
 
@@ -64,6 +67,8 @@ class ProbeBuffers(NamedTuple):
     low: int
     traces: Array
     traced: int
+    summed: Array
+    thetas: Array
 
 
 @inlined_kernel
@@ -88,7 +93,18 @@ def probe_before(
         keep_state(probes, theta, opt_state, i)
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
-        _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
+        if probe[SUMMED] == 0:
+            _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
+    for l in range(len(probes.summed)):
+        if probes.summed[l]:
+            start, size = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
+            _add_sizes(vector(theta, start, size), vector(probes.thetas, start, size))
+
+
+@kernel
+def _add_sizes(numbers: Array, sizes: Array) -> None:
+    for k in range(len(numbers)):
+        sizes[k] += abs(float(numbers[k]))
 
 
 @kernel
@@ -151,10 +167,14 @@ def probe_after(
         return
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
-        size = (probe[TO_END] - probe[TO]) * (probe[FROM_END] - probe[FROM])
+        across = probe[STRETCH] if probe[STRETCH] > 0 else probe[TO_END] - probe[TO]
+        size, at = across * (probe[FROM_END] - probe[FROM]), probe[OPT_STATE]
         for s in range(len(opt_state)):
-            at = probe[OPT_STATE] + s * size
-            _copy_weights(layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at)
+            if probe[ROWS] >> s & 1:
+                _copy_weights(
+                    layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at
+                )
+                at += size
     if not _due(probes, step):
         return
     for l in range(1, len(layers.sizes)):
@@ -179,6 +199,9 @@ def _copy_weights(
     flat = vector(source, start, size)
     first, wide = probe[FROM], probe[FROM_END] - probe[FROM]
     weights = min(probe[FROM_END], below) - first
+    if probe[STRETCH] > 0:
+        _copy_columns(layers, flat, target, at)
+        return
     for j in range(probe[TO], probe[TO_END]):
         row = vector(target, at, wide)
         if l == 1 and layers.stretch > 0:
@@ -193,6 +216,23 @@ def _copy_weights(
         if probe[FROM_END] > below:
             row[wide - 1] = flat[layers.b[l] + j]
         at += wide
+
+
+@kernel
+def _copy_columns(layers: Layers, source: Array, target: Array, at: int) -> None:
+    """Copy the first layer, whose columns lie side by side, to columns of all units, the biases last."""
+    below, stretch = layers.sizes[0], layers.stretch
+    if stretch <= layers.panel:
+        copy(source, layers.W[1], target, at, below * stretch)
+    else:
+        for panel in range(0, stretch, layers.panel):
+            width = panel_width(layers, panel)
+            for k in range(below):
+                row = vector(source, layers.W[1] + panel * below + k * width, width)
+                column = vector(target, at + k * stretch + panel, width)
+                for j in range(width):
+                    column[j] = row[j]
+    copy(source, layers.b[1], target, at + below * stretch, layers.sizes[1])
 
 
 @kernel

@@ -55,6 +55,10 @@ class Vectors:
             return bfloat16.dot(self.builder, x, y, total)
         return self._call("llvm.fmuladd", self.type, [x, y, total], self.suffix)
 
+    def absolute(self, vector: Any) -> Any:
+        """Return the sizes of the numbers."""
+        return self._call("llvm.fabs", self.type, [vector], self.suffix)
+
     def paired(self, low: Any, high: Any) -> Any:
         """Return pairs of float32 rounded to bfloat16, lane by lane, as vectors of int32."""
         integers = ir.VectorType(ir.IntType(32), self.lanes)

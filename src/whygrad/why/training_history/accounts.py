@@ -11,21 +11,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from whygrad.cores import one_thread
 from whygrad.engines import Block, Probes, WeightProbe, WeightProbeResult
 from whygrad.engines.native import missing
 from whygrad.engines.probe_data import rows_of
-from whygrad.engines.pushes import (
-    Below,
-    Chunk,
-    alike,
-    below,
-    lengths,
-    projected,
-    sums,
-    take_in,
-)
+from whygrad.engines.probes import whole
+from whygrad.engines.pushes import Below, Chunk, below, lengths, sums, take_in
 from whygrad.nn.functions import Array
+from whygrad.plan import AdamW
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
 from whygrad.why.training_history.linear import (
@@ -41,10 +33,9 @@ from whygrad.why.training_history.rules import buffer_slot, form_of
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
+RECORDED = 2**24  # and where nothing is needed of them but what is recorded
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
-SEVERAL = 4  # units from which on products of matrices are faster than compiled sums
-IN_CACHE = 2**16  # numbers
 WAITING = 2**24  # numbers of the chunks that wait until their momentum has worn off
 NOTHING = 2.0**-60  # what is left of a momentum that has
 
@@ -64,7 +55,8 @@ class Accounts:
         γ_{B+16} Σ |c|  +  γ_8 (Σ_t |m_t| Q_t + Σ_t |θ_t|)  +  γ′_{T(B+16)} (all that is summed here)
 
     A gradient is a sum over B examples, whose roundings act as the pushes do; every step rounds m, which
-    acts on through Q, and θ. γ′ is of float64, in which accounts are kept.
+    acts on through Q, and θ. γ′ is of float64, in which accounts are kept. Σ |m_t| Q_t is at most Σ |c|
+    times what `_roundings_of_m` returns.
     """
 
     probe: WeightProbe
@@ -97,18 +89,22 @@ def chunk_of(
 ) -> int:
     """Return how many steps at a time the memory allows, if that many copies of the weights are needed.
 
-    `gathered` says whether the rows below the weights are laid side by side, or read where they lie.
+    They are needed beside what is recorded of the optimizer's state. `gathered` says whether the rows below
+    the weights are laid side by side, or read where they lie.
     """
-    opt_state, B = len(trajectory.start.opt_state), trajectory.plan.batch_size
-    weights = sum(probe.shape[0] * probe.shape[1] for probe in probes)
+    rows, B = range(len(trajectory.start.opt_state)), trajectory.plan.batch_size
+    weights = sum(
+        probe.shape[0] * probe.shape[1] * (copies + len(rows if probe.rows is None else probe.rows))
+        for probe in probes
+    )
     batch = sum(B * (probe.shape[0] + gathered * probe.shape[1]) for probe in probes)
     alone = sum(
         B * probe.shape[0] * probe.shape[1]
         for probe in probes
         if probe.shape[0] * probe.shape[1] <= FEW
     )
-    each = weights * (copies + opt_state) + 3 * batch + 2 * alone
-    return max(1, min(4096, MEMORY // each))
+    each = weights + 3 * batch + 2 * alone
+    return max(1, min(4096, (MEMORY if copies else RECORDED) // each))
 
 
 def apart_in_buffer(plan: Plan) -> bool:
@@ -141,23 +137,24 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     kept_apart = P <= FEW and n * P <= MOST
     pushed = _Account(*np.zeros((2, n if kept_apart else G, *shape)))
     decay, sizes, pushes = (np.zeros(shape) for _ in range(3))
-    bounded, reached, along = _Far(shape), start, _Along(n)
-    far: Array | None = None  # of the inputs
+    bounded, reached, along = _Far(shape, plan), start, _Along(n)
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
-    probes, first = Probes(weights=(probe,)), trajectory.start.step - trajectory.start.batch_index
+    first = trajectory.start.step - trajectory.start.batch_index
     X, compiled = trajectory.data.X, not kept_apart and missing("float64") is None
-    at_once = not (kept_apart or differs(plan) or plan.l2.decay)
-    at_once &= (shape[0] >= SEVERAL or not compiled) and n * shape[0] <= MOST
     # Else the inputs were other numbers, or are read as the steps need them.
     rows_of_X = isinstance(X, np.ndarray) and plan.products is None
     by_value = plan.clip.value is not None  # how far a gradient is bounded is found from all rows
     gathered = kept_apart or probe.layer > 1 or not rows_of_X or by_value
+    lean = compiled and not by_value
+    if lean and probe.shape == whole(plan.net.sizes, probe.layer).shape and not reads_theta(plan):
+        squared = form_of(plan.optimizer, np.zeros((0, 3))).v
+        probe = replace(probe, rows=() if squared is None else (squared,))
     # θ as recorded; and in float64 coefficients, of every weight where they differ, else of the step.
-    lean = at_once or (compiled and not by_value)
-    copies = 1 if lean else 8 if differs(plan) else 2
+    copies = (probe.rows is None) if lean else 8 if differs(plan) else 2
     made, by_else = np.zeros(G), 0.0
-    for state, seen in trajectory.steps(probes, chunk_of(trajectory, (probe,), copies, gathered)):
+    each = chunk_of(trajectory, (probe,), copies, gathered)
+    for state, seen in trajectory.steps(Probes(weights=(probe,)), each):
         assert seen.weights is not None
         block, who = seen.weights.blocks[0], seen.weights.examples
         reached = state.theta[index]
@@ -166,13 +163,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
             chunk = _side_by_side(steps, who)
         else:
             a = below(block, X if rows_of_X else None, plan.net.sizes[probe.layer - 1], who)
-            if at_once:
-                with one_thread(numpy=True):
-                    if far is None or a.rows is not X:
-                        far = projected(a, direction)
-                    chunk = _at_once(steps, a, far)
-            else:
-                chunk = (_compiled if compiled else _in_numpy)(steps, a)
+            chunk = (_compiled if compiled else _in_numpy)(steps, a)
             along.take(chunk, who)
         pushed.take(chunk, chunk.moves, chunk.leaves)
         penalty.take(chunk, *(part[None] for part in chunk.penalty))
@@ -180,7 +171,7 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         decay += chunk.decay
         pushes += chunk.sizes[0]
         sizes += chunk.thetas
-        bounded.take(chunk)
+        bounded.take(chunk, seen.weights.coefficients)
         at = state.step - first
         epoch = (seen.weights.first - first) // plan.steps_per_epoch
         path[epoch + 1 :] = (reached * direction).sum(dtype=np.float64)
@@ -199,8 +190,8 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         by_class = np.tensordot(
             np.equal.outer(np.arange(G), groups).astype(np.float64), by_class, 1
         )
-    ends = np.abs(start) + np.abs(reached) + np.abs(carried_over.total[0])
-    bound = bounded.bound(trajectory, sizes + np.abs(reached), ends)
+    ends = np.abs(start) + np.abs(reached)
+    bound = bounded.bound(trajectory, sizes + np.abs(reached), ends, carried_over.total[0])
     return Accounts(
         probe, start, value, by_class, by_example,
         along.lengths() if by_example is None else np.tensordot(by_example, direction, 2),
@@ -216,10 +207,10 @@ class _Account:
     total: Array
     buffer: Array
 
-    def take(self, chunk: Chunk, moves: Array | float, left: Array | float) -> None:
+    def take(self, chunk: Chunk, moves: Array | float, left: Array | float | None) -> None:
         """Add what a chunk of steps moved, and what the momentum from before it did."""
         self.total += moves
-        if chunk.kept or chunk.carried.any():
+        if left is not None and (chunk.kept or chunk.carried.any()):
             self.total += self.buffer * chunk.carried
             self.buffer *= chunk.kept
             self.buffer += left
@@ -228,27 +219,58 @@ class _Account:
 class _Far:
     """How far rounding can take the weights: what is rounded, with what it does to them at the end."""
 
-    def __init__(self, shape: tuple[int, ...]) -> None:
-        self.pushed, self.rolled = (_Account(*np.zeros((2, 1, *shape))) for _ in range(2))
+    def __init__(self, shape: tuple[int, ...], plan: Plan) -> None:
+        self.plan, self.pushed = plan, _Account(*np.zeros((2, 1, *shape)))
         self.shrunk = np.zeros(shape)
+        self.coefficients: list[Array] = []
 
-    def take(self, chunk: Chunk) -> None:
+    def take(self, chunk: Chunk, coefficients: Array) -> None:
         """Add a chunk of steps."""
         sized = replace(chunk, carried=np.abs(chunk.carried), kept=abs(chunk.kept))
         moved, left = (sum(parts) for parts in zip(chunk.sizes, chunk.penalty_sizes, strict=True))
         self.pushed.take(sized, moved, left)
-        self.rolled.take(sized, *chunk.rolled)
         self.shrunk += np.abs(chunk.decay)
+        self.coefficients.append(coefficients)
 
-    def bound(self, trajectory: Trajectory, thetas: Array, ends: Array) -> Array:
+    def bound(
+        self, trajectory: Trajectory, thetas: Array, ends: Array, carried_over: Array
+    ) -> Array:
         """Return the bound of `Accounts`, twice, for what is of second order; `ends` are summed up too."""
-        dtype, roundings = trajectory.plan.dtype, trajectory.plan.batch_size + rounding.FEW
+        dtype, roundings = self.plan.dtype, self.plan.batch_size + rounding.FEW
         steps = max(1, trajectory.last - trajectory.start.step)
-        pushed, rolled = self.pushed.total[0], self.rolled.total[0]
+        pushed, carried = self.pushed.total[0], np.abs(carried_over)
+        rolled = _roundings_of_m(self.plan, self.coefficients) * (pushed + carried)
         trained = rounding.gamma(roundings, dtype) * pushed
         trained += rounding.gamma(8, dtype) * (rolled + thetas)
-        summed: Array = pushed + rolled + self.shrunk + ends
+        summed: Array = pushed + carried + rolled + self.shrunk + ends
         return 2 * (trained + rounding.gamma(steps * roundings) * summed)
+
+
+def _roundings_of_m(plan: Plan, coefficients: list[Array]) -> float:
+    """Return the most that Σ_t |m_t| Q_t can be of the pushes, from the coefficients of all steps.
+
+    |m_t| ≤ Σ_{s≤t} μ^{t−s} |p_s ĝ_s|, so that the sum is at most Σ_s |p_s ĝ_s| Σ_{t≥s} μ^{t−s} Q_t. With
+    Q_t = Σ_{u≥t} μ^{u−t} q_u/D_u the inner sum is Q_s times the mean of u − s + 1, weighted with
+    μ^{u−s} q_u/D_u. D falls by the factor √β at most from one step to the next, and where it always does
+    that mean is greatest.
+    """
+    form = form_of(plan.optimizer, np.concatenate(coefficients or [np.zeros((0, 3))]))
+    divided = form.v is not None and not form.early
+    mu = form.mu / np.sqrt(form.beta) if divided and form.beta else form.mu
+    if not mu < 1:
+        return float(len(form.q))
+    most, Q, beyond = 0.0, 0.0, 0.0
+    for q in np.abs(form.q[::-1]).tolist() if form.mu else ():
+        Q = q + mu * Q
+        beyond = Q + mu * beyond
+        most = max(most, beyond / Q if Q else 0.0)
+    return most
+
+
+def reads_theta(plan: Plan) -> bool:
+    """Return whether a ledger reads θ at every step: what penalties and decay do follows from it."""
+    penalised = plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
+    return penalised or isinstance(plan.optimizer, AdamW)
 
 
 @dataclass(frozen=True, eq=False)
@@ -285,43 +307,9 @@ def _compiled(steps: _Steps, a: Below) -> Chunk:
     )
     if not there.all():
         for pushed in (chunk.moves, chunk.leaves, *chunk.sizes):
-            pushed *= there
+            if pushed is not None:
+                pushed *= there
     return chunk
-
-
-def _at_once(steps: _Steps, a: Below, far: Array) -> Chunk:
-    """Return what steps came to that move all weights alike, by products of matrices over all of them.
-
-    `far` says how far each row below goes along the direction.
-    """
-    block, delta = steps.block, steps.block.delta
-    numbers = linear(steps.plan, steps.probed, block)
-    come, m = effects(numbers), len(delta)
-    moved, left = ((part * numbers.push).reshape(m) for part in (come.moved, come.left))
-    length = (far[a.index] * delta).sum(axis=2)
-    by_label, sizes = alike(a, delta, steps.labels, steps.count, (moved, left))
-    (thetas,) = _sizes(block.theta, np.ones((1, m)))
-    nothing, slot = np.zeros(thetas.shape), buffer_slot(steps.plan.optimizer)
-    rolled = (nothing, nothing)
-    if slot is not None:
-        acting = np.abs([come.through.ravel(), come.rest.ravel()])
-        through, rest = _sizes(block.opt_state[:, slot], acting)
-        rolled = (through, rest)
-    return Chunk(
-        *by_label, sizes, (nothing, nothing), (nothing, nothing), rolled, thetas, nothing, come.carried,
-        come.kept, moved[:, None] * length, lambda carried: left[:, None] * carried * length,
-        2 * length.size,
-    )  # fmt: skip
-
-
-def _sizes(numbers: Array, factors: Array) -> Array:
-    """Return Σ_t factor |number|, (·, R, K), for factors (·, m), by few steps at a time: in the cache."""
-    m, R, K = numbers.shape
-    found, few = np.zeros((len(factors), R * K), numbers.dtype), max(1, IN_CACHE // (R * K))
-    for start in range(0, m, few):
-        part = factors[:, start : start + few].astype(numbers.dtype)
-        found += part @ np.abs(numbers[start : start + few]).reshape(-1, R * K)
-    return found.reshape(-1, R, K)
 
 
 def _in_numpy(steps: _Steps, a: Below) -> Chunk:
@@ -367,24 +355,19 @@ def _chunk(
     sizes: tuple[Array, Array], along: Array, later: Callable[[Array], Array] | None, size: int,
 ) -> Chunk:  # fmt: skip
     """Put together what was found of the pushes with what is no example's."""
-    block, slot = steps.block, buffer_slot(steps.plan.optimizer)
-    moved, left, through, rest = (
-        np.broadcast_to(part, block.theta.shape)
-        for part in (come.moved, come.left, come.through, come.rest)
-    )
+    block = steps.block
+    shape = (len(block.delta), *steps.direction.shape)
+    moved, left = (np.broadcast_to(part, shape) for part in (come.moved, come.left))
     penalised = [part * numbers.penalty for part in (moved, left)]
-    nothing = np.zeros(block.theta.shape[1:])
-    rolled = (nothing, nothing)
-    if slot is not None:
-        m = np.abs(block.opt_state[:, slot], dtype=np.float64)
-        rolled = ((np.abs(through) * m).sum(axis=0), (np.abs(rest) * m).sum(axis=0))
+    thetas = block.thetas
+    if thetas is None:
+        thetas = np.abs(block.theta).sum(axis=0, dtype=np.float64)
     return Chunk(
         *by_label,
         sizes,
         (penalised[0].sum(axis=0), penalised[1].sum(axis=0)),
         (np.abs(penalised[0]).sum(axis=0), np.abs(penalised[1]).sum(axis=0)),
-        rolled,
-        np.abs(block.theta).sum(axis=0, dtype=np.float64),
+        thetas,
         _decays(numbers, block, steps.after),
         come.carried,
         come.kept,
@@ -412,7 +395,7 @@ class _Along:
             one.carried = one.carried + one.kept * chunk.carried
             one.kept *= chunk.kept
         self._add(who, chunk.along)
-        if chunk.leaves.any() and not self.far:
+        if chunk.leaves is not None and chunk.leaves.any() and not self.far:
             self.far = chunk.later is None
             self.waiting.append(_Waiting(chunk.later, chunk.size, who, np.zeros((1, 1))))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:

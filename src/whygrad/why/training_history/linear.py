@@ -56,9 +56,12 @@ def linear(plan: Plan, probed: WeightProbeResult, block: Block) -> Linear:
     p, q, r, keep = (column[:, None, None] for column in (form.p, form.q, form.r, form.keep))
     decay: float | Array = plan.l2.decay
     if form.v is not None:
-        root = np.sqrt(block.opt_state[:, form.v].astype(np.float64))
-        D = root + form.epsilon[:, None, None]
-        divided = [each / D if each.any() else each for each in ((p,) if form.early else (q, r))]
+        v = block.slot(form.v)
+        one, small = v.dtype.type(1), form.epsilon.astype(v.dtype)[:, None, None]
+        over_D = (one / (np.sqrt(v) + small)).astype(np.float64)  # rounded as the steps were
+        divided = [
+            each * over_D if each.any() else each for each in ((p,) if form.early else (q, r))
+        ]
         p, q, r = (*divided, q, r) if form.early else (p, *divided)
     index = rows_of(plan.net, block.probe)
     if plan.factors is not None:
@@ -119,15 +122,12 @@ class Effects:
 
     `moved` is w_t, the move of θ within these steps by a push of 1 at t; `left` what such a push leaves in
     the buffer after them; `carried` the move by 1 in the buffer before them, of which `kept` is left.
-    `through` is Q_t, the move by 1 more in the buffer at t, of which `rest` is left.
     """
 
     moved: Array
     left: Array
     carried: Array
     kept: float
-    through: Array
-    rest: Array
 
 
 def effects(numbers: Linear) -> Effects:
@@ -135,11 +135,11 @@ def effects(numbers: Linear) -> Effects:
     m = len(numbers.q)
     if not numbers.mu:
         w, none = numbers.r + numbers.p * numbers.q, np.zeros((m, 1, 1))
-        return Effects(w, none, np.zeros((1, 1)), 0.0, none, none)
+        return Effects(w, none, np.zeros((1, 1)), 0.0)
     Q = np.array(numbers.q)
     for t in range(m - 2, -1, -1):
         Q[t] += numbers.mu * Q[t + 1]
     powers = numbers.mu ** np.arange(m - 1, -1, -1.0)[:, None, None]
     moved = numbers.r + numbers.p * Q
     carried, kept = numbers.mu * Q[0], float(numbers.mu**m)
-    return Effects(moved, numbers.p * powers, carried, kept, Q, powers)
+    return Effects(moved, numbers.p * powers, carried, kept)

@@ -5,6 +5,7 @@
     pulling     the compiled call: steps of a training walked backwards, one batch as a special case
     memory      room for the pass in the workspace of a layout
     accounting  what the pushes of examples come to over a chunk of steps, walked backwards: for ledgers
+    pushing     its inner loops, in vectors
 
 Doors: `memory`, `accounting`. The folder imports the engine's kernels and layout; `engine` imports it, and
 `engines.pushes` the last.

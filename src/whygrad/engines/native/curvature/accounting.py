@@ -6,26 +6,37 @@ buffer. So one walk backwards through a chunk finds w_t of every weight, and add
 to the sum of its label, to the sum of the sizes, and along a direction.
 
 A push is a product of a column and a row: the outer loop runs over those numbers of one that are not 0, the
-inner one over all of the other, in lanes. Units lie side by side where there are some, so that inputs that
-are 0 cost nothing; else the inputs do. One thread takes the steps in, in one order.
+inner one over all of the other, in vectors (`pushing`). Units lie side by side where the loop has them so,
+so that inputs that are 0 cost nothing; else the inputs do. One thread takes the steps in, in one order.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
-from whygrad.engines.native.memory import prefetch
+from whygrad.engines.native.curvature.pushing import (
+    LANES,
+    add_left,
+    add_moves,
+    add_up_rows,
+    add_weighed_left,
+    add_weighed_moves,
+)
+from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.nn.functions import Array
 
-LANES = 8  # numbers side by side: the rows of sums are filled up to a multiple of them
+PIECE = 2**11  # numbers of weights whose w is found at a time: they stay in the nearest cache
 
 
 class Steps(NamedTuple):
     """The numbers of m steps, (m,) each, and those of all: what moves a weight, and how.
 
     `push` is what turns s δ a into its part of ĝ, `left` what a push then leaves in the buffer at the end,
-    and `power` μ^{m−1−t}; `scale` is that of clipping, and `lost` 1 − κ.
+    0 where that is nothing, and `power` μ^{m−1−t}; `scale` is that of clipping, and `lost` 1 − κ. Where
+    nothing differs by weight, `moved` is w_t, and else it is empty.
     """
 
     mu: float
@@ -42,30 +53,34 @@ class Steps(NamedTuple):
     l1: Array
     l2: Array
     lost: Array
+    moved: Array
 
 
 class Recorded(NamedTuple):
-    """What a probe recorded of R x K weights: θ, m and v in flat memory, so far from one step to the next.
+    """What a probe recorded of the weights: rows of the inner loop, `width` numbers from one to the next.
 
-    m and v are empty where the rule has none; `after` is θ after the last step, flat. `factors` on the
-    learning rate are (1, K) or (R, K); `clipped` is what clipping by value leaves of a gradient, step by
-    step, or empty. The last `biases` columns are of biases.
+    θ and v of every step in flat memory, so far from one step to the next, and empty where nobody asks for
+    them; `after` is θ after the last step. As the sums lie: `factors` on the learning rate, or empty, what
+    clipping by value leaves of a gradient, step by step, or empty, and 1 where `penalised`, else 0.
     """
 
+    width: int
     theta: Array
     theta_apart: int
-    m: Array
-    m_apart: int
     v: Array
     v_apart: int
     after: Array
     factors: Array
     clipped: Array
-    biases: int
+    penalised: Array
 
 
 class Examples(NamedTuple):
-    """The examples of the steps: their labels (m, B), rows of a, which of these (m, B), and δ (m, B, R)."""
+    """The examples of the steps: their labels (m, B), rows of a, which of these (m, B), and δ (m, B, R).
+
+    Of inputs that are mostly 0 the others stand in `values` at `columns`, from `starts` of a row on; else
+    these are empty.
+    """
 
     labels: Array
     rows: Array
@@ -73,17 +88,21 @@ class Examples(NamedTuple):
     low: int
     inputs: int
     delta: Array
+    starts: Array
+    columns: Array
+    values: Array
 
 
 class Sums(NamedTuple):
-    """What is found.
+    """What is found, in rows of so much `length`, filled up to whole vectors, of which `inner` are used.
 
-    Of pushes, in rows of the inner loop's length: `moves` and `leaves` (G, ·) by label, their sizes (·),
-    and `along` (m, B), the moves of each along `direction` (·). By weight, (R, K): Q of the first step,
-    Σ |θ|, Σ |Q m| and what is left of |m|, what penalties moved and left with the sizes of these, and what
-    decay took.
+    Of pushes `moves` and `leaves` (G, ·) by label, their sizes (·), and `along` (m, B), the moves of each
+    along `direction` (·). By weight, (·): Q of the first step, Σ |θ|, what penalties moved and left with
+    the sizes of these, and what decay took.
     """
 
+    length: int
+    inner: int
     direction: Array
     moves: Array
     leaves: Array
@@ -92,8 +111,6 @@ class Sums(NamedTuple):
     along: Array
     Q: Array
     thetas: Array
-    rolled: Array
-    rolled_left: Array
     penalty: Array
     penalty_left: Array
     penalty_size: Array
@@ -102,65 +119,106 @@ class Sums(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Memory of the loop: w as the sums lie, p too where weights differ in it, and rows of numbers."""
+    """Memory of the loop: w of a block, p too where weights differ in it, and rows.
+
+    `reached` (m, B) says how many numbers of its row a block has taken of an example.
+    """
 
     w: Array
     apart: Array
     places: Array
     values: Array
     inner: Array
+    scaled: Array
+    found: Array
     rate: Array
-    moved: Array
     kept: Array
+    reached: Array
+
+
+def whole_vectors(numbers: int) -> int:
+    """Return how long a row of so many numbers is, filled up to whole vectors."""
+    return -(-numbers // LANES) * LANES
+
+
+def read_only_examples(
+    labels: Array, rows: Array, which: Array, low: int, inputs: int, delta: Array, compressed: Any
+) -> Examples:
+    """Return examples as compiled functions take them; `compressed` rows are (starts, columns, values)."""
+    nothing = np.empty(0, np.int64), np.empty(0, np.uint16), np.empty(0, rows.dtype)
+    starts, columns, values = map(read_only, compressed or nothing)
+    labels, which = (np.ascontiguousarray(part, np.int64) for part in (labels, which))
+    rows = read_only(np.ascontiguousarray(rows))
+    return Examples(labels, rows, which, low, inputs, delta, starts, columns, values)
 
 
 @kernel
-def _weigh(steps: Steps, t: int, v: Array, factors: Array, Q: Array, work: Work) -> None:
-    """Q of a step and w, without `push`, for weights of a unit; `kept` is p, which may be divided early.
+def _weigh(
+    steps: Steps, t: int, v: Array, factors: Array, clipped: Array, Q: Array, w: Array, apart: Array,
+    work: Work,
+) -> None:  # fmt: skip
+    """Find Q of a step and w; `apart` is what pushes leave, if it has room.
 
     In loops of few arrays each: where there are many, whether they overlap is too much to ask at run time,
     and nothing is done in lanes.
     """
     p, q, r, epsilon, mu = steps.p[t], steps.q[t], steps.r[t], steps.epsilon[t], steps.mu
-    n = len(Q)
-    moved, kept, rate = vector(work.moved, 0, n), vector(work.kept, 0, n), vector(work.rate, 0, n)
-    for k in range(n):
-        rate[k] = factors[k]
-    for k in range(n):
-        kept[k] = p
+    n, push = len(Q), steps.push[t]
+    rate, kept = vector(work.rate, 0, n), vector(work.kept, 0, n)
     divided = kept if steps.early else rate
-    for k in range(len(v)):
-        divided[k] /= math.sqrt(float(v[k])) + epsilon
-    for k in range(n):
-        Q[k] = q * rate[k] + mu * Q[k]
-    if r == 0:
+    if len(v) > 0:
+        one, small = type(v[0])(1), type(v[0])(epsilon)  # rounded as the steps were
         for k in range(n):
-            moved[k] = kept[k] * Q[k]
+            divided[k] = one / (math.sqrt(v[k]) + small)
     else:
         for k in range(n):
-            moved[k] = r * rate[k] + kept[k] * Q[k]
+            divided[k] = 1.0
+    if steps.early:
+        for k in range(n):
+            rate[k] = 1.0
+            kept[k] *= p
+    for k in range(len(factors)):
+        rate[k] *= factors[k]
+    for k in range(n):
+        Q[k] = q * rate[k] + mu * Q[k]
+    if steps.early:
+        for k in range(n):
+            w[k] = push * (r * rate[k] + kept[k] * Q[k])
+    else:
+        for k in range(n):
+            w[k] = push * (r * rate[k] + p * Q[k])
+    for k in range(len(clipped)):
+        w[k] *= clipped[k]
+    if len(apart) > 0:
+        power = push * steps.power[t]
+        for k in range(n):
+            apart[k] = power * (kept[k] if steps.early else p)
+        for k in range(len(clipped)):
+            apart[k] *= clipped[k]
 
 
 @kernel
 def _penalise(
-    steps: Steps, t: int, theta: Array, clipped: Array, work: Work, sums: Sums, at: int
-) -> None:
-    """Add what the penalties of a step moved and left, of the weights of a unit that are no biases."""
+    steps: Steps, t: int, theta: Array, clipped: Array, penalised: Array, Q: Array, work: Work,
+    sums: Sums, at: int,
+) -> None:  # fmt: skip
+    """Add what the penalties of a step moved and left, of a row of weights."""
     scale, l1, l2, power = steps.scale[t], steps.l1[t], steps.l2[t], steps.power[t]
-    moved, kept = work.moved, work.kept
-    n = len(theta)
+    rate, kept, p, r, n = work.rate, work.kept, steps.p[t], steps.r[t], len(theta)
     penalty, left = vector(sums.penalty, at, n), vector(sums.penalty_left, at, n)
     size, left_size = vector(sums.penalty_size, at, n), vector(sums.penalty_left_size, at, n)
     for k in range(n):
         W = float(theta[k])
         sign = 1.0 if W > 0 else -1.0 if W < 0 else 0.0
-        push = scale * (l1 * sign + l2 * W)
+        push = penalised[k] * scale * (l1 * sign + l2 * W)
         if len(clipped) > 0:
             push *= clipped[k]
-        penalty[k] += moved[k] * push
-        left[k] += power * kept[k] * push
-        size[k] += abs(moved[k] * push)
-        left_size[k] += abs(power * kept[k] * push)
+        buffer = kept[k] if steps.early else p
+        moved, remains = (r * rate[k] + buffer * Q[k]) * push, power * buffer * push
+        penalty[k] += moved
+        left[k] += remains
+        size[k] += abs(moved)
+        left_size[k] += abs(remains)
 
 
 @kernel
@@ -174,69 +232,99 @@ def _decay(
 
 
 @kernel
-def _size_up(
-    power: float, theta: Array, m: Array, Q: Array, thetas: Array, rolled: Array, left: Array
-) -> None:
-    """Add the sizes of θ, and of m with what it does to θ."""
+def _add_sizes(theta: Array, thetas: Array) -> None:
     for k in range(len(theta)):
         thetas[k] += abs(float(theta[k]))
-    for k in range(len(m)):
-        rolled[k] += abs(Q[k] * float(m[k]))
-    for k in range(len(m)):
-        left[k] += power * abs(float(m[k]))
-
-
-@kernel
-def _lay(row: Array, factor: float, clipped: Array, target: Array, start: int, apart: int) -> None:
-    """Lay the numbers of a unit, times a factor, where the sums have them, so far from one another."""
-    for k in range(len(clipped)):
-        row[k] *= clipped[k]
-    if apart == 1:
-        to = vector(target, start, len(row))
-        for k in range(len(row)):
-            to[k] = factor * row[k]
-        return
-    for k in range(len(row)):
-        target[start + k * apart] = factor * row[k]
 
 
 @kernel
 def _weigh_step(
-    steps: Steps, t: int, recorded: Recorded, sums: Sums, work: Work, units_inside: bool, length: int,
-    low: int, high: int,
-) -> None:  # fmt: skip
-    """Go one step back, in some columns: w of every weight, and all that is no example's."""
-    R, K = sums.Q.shape
-    n, weights = high - low, min(high, K - recorded.biases) - low
-    decays = steps.lost[t] != 0 or steps.decay != 0
-    for j in range(R):
-        at = j * K + low
-        theta = vector(recorded.theta, t * recorded.theta_apart + at, n)
-        m = vector(recorded.m, t * recorded.m_apart + at, min(n, len(recorded.m)))
-        v = vector(recorded.v, t * recorded.v_apart + at, min(n, len(recorded.v)))
-        factors = vector(recorded.factors, (at if len(recorded.factors) > 1 else low), n)
-        clipped = vector(recorded.clipped, t * R * K + at, min(n, len(recorded.clipped)))
-        Q, before = vector(sums.Q, at, n), max(t - 1, 0)  # which is taken next, from far away
-        prefetch(recorded.theta, before * recorded.theta_apart + at, n)
-        prefetch(recorded.m, before * recorded.m_apart + at, len(m))
-        prefetch(recorded.v, before * recorded.v_apart + at, len(v))
-        _weigh(steps, t, v, factors, Q, work)
-        _size_up(
-            steps.power[t], theta, m, Q, vector(sums.thetas, at, n), vector(sums.rolled, at, n),
-            vector(sums.rolled_left, at, n),
+    steps: Steps, t: int, recorded: Recorded, sums: Sums, work: Work, low: int, high: int
+) -> None:
+    """Go one step back, in some rows: w of every weight, and all that is no example's.
+
+    Rows without gaps, as far apart in the record as in the sums, are one, which goes piece by piece.
+    """
+    length, width, n = sums.length, recorded.width, sums.inner
+    rows, apart, wide = high - low, length, width
+    if width == length:
+        apart = wide = min(PIECE, rows * length)
+        rows = -(-rows * length // apart)
+    end = (high - low) * length
+    decays, before = steps.lost[t] != 0 or steps.decay != 0, max(t - 1, 0)
+    for row in range(rows):
+        here = row * apart
+        at, there = low * length + here, low * width + row * wide
+        if width == length:
+            n = min(apart, end - here)
+        theta = vector(
+            recorded.theta, t * recorded.theta_apart + there, min(n, len(recorded.theta))
+        )
+        v = vector(recorded.v, t * recorded.v_apart + there, min(n, len(recorded.v)))
+        factors = vector(recorded.factors, at, min(n, len(recorded.factors)))
+        clipped = vector(recorded.clipped, t * len(sums.Q) + at, min(n, len(recorded.clipped)))
+        Q = vector(sums.Q, at, n)
+        # Those of the step that is taken next, from far away.
+        prefetch(recorded.theta, before * recorded.theta_apart + there, len(theta))
+        prefetch(recorded.v, before * recorded.v_apart + there, len(v))
+        _weigh(
+            steps, t, v, factors, clipped, Q, vector(work.w, here, n),
+            vector(work.apart, here, min(n, len(work.apart))), work,
         )  # fmt: skip
+        _add_sizes(theta, vector(sums.thetas, at, n))
         if steps.l1[t] != 0 or steps.l2[t] != 0:
-            _penalise(steps, t, vector(theta, 0, weights), clipped, work, sums, at)
+            _penalise(
+                steps, t, theta, clipped, vector(recorded.penalised, at, n), Q, work, sums, at
+            )
         if decays:
-            later = vector(recorded.after, at, n)
+            later = vector(recorded.after, there, n)
             if t + 1 < len(steps.p):
-                later = vector(recorded.theta, (t + 1) * recorded.theta_apart + at, n)
+                later = vector(recorded.theta, (t + 1) * recorded.theta_apart + there, n)
             _decay(steps.lost[t], steps.decay, theta, later, factors, vector(sums.decay, at, n))
-        start, apart = (j, length) if units_inside else (j * length, 1)
-        _lay(vector(work.moved, 0, n), steps.push[t], clipped, work.w, start, apart)
-        if len(work.apart) > 0:
-            push = steps.push[t] * steps.power[t]
-            _lay(vector(work.kept, 0, n), push, clipped, work.apart, start, apart)
+
+
+@kernel
+def _take_numbers(examples: Examples, t: int, i: int, work: Work, low: int, high: int) -> int:
+    """Find the inputs from `low` on that are not 0, where those before have been taken; return how many."""
+    row, reached = examples.which[t, i], vector(work.reached, t * examples.which.shape[1] + i, 1)
+    start, stop, count = examples.starts[row], examples.starts[row + 1], 0
+    at = start + reached[0] if low > 0 else start
+    while at < stop and examples.columns[at] < high:
+        work.places[count] = examples.columns[at] - low
+        work.values[count] = float(examples.values[at])
+        count += 1
+        at += 1
+    reached[0] = at - start
+    return count
+
+
+@kernel
+def _ask_for_inputs(
+    examples: Examples, t: int, i: int, work: Work, units_inside: bool, low: int, high: int
+) -> None:
+    """Ask for the inputs of an example, which are read next, from far away."""
+    row, rows = max(examples.which[t, i], 0), examples.rows
+    if len(examples.starts) > 0:
+        start, size = examples.starts[row], examples.starts[row + 1] - examples.starts[row]
+        if low > 0:
+            done = work.reached[t * examples.which.shape[1] + i]
+            start, size = start + done, size - done
+        size = min(size, high - low)
+        prefetch(examples.columns, start, size)
+        prefetch(examples.values, start, size)
+        return
+    ahead, inputs = ZERO, examples.inputs
+    if units_inside:
+        ahead, inputs = low, max(0, min(high, inputs) - low)
+    prefetch(rows, row * rows.shape[1] + examples.low + ahead, inputs)
+
+
+@lanes_kernel
+def _dot(one: Array, other: Array) -> float:
+    found = 0.0
+    for k in range(len(one)):
+        found += one[k] * other[k]
+    return found
 
 
 @kernel
@@ -245,141 +333,124 @@ def _split(
 ) -> int:
     """Find the numbers of the outer loop that are not 0, and all of the inner; return how many there are.
 
-    Of the columns from `low` on; those from `inputs` on are the bias, of which a is 1.
+    Of the outer numbers from `low` on; of inputs those beyond the last are the bias, of which a is 1.
     """
     places, values, inner = work.places, work.values, work.inner
     rows, delta = examples.rows, examples.delta
-    first = examples.which[t, i] * rows.shape[1] + examples.low + low
-    x = vector(rows, first, min(high, examples.inputs) - low)
-    biases, units, count = high - low - len(x), delta.shape[2], 0
+    first, units, count = examples.which[t, i] * rows.shape[1] + examples.low, delta.shape[2], 0
     d = vector(delta, (t * delta.shape[1] + i) * units, units)
     if units_inside:
+        inputs = max(0, min(high, examples.inputs) - low)
         for j in range(units):
             inner[j] = float(d[j])
-        for k in range(len(x)):
-            places[count], values[count] = k, float(x[k])
-            count += x[k] != 0
-        for k in range(biases):
-            places[count + k], values[count + k] = len(x) + k, 1.0
-        return count + biases
+        if len(examples.starts) > 0:
+            count = _take_numbers(examples, t, i, work, low, low + inputs)
+        else:
+            x = vector(rows, first + low, inputs)
+            for k in range(inputs):
+                places[count], values[count] = k, float(x[k])
+                count += x[k] != 0
+        for k in range(inputs, high - low):
+            places[count], values[count] = k, 1.0
+            count += 1
+        return count
+    x = vector(rows, first, examples.inputs)
     for k in range(len(x)):
         inner[k] = float(x[k])
-    for k in range(biases):
-        inner[len(x) + k] = 1.0
-    for j in range(units):
-        places[count], values[count] = j, float(d[j])
-        count += d[j] != 0
+    for k in range(high - low):
+        places[count], values[count] = k, float(d[low + k])
+        count += d[low + k] != 0
     return count
-
-
-@lanes_kernel
-def _add_moves(
-    value: float, inner: Array, w: Array, along: Array, total: Array, size: Array
-) -> float:
-    """Add w ⊙ (value · inner) to the sums of a row; return its length along the direction."""
-    found = 0.0
-    for k in range(len(inner)):
-        move = value * inner[k] * w[k]
-        total[k] += move
-        size[k] += abs(move)
-        found += move * along[k]
-    return found
-
-
-@kernel
-def _add_left(value: float, inner: Array, total: Array, size: Array) -> None:
-    """Add value · inner, which a row of pushes leaves in the buffer."""
-    for k in range(len(inner)):
-        left = value * inner[k]
-        total[k] += left
-        size[k] += abs(left)
-
-
-@kernel
-def _add_left_apart(value: float, inner: Array, w: Array, total: Array, size: Array) -> None:
-    """As `_add_left`, where it differs by weight."""
-    for k in range(len(inner)):
-        left = value * inner[k] * w[k]
-        total[k] += left
-        size[k] += abs(left)
 
 
 @kernel
 def _add_step(
-    steps: Steps, t: int, examples: Examples, sums: Sums, work: Work, units_inside: bool, length: int,
-    low: int, high: int,
+    steps: Steps, t: int, examples: Examples, sums: Sums, work: Work, units_inside: bool, low: int,
+    high: int,
 ) -> None:  # fmt: skip
-    """Add the pushes of a step, on the weights of some columns."""
-    left, inner, base = steps.left[t], vector(work.inner, 0, length), low * length * units_inside
-    rows, inputs, before = examples.rows, min(high, examples.inputs) - low, max(t - 1, 0)
+    """Add the pushes of a step, on the weights of some rows."""
+    left, length, base = steps.left[t], sums.length, low * sums.length
+    places, values, inner, scaled = work.places, work.values, work.inner, work.scaled
+    alike = len(steps.moved) > 0
+    found = vector(work.found, 0, sums.inner)
     for i in range(examples.which.shape[1]):
-        row = max(examples.which[before, i], 0)
-        prefetch(rows, row * rows.shape[1] + examples.low + low, inputs)
+        _ask_for_inputs(examples, max(t - 1, 0), i, work, units_inside, low, high)
         if examples.which[t, i] < 0:
             continue
         first = examples.labels[t, i] * sums.moves.shape[1] + base
-        found = 0.0
-        for n in range(_split(examples, t, i, work, units_inside, low, high)):
-            value, at = work.values[n], work.places[n] * length
-            found += _add_moves(
-                value, inner, vector(work.w, at, length), vector(sums.direction, base + at, length),
-                vector(sums.moves, first + at, length), vector(sums.moved_size, base + at, length),
+        count = _split(examples, t, i, work, units_inside, low, high)
+        if alike:
+            _scale(steps.moved[t], inner, scaled)
+            add_moves(
+                places, values, count, scaled, length, sums.moves, first, sums.moved_size, base,
+                sums.direction, work.found,
             )  # fmt: skip
-            if len(work.apart) > 0:
-                _add_left_apart(
-                    value, inner, vector(work.apart, at, length),
-                    vector(sums.leaves, first + at, length), vector(sums.left_size, base + at, length),
-                )  # fmt: skip
-            elif left != 0:
-                _add_left(
-                    value * left, inner, vector(sums.leaves, first + at, length),
-                    vector(sums.left_size, base + at, length),
-                )  # fmt: skip
-        sums.along[t, i] += found
+        else:
+            add_weighed_moves(
+                places, values, count, inner, length, work.w, sums.moves, first, sums.moved_size, base,
+                sums.direction, work.found,
+            )  # fmt: skip
+        sums.along[t, i] += _sum(found)
+        if len(work.apart) > 0:
+            add_weighed_left(
+                places, values, count, inner, length, work.apart, sums.leaves, first, sums.left_size,
+                base,
+            )  # fmt: skip
+        elif left != 0:
+            _scale(left, inner, scaled)
+            add_left(
+                places, values, count, scaled, length, sums.leaves, first, sums.left_size, base
+            )
+
+
+@lanes_kernel
+def _sum(numbers: Array) -> float:
+    total = 0.0
+    for k in range(len(numbers)):
+        total += numbers[k]
+    return total
+
+
+@kernel
+def _scale(factor: float, row: Array, scaled: Array) -> None:
+    for k in range(len(row)):
+        scaled[k] = factor * row[k]
 
 
 @cached_kernel
 def take_in(
     steps: Steps, recorded: Recorded, examples: Examples, sums: Sums, work: Work, units_inside: bool,
-    length: int, columns: int,
+    block: int,
 ) -> int:  # fmt: skip
     """Walk a chunk of steps back and add up all of `Sums`, which is 0 before; return the number of steps.
 
-    It is walked once for each so many columns, whose numbers stay in the cache meanwhile.
+    It is walked once for each so many rows, whose numbers stay in the cache meanwhile.
     """
-    m, K = len(steps.p), sums.Q.shape[1]
-    for low in range(0, K, columns):
-        high = min(low + columns, K)
+    m, outer = len(steps.p), len(sums.Q) // sums.length
+    for low in range(0, outer, block):
+        high = min(low + block, outer)
         for back in range(m):
             t = m - 1 - back
-            _weigh_step(steps, t, recorded, sums, work, units_inside, length, low, high)
-            _add_step(steps, t, examples, sums, work, units_inside, length, low, high)
+            if len(steps.moved) == 0:
+                _weigh_step(steps, t, recorded, sums, work, low, high)
+            _add_step(steps, t, examples, sums, work, units_inside, low, high)
     return m
-
-
-@lanes_kernel
-def _dot(inner: Array, weights: Array) -> float:
-    found = 0.0
-    for k in range(len(inner)):
-        found += inner[k] * weights[k]
-    return found
 
 
 @cached_kernel
 def find_lengths(
-    examples: Examples, factors: Array, weights: Array, along: Array, work: Work, columns: int,
-    units_inside: bool, length: int,
+    examples: Examples, factors: Array, weights: Array, along: Array, work: Work, units_inside: bool,
+    length: int, inner: int,
 ) -> int:  # fmt: skip
     """Find ⟨weights, factor δ aᵀ⟩ of every example, with the weights laid as sums are; return the steps."""
     m, B = examples.which.shape
+    outer = len(weights) // length
+    found, used = vector(work.found, 0, inner), vector(work.inner, 0, inner)
     for t in range(m):
         for i in range(B):
             if factors[t] == 0 or examples.which[t, i] < 0:
                 continue
-            found = 0.0
-            for n in range(_split(examples, t, i, work, units_inside, ZERO, columns)):
-                found += work.values[n] * _dot(
-                    work.inner, vector(weights, work.places[n] * length, length)
-                )
-            along[t, i] = factors[t] * found
+            count = _split(examples, t, i, work, units_inside, ZERO, outer)
+            add_up_rows(work.places, work.values, count, length, weights, work.found)
+            along[t, i] = factors[t] * _dot(found, used)
     return m
