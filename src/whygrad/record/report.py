@@ -337,7 +337,10 @@ def _importance(
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "the share of wrong answers" if target.classes else "the mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
-    output = "the lead of the class it says" if len(target.classes) > 2 else "the output"
+    output = "the output"
+    if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
+        alone = run.net.C.name == "binary_cross_entropy"
+        output = "z of the class it says" if alone else "the lead of the class it says"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
