@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -213,6 +215,54 @@ def test_a_pause_before_the_process_is_ready_comes_after_what_was_shown(begun):
     now = told(feed, "news.json", after="1")
     assert now["feed"] == header["feed"] and not now["running"]
     assert now["training"]["status"].startswith("paused at")
+
+
+@pytest.mark.parametrize("page", ["first", "whole"])
+def test_a_training_pauses_and_goes_on_at_the_step_that_is_shown_ahead_of_it(begun, page):
+    feed, header = begun
+    session, shown = feed.session, len(header["steps"])
+
+    def look(command):
+        """Command the training, as a page does; return the steps that come then, and the news."""
+        nonlocal shown
+        if page == "first":
+            assert told(feed, command) == {}
+        else:
+            session.pause() if command == "pause" else session.go(command)
+        news = told(feed, "news.json", after=str(shown))
+        shown += len(news["steps"])
+        return news["steps"], news
+
+    os.kill(session.worker.pid, signal.SIGSTOP)  # its process is slow to begin
+    try:
+        shown += len(told(feed, "news.json", after=str(shown))["steps"])
+        steps, news = look("pause")
+        assert steps == [] and not news["running"] and shown > 1
+        assert news["training"]["status"].startswith(f"paused at step {shown - 1:,}, epoch ")
+        steps, news = look("step")
+        assert steps == [shown - 1] and not news["running"]
+        steps, news = look("go")
+        assert steps and news["running"]
+        look("pause")
+    finally:
+        os.kill(session.worker.pid, signal.SIGCONT)
+    wait_for(lambda: told(feed, "news.json", after=str(shown))["run"], "a run")
+    wait_for(lambda: session.status.kind == "paused", "the pause")
+    assert told(feed, "header.json")["steps"] == list(range(shown))
+    assert open_run(session.opened_run.path).step == session.status.step == shown - 1
+
+
+def test_the_process_is_told_to_wait_where_what_is_shown_waits(tmp_path):
+    session, worker = Session(tmp_path), Commands()
+    ahead = Ahead(session.config.ready.training, worker, 1e-9)
+    ahead.due()
+    per_epoch = ahead.plan.steps_per_epoch
+    assert 3 < per_epoch < MARGIN
+    for command in ("pause", "step", "pause", "epoch", "go"):
+        ahead.turn(command)
+        ahead.due()
+    assert worker.told == [1 + MARGIN, 1, 2, 2, 2, per_epoch, per_epoch, 3 + MARGIN, 4 + MARGIN]
+    session.close()
 
 
 def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):
