@@ -102,6 +102,13 @@ def test_a_network_that_came_alone_has_its_state_and_says_what_is_missing(tmp_pa
     assert not (training["ready"] or training["forks"] or training["trained"])
 
 
+def test_a_network_alone_is_not_said_to_go_on(tmp_path):
+    net = wg.Network(2, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    header = told(Feed(Session(tmp_path, wg.Fitted(net, net.init(seed=1)))), "header.json")
+    assert (header["live"], header["begun"]) == (False, False)
+    assert told(Feed(Session(tmp_path)), "header.json")["live"]  # which begins
+
+
 def test_any_example_can_be_had_by_its_part_and_number(tmp_path):
     session = Session(tmp_path)
     session.load("iris")

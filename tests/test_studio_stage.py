@@ -226,6 +226,31 @@ def test_a_link_to_a_run_opens_it_and_begins_no_other(person, xor_run, tmp_path)
     assert stage.browser.complaints() == []
 
 
+ALONE = """
+import whygrad as wg
+from whygrad.studio import studio
+net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+studio(wg.Fitted(net, net.init(seed=1)), port=0, show=False)
+"""
+
+
+def test_a_network_alone_offers_no_training_and_a_command_takes_its_picture_from_no_page(
+    served, browser, tmp_path
+):
+    studio = served(tmp_path, code=ALONE)
+    browser.driver.get(studio.url)
+    stage = Stage(browser, studio, tmp_path)
+    stage.until(lambda now: now["drawn"], "the network")
+    assert browser.text().count("A network as it stands.") == 1
+    for name in ("Start", "one step on", "One epoch"):
+        assert not browser.by_role("button", name).is_enabled()
+    assert not browser.all_by_role("button", "Watch it learn")
+    stage.run_script("window.wgStudio.tell('go')")
+    browser.has("This run was opened as it is: choose data first to build another network.")
+    assert "Not on the stage" not in browser.text() and not stage.now()["playing"]
+    assert browser.complaints() == []
+
+
 BROKEN = """
 import threading, time
 from whygrad.studio import studio

@@ -161,7 +161,7 @@ class Feed:
             "feed": f"{self._shown}.{self._thinned}",
             "run": self._about["run"],
             "running": self.session.running and (self._ahead is None or self._ahead.goes),
-            "live": active or not begun,  # whether it can go on
+            "live": active or (not begun and now.config is not None),  # whether it can go on
             "begun": begun,
             "training": controls(self.session, notice) | self._ahead_in_words(),
         }
