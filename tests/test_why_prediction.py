@@ -104,6 +104,11 @@ def test_what_raises_both_classes_alike_speaks_for_neither():
     found = prediction(many, theta, [3.0, 1.0], baseline=[0.0, 0.0])
     assert {term.name: term.value for term in found.terms} == {"input 0": 15.0, "input 1": 2.0}
     assert found.question == "Why is z of output 0 17 in this example?"
+    # Those of softmax do, whatever the cost.
+    one = wg.Network(2, [wg.Dense(3, "softmax")], "binary_cross_entropy")
+    found = prediction(one, theta, [3.0, 1.0], baseline=[0.0, 0.0])
+    assert found.question == 'Why "output 0" and not "output 1" in this example?'
+    assert {term.name: term.value for term in found.terms} == {"input 1": 3.0, "input 0": 0.0}
 
 
 def test_the_runner_up_is_the_next_by_z_where_its_probability_rounds_to_nothing():

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.cards import cost_picture
+from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
@@ -339,8 +340,7 @@ def _importance(
     unit = f" of {target.name}" if not target.classes else ""
     output = "the output"
     if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
-        alone = run.net.C.name == "binary_cross_entropy"
-        output = "z of the class it says" if alone else "the lead of the class it says"
+        output = f"{'the lead' if compete(run.net) else 'z'} of the class it says"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),

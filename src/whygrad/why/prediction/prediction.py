@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.classes import class_names, classes, classifies
+from whygrad.answers.classes import class_names, classes, classifies, compete
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
@@ -86,8 +86,8 @@ def prediction(
         One example.
     output : int or str, optional
         By index or name, the output that is explained; output 0 by default. Of several classes the one that
-        the class predicted is compared with; the runner-up by default. Of outputs that have a binary
-        cross-entropy each, the one that is explained; the largest by default.
+        the class predicted is compared with; the runner-up by default. Of outputs of sigmoid that have a
+        binary cross-entropy each, the one that is explained; the largest by default.
     at : {"z", "a"}, optional
         Explain the output's weighted input (the default for a single probability) or its activation (the
         default for numbers). By default, of several classes, z of the class predicted less z of the other;
@@ -193,13 +193,12 @@ def _compared(
 ) -> tuple[int, int | None]:
     """Return the output that is explained, and of several classes the one it is compared with, or None.
 
-    Of outputs that each have a binary cross-entropy none stands against another. Where the probabilities of
-    several round to 0 the runner-up is the one with the largest z.
+    Where the probabilities of several round to 0 the runner-up is the one with the largest z.
     """
     if not classifies(net) or net.sizes[-1] == 1:
         return asked or 0, None
     said = int(classes(a[None])[0])
-    if alone or net.C.name == "binary_cross_entropy":
+    if alone or not compete(net):
         return said if asked is None else asked, None
     if asked is not None and asked != said:
         return said, asked
