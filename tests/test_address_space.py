@@ -126,6 +126,34 @@ def test_blas_is_loaded_alone_and_is_the_one_that_scipy_imports_later():
     assert told.stdout.splitlines() == ["False True", "True [0.5]"]
 
 
+AT_ONCE = """
+import sys
+from threading import Barrier, Thread
+import scipy
+from whygrad.address_space import load_blas
+sys.setswitchinterval(1e-6)
+begin, found = Barrier(8), []
+
+def load(begin=begin, found=found):
+    begin.wait()
+    found.append("dgemm" in load_blas().__pyx_capi__)
+
+threads = [Thread(target=load) for _ in range(8)]
+for one in threads:
+    one.start()
+for one in threads:
+    one.join()
+print(found)
+"""
+
+
+def test_threads_that_train_at_once_load_blas_once():
+    told = subprocess.run(
+        [sys.executable, "-W", "error", "-c", AT_ONCE], capture_output=True, text=True, check=True
+    )
+    assert (told.stdout, told.stderr) == (f"{[True] * 8}\n", "")
+
+
 @pytest.mark.parametrize(
     ("error", "line"),
     [

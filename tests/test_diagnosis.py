@@ -382,12 +382,20 @@ def test_a_hypothesis_falls_where_it_is_only_nearly_so(name):
     assert name not in [each.sign for each in found if each.strength > 0.15]
 
 
-def test_a_penalty_that_left_nothing_of_the_weights_is_said_to_have_shrunk_them():
+def test_what_a_penalty_has_left_of_the_weights_is_told_beside_it():
     (shrunk,) = [one for one in signs(seen(setting(l2=1.0, epochs=200))) if one.sign == "penalty"]
-    assert shrunk.evidence.startswith("a penalty has shrunk the weights: they have ")
+    assert shrunk.evidence.startswith("weights are penalised, and have shrunk to 0.")
     (weighs,) = [one for one in signs(seen(setting(l2=1.0, epochs=2))) if one.sign == "penalty"]
     assert weighs.evidence.startswith("the penalty of the weights is ")
     assert " 0% " not in shrunk.evidence + weighs.evidence
+    net = wg.Network(4, [wg.Dense(1, "sigmoid")])
+    zero = net.init(W=[None, [[0.0] * 4]])
+    (grown,) = [
+        one
+        for one in signs(seen(setting(net, theta=zero, l2=0.1, epochs=100)))
+        if one.sign == "penalty"
+    ]
+    assert grown.evidence.endswith("% of what is minimised")
 
 
 def test_thousands_of_epochs_are_written_as_all_numbers_are():

@@ -112,6 +112,20 @@ def test_mean_parts_are_those_of_the_predictions(run):
     assert cells(report(run)[5], "All columns")["a"][2] == pytest.approx(np.mean(parts))
 
 
+@pytest.mark.parametrize(
+    ("cost", "output"),
+    [
+        ("cross_entropy", "the lead of the class it says"),
+        ("binary_cross_entropy", "z of the class it says"),
+    ],
+)
+def test_what_columns_add_to_is_told_as_it_is(here, cost, output):
+    words = ("--epochs", "2", "--engine", "reference", "--cost", cost)
+    assert whygrad("train", "iris", "--run", "a.run", *words).code == 0
+    [note] = report(wg.open_run("a.run"))[5].notes
+    assert note.startswith(f"The mean part is the mean size of what a column adds to {output} ")
+
+
 def test_the_row_most_wrong_is_the_last_of_the_examples(run):
     rows = read_again(run)
     sections = report(run)[6:9]

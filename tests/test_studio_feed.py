@@ -2,6 +2,8 @@
 
 import base64
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -102,6 +104,13 @@ def test_a_network_that_came_alone_has_its_state_and_says_what_is_missing(tmp_pa
     training = header["training"]
     assert "came without its data" in training["advice"]
     assert not (training["ready"] or training["forks"] or training["trained"])
+
+
+def test_a_network_alone_is_not_said_to_go_on(tmp_path):
+    net = wg.Network(2, [wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+    header = told(Feed(Session(tmp_path, wg.Fitted(net, net.init(seed=1)))), "header.json")
+    assert (header["live"], header["begun"]) == (False, False)
+    assert told(Feed(Session(tmp_path)), "header.json")["live"]  # which begins
 
 
 def test_any_example_can_be_had_by_its_part_and_number(tmp_path):
@@ -299,6 +308,54 @@ def test_a_run_with_a_copy_of_its_examples_is_measured_by_them_wherever_its_tabl
 def _traced(run, state):
     parameters = wg.Parameters(run.net.sizes, state.theta)
     return parameters, wg.forward(run.net, parameters, run.data.X)
+
+
+@pytest.mark.parametrize("page", ["first", "whole"])
+def test_a_training_pauses_and_goes_on_at_the_step_that_is_shown_ahead_of_it(begun, page):
+    feed, header = begun
+    session, shown = feed.session, len(header["steps"])
+
+    def look(command):
+        """Command the training, as a page does; return the steps that come then, and the news."""
+        nonlocal shown
+        if page == "first":
+            assert told(feed, command) == {}
+        else:
+            session.pause() if command == "pause" else session.go(command)
+        news = told(feed, "news.json", after=str(shown))
+        shown += len(news["steps"])
+        return news["steps"], news
+
+    os.kill(session.worker.pid, signal.SIGSTOP)  # its process is slow to begin
+    try:
+        shown += len(told(feed, "news.json", after=str(shown))["steps"])
+        steps, news = look("pause")
+        assert steps == [] and not news["running"] and shown > 1
+        assert news["training"]["status"].startswith(f"paused at step {shown - 1:,}, epoch ")
+        steps, news = look("step")
+        assert steps == [shown - 1] and not news["running"]
+        steps, news = look("go")
+        assert steps and news["running"]
+        look("pause")
+    finally:
+        os.kill(session.worker.pid, signal.SIGCONT)
+    wait_for(lambda: told(feed, "news.json", after=str(shown))["run"], "a run")
+    wait_for(lambda: session.status.kind == "paused", "the pause")
+    assert told(feed, "header.json")["steps"] == list(range(shown))
+    assert open_run(session.opened_run.path).step == session.status.step == shown - 1
+
+
+def test_the_process_is_told_to_wait_where_what_is_shown_waits(tmp_path):
+    session, worker = Session(tmp_path), Commands()
+    ahead = Ahead(session.config.ready.training, worker, 1e-9)
+    ahead.due()
+    per_epoch = ahead.plan.steps_per_epoch
+    assert 3 < per_epoch < MARGIN
+    for command in ("pause", "step", "pause", "epoch", "go"):
+        ahead.turn(command)
+        ahead.due()
+    assert worker.told == [1 + MARGIN, 1, 2, 2, 2, per_epoch, per_epoch, 3 + MARGIN, 4 + MARGIN]
+    session.close()
 
 
 def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):

@@ -924,6 +924,32 @@ def test_what_the_session_has_started_ends_with_it(served, tmp_path, name):
     assert (tmp_path / "one").read_text() == "closed, 0"
 
 
+# A page that takes longer to load than open tabs have to take their leave.
+SLOW = """
+import time
+
+def load():
+    Path("loading").touch()
+    time.sleep(3)
+    return application(None, build)
+
+with opened(port=0, show=False) as door:
+    serve(door, FIRST, lambda: lambda path, query: None, load)
+"""
+
+
+def test_a_signal_ends_it_while_a_page_waits_for_what_is_being_loaded(served, tmp_path):
+    studio = served(tmp_path, code=SESSION + SLOW)
+    with socket.create_connection(("127.0.0.1", studio.port), PATIENCE) as wire:
+        head = (
+            f"GET /stage/whole HTTP/1.1\r\nHost: {studio.host}\r\nCookie: {studio.cookie}\r\n\r\n"
+        )
+        wire.sendall(head.encode())
+        wait_for((tmp_path / "loading").exists, "the loading of the page")
+        studio.end()
+        assert b"the studio has ended" in wire.recv(4096)
+
+
 # As in a notebook, where a loop runs already; and one after the other in one process.
 TWICE = """
 import asyncio

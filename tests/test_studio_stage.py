@@ -226,6 +226,31 @@ def test_a_link_to_a_run_opens_it_and_begins_no_other(person, xor_run, tmp_path)
     assert stage.browser.complaints() == []
 
 
+ALONE = """
+import whygrad as wg
+from whygrad.studio import studio
+net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], cost="binary_cross_entropy")
+studio(wg.Fitted(net, net.init(seed=1)), port=0, show=False)
+"""
+
+
+def test_a_network_alone_offers_no_training_and_a_command_takes_its_picture_from_no_page(
+    served, browser, tmp_path
+):
+    studio = served(tmp_path, code=ALONE)
+    browser.driver.get(studio.url)
+    stage = Stage(browser, studio, tmp_path)
+    stage.until(lambda now: now["drawn"], "the network")
+    assert browser.text().count("A network as it stands.") == 1
+    for name in ("Start", "one step on", "One epoch"):
+        assert not browser.by_role("button", name).is_enabled()
+    assert not browser.all_by_role("button", "Watch it learn")
+    stage.run_script("window.wgStudio.tell('go')")
+    browser.has("This run was opened as it is: choose data first to build another network.")
+    assert "Not on the stage" not in browser.text() and not stage.now()["playing"]
+    assert browser.complaints() == []
+
+
 BROKEN = """
 import threading, time
 from whygrad.studio import studio
@@ -702,6 +727,16 @@ def test_a_shared_film_plays_without_a_server_and_has_the_same_numbers(person, x
     assert f"This weight is {w}. Its gradient is {dw}:" in sheet
 
 
+# How far down the buttons for more units reach, and where the big unit's title begins.
+MORE = """
+const buttons = [...document.querySelectorAll(".st-more button")], {stage} = window.wgStudio?.shown ?? {};
+if (!stage || buttons.length < 2) return null;
+const {top} = document.querySelector(".st-canvas").getBoundingClientRect();
+const ends = buttons.map((one) => one.getBoundingClientRect().bottom);
+return [Math.max(...ends), top + stage.layout.net.height];
+"""
+
+
 def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, narrow, xor_run):
     studio = served(xor_run.parent, xor_run)
     narrow.open(studio.url)
@@ -719,6 +754,19 @@ def test_on_a_telephone_all_of_the_time_bar_and_of_a_panel_is_in_sight(served, n
     narrow.by_role("button", "Runs").click()
     head = narrow.by_role("heading", "Runs")
     wait_for(lambda: head.rect["y"] >= bottom(".wg-header"), "the panel below the header")
+    assert narrow.complaints() == []
+
+
+def test_on_a_telephone_the_buttons_for_more_units_leave_the_title_beneath_in_sight(
+    served, narrow, tmp_path
+):
+    X, y = np.random.default_rng(0).normal(size=(60, 4)), np.arange(60) % 3
+    layers = [wg.Dense(8, "relu"), wg.Dense(6, "relu"), wg.Dense(3, "softmax")]
+    net = wg.Network(4, layers, cost="cross_entropy")
+    wg.train(net, X, y, epochs=2, record=tmp_path / "a.run")
+    narrow.open(served(tmp_path, tmp_path / "a.run").url)
+    lowest, title = wait_for(lambda: narrow.driver.execute_script(MORE), "buttons for more units")
+    assert lowest <= title
     assert narrow.complaints() == []
 
 

@@ -175,6 +175,7 @@ def test_a_pause_waits_for_the_steps_that_were_shown_already():
         [("known", 60), ("pause", None)],
         [("pause", None), ("known", 60)],
         [("known", 60), ("step", None)],
+        [("known", 90), ("pause", None), ("known", 60)],  # less is to be shown than was to come
     ):
         inbox, told = SimpleQueue(), []
         for what, value in orders:

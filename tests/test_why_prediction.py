@@ -104,6 +104,30 @@ def test_what_raises_both_classes_alike_speaks_for_neither():
     found = prediction(many, theta, [3.0, 1.0], baseline=[0.0, 0.0])
     assert {term.name: term.value for term in found.terms} == {"input 0": 15.0, "input 1": 2.0}
     assert found.question == "Why is z of output 0 17 in this example?"
+    # Those of softmax do, whatever the cost.
+    one = wg.Network(2, [wg.Dense(3, "softmax")], "binary_cross_entropy")
+    found = prediction(one, theta, [3.0, 1.0], baseline=[0.0, 0.0])
+    assert found.question == 'Why "output 0" and not "output 1" in this example?'
+    assert {term.name: term.value for term in found.terms} == {"input 1": 3.0, "input 0": 0.0}
+
+
+def test_the_runner_up_is_the_next_by_z_where_its_probability_rounds_to_nothing():
+    net = wg.Network(1, [wg.Dense(4, "softmax")], "cross_entropy")
+    theta = net.init(W=[None, [[0.0], [5.0], [900.0], [2000.0]]])
+    found = prediction(net, theta, [1.0], baseline=[0.0])
+    assert found["outputs"].tolist() == [0, 0, 0, 1] and found.value == 1100
+    assert found.question == 'Why "output 3" and not "output 2" in this example?'
+
+
+def test_of_which_function_a_difference_of_z_makes_probabilities_is_told():
+    for output, cost, told in (
+        ("softmax", "cross_entropy", ": its exponential is the ratio of the two probabilities."),
+        ("sigmoid", "squared_error", ", what sigmoid makes probabilities of."),
+    ):
+        net = wg.Network(2, [wg.Dense(3, output)], cost)
+        found = prediction(net, net.init(seed=1), [3.0, 1.0], baseline=[0.0, 0.0])
+        assert f"The parts are of the difference of two z{told}" in found.notes
+        assert any(note.endswith("walked from kink to kink, in 1 piece.") for note in found.notes)
 
 
 # The functions again, in plain NumPy: what follows shares no line with the package.
@@ -205,6 +229,11 @@ def test_the_parts_of_an_ensemble_are_those_of_its_mean():
     )
     assert any("of the mean of 2 networks" in note for note in found.notes)
     z = sum(wg.forward(*one, X).z[-1] for one in members) / 2
+    said = int(z[0].argmax())
+    found = prediction(members, None, X[0], baseline=X[1:], output=(other := (said + 1) % 3))
+    apart = z[:, said] - z[:, other]
+    assert found.value == pytest.approx(apart[0] - apart[1:].mean(), rel=1e-12)
+    assert sum(term.value for term in found.terms) == pytest.approx(found.value, rel=1e-12)
     p = np.exp(z) / np.exp(z).sum(axis=1, keepdims=True)
     found = prediction(members, None, X[0], baseline=X[1:], output=1, at="a")
     assert found.value == pytest.approx(p[0, 1] - p[1:, 1].mean(), rel=1e-12)

@@ -12,9 +12,11 @@ from importlib import import_module
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 _MB = 2**20
+_loading = Lock()
 # In MB, without BLAS.
 TRAINING = 220  # what BLAS works in, and what threads reserve for themselves
 COMPILING = 520  # as well: Numba, LLVM and the training loop
@@ -57,17 +59,20 @@ def load_blas() -> Any:
     """Return SciPy's module of BLAS alone: all of `scipy.linalg` takes ten times as long to import."""
     refuse_without(blas(), "the BLAS of SciPy")
     name = "scipy.linalg.cython_blas"
-    if name in sys.modules:
-        return sys.modules[name]
     import scipy
 
-    spec = PathFinder.find_spec(name, [str(Path(folder) / "linalg") for folder in scipy.__path__])
-    if spec is None or spec.loader is None:
-        return import_module(name)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
-    sys.modules.pop(name, None)  # who imports `scipy.linalg` gets it as a part of that
-    return module
+    with _loading:  # which two threads at once cannot
+        if not sys.modules.keys().isdisjoint(("scipy.linalg", name)):
+            return import_module(name)  # waits for a thread that is at it
+        folders = [str(Path(folder) / "linalg") for folder in scipy.__path__]
+        spec = PathFinder.find_spec(name, folders)
+        if spec is None or spec.loader is None:
+            return import_module(name)
+        module = module_from_spec(spec)
+        spec.loader.exec_module(module)
+        if "scipy.linalg" not in sys.modules:
+            sys.modules.pop(name, None)  # who imports `scipy.linalg` gets it as a part of that
+        return module
 
 
 def refuse_without(needed: float, what: str) -> None:

@@ -13,6 +13,15 @@ def classifies(net: Network) -> bool:
     return net.f[net.L].range in ("unit", "simplex")
 
 
+def compete(net: Network) -> bool:
+    """Return whether one class stands against another: of several that have no cost of their own each.
+
+    Probabilities of softmax do in any case, those of sigmoid with a binary cross-entropy do not.
+    """
+    several = classifies(net) and net.sizes[-1] > 1
+    return several and (net.f[net.L].range == "simplex" or net.C.targets != "unit")
+
+
 def classes(values: Array) -> Array:
     """Return the class of each row of outputs or targets, (n,)."""
     return values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0.5).astype(int)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.cards import cost_picture
+from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
@@ -337,7 +338,9 @@ def _importance(
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "the share of wrong answers" if target.classes else "the mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
-    output = "the lead of the class it says" if len(target.classes) > 2 else "the output"
+    output = "the output"
+    if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
+        output = f"{'the lead' if compete(run.net) else 'z'} of the class it says"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),

@@ -207,15 +207,15 @@ def penalty(seen: Seen) -> Shown:
     share = held / (held + own) if held + own > 0 else 0.0
     if share < HELD_BACK and lengths[1] >= 0.5 * lengths[0]:
         return None
-    grown = lengths[1] / lengths[0] if lengths[0] else np.inf
-    times = f"{number(grown)} times their length at the start"
+    times = ""
+    if lengths[0]:
+        times = f"{number(lengths[1] / lengths[0])} times their length at the start"
     if share < HELD_BACK:  # a penalty that has done its work weighs nothing any more
         names = ["at the start", "at the end"]
         picture = bars("Length of the weights", "length", names, lengths)
-        return 0.4, f"a penalty has shrunk the weights: they have {times}", picture
-    evidence = (
-        f"the penalty of the weights is {share:.0%} of what is minimised, and they have {times}"
-    )
+        return 0.4, f"weights are penalised, and have shrunk to {times}", picture
+    evidence = f"the penalty of the weights is {share:.0%} of what is minimised"
+    evidence += f", and they have {times}" if times else ""
     names = ["cost of the rows", "penalty"]
     return 0.4, evidence, bars("What is minimised, at the end", "cost", names, [own, held])
 

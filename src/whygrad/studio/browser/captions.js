@@ -24,7 +24,7 @@ export function captionOf(recording, scene, state) {
 const CHAPTERS = {
   watch: (header, scene, state) => ({ text: `${capital(progressOf(header, state))} Each line is a weight, each square shows what a unit has learned.`,
     action: { label: "Stop", set: { playing: false } } }),
-  start: (header) => ({ text: `${header.title ? `${header.title}: ` : ""}nothing is learned yet, the weights are as they were drawn at the start.`,
+  start: (header) => ({ text: `${header.title ? `${header.title}: nothing` : "Nothing"} is learned yet, the weights are as they were drawn at the start.`,
     action: { label: "Watch it learn", set: { playing: true } } }),
   choose: (header, scene, state) => ({ text: `${stepOf(header, state)}: ${progressOf(header, state)} Click a line or a square to see what it does.`,
     action: heaviestOf(header, scene) }),

@@ -19,6 +19,7 @@ export function trainingControls(recording, store, tell, place) {
   const wrong = button("What is wrong?", () => tell("wrong", place()));
   const fork = button("Fork", () => tell("askFork", place()));
   const reset = button("Reset", () => tell("reset"));
+  const stuck = () => !header.training.ready && atEnd(); // nothing comes after it
   const goes = ({ playing }) => (header.running || playing ? "Pause" : atEnd() ? header.training.goes : "Play");
 
   return {
@@ -28,7 +29,7 @@ export function trainingControls(recording, store, tell, place) {
     toggle() {
       const { playing } = store.get(), pause = header.running || playing;
       if (header.running && !playing) tell("pause"); // looked back in, while it goes on
-      else store.set({ playing: !pause });
+      else if (pause || !stuck()) store.set({ playing: !pause });
     },
     on() {
       if (atEnd()) tell("step");
@@ -39,7 +40,7 @@ export function trainingControls(recording, store, tell, place) {
       const { speed: steps } = header.training, { length } = header.steps;
       return steps ? (steps * (length - 1)) / (header.steps.at(-1) - header.steps[0] || 1) : usual;
     },
-    draw(state, play) {
+    draw(state, play, on) {
       const about = header.training, { running } = header;
       write(play, goes(state));
       write(status, about.status);
@@ -49,7 +50,7 @@ export function trainingControls(recording, store, tell, place) {
       write(cure, about.cure);
       cure.hidden = !about.cure;
       latest.hidden = atEnd() || !running;
-      play.disabled = epoch.disabled = !about.ready && atEnd();
+      play.disabled = epoch.disabled = on.disabled = stuck();
       fork.disabled = !about.forks;
       wrong.disabled = !about.trained;
       reset.disabled = !about.resets;

@@ -5,6 +5,7 @@ const HEAD = 26; // px above the units, for the layers' names
 const UNDER = 15; // px beneath a unit, for its number
 const BESIDE = 760; // px from which the big unit stands beside the network, whatever the height
 
+const MORE = 35; // px beneath the units of a narrow network, for a bias and the button that shows others
 const TITLES = 54, AXIS = 24; // px above the big unit beneath a network, and beneath it
 const LEAST = 160; // px that it has at least, where that leaves the network some
 
@@ -64,10 +65,11 @@ export function layoutOf({ sizes, shown, width, height, room, image }) {
     big = { x: width - side - 16, y: Math.max(titles, (height - side - AXIS + titles) / 2), width: side, height: side, beside: 0 };
     net = { x: 0, y: 0, width: big.x - 26, height };
   }
-  const rows = shown.map((some, l) => some.length + (l < L ? (narrow ? 0.75 : 0.45) : 0) + (some.length < sizes[l] ? 0.5 : 0));
+  const free = net.height - HEAD - 4;
+  const rows = shown.map((some, l) => (narrow && some.length < sizes[l] ? (some.length * free) / Math.max(1, free - MORE)
+    : some.length + (l < L ? (narrow ? 0.75 : 0.45) : 0) + (some.length < sizes[l] ? 0.5 : 0)));
   if (image) rows[0] = 3;
   const most = Math.max(...rows);
-  const free = net.height - HEAD - 4;
   const side = image ? Math.min(0.52 * free, 0.24 * net.width, 260) : 0;
   const left = net.x + (image ? side / 2 + 14 : room.left), right = net.x + net.width - room.right;
   // The half tile at either end belongs to the columns' width.

@@ -225,7 +225,7 @@ export function mountStrip(recording, store, steered = null) {
     write(placeStep, `step ${said(step, 12)}`);
     write(placeEpoch, Number.isFinite(epoch) ? ` · epoch ${said(epoch, 4)}` : "");
     slider.setAttribute("aria-valuetext", place.textContent);
-    if (steered) steered.draw(state, play);
+    if (steered) steered.draw(state, play, on);
     else showPlaying(state);
     for (const one of charts) one.draw(header.curves, step, lastStep(), colours);
   }

@@ -59,7 +59,7 @@ class Studio {
       // Who pauses before the page is whole sees the picture stand, also while its recording catches up with it.
       if (COMMANDS.includes(words[0])) this.stands = words[0] === "pause" && !this.reach;
       if (this.reach) this.reach(...words);
-      else if (COMMANDS.includes(words[0])) this.command(words[0]); // it need not wait for Python's half of the page
+      else if (COMMANDS.includes(words[0])) this.command(words[0]).catch(() => this.refused(words)); // it need not wait for Python's half of the page
       else this.untold.push(words);
     };
     Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
@@ -147,19 +147,26 @@ class Studio {
   // Begin the training of a studio that was opened without a run, so that there is something to see, but of a link,
   // which shows what it names. Returns whether there is something to show.
   async begin({ run, step }) {
-    return run || step !== undefined || this.command("begin");
-  }
-
-  // Have the server do something with the training; returns whether it could.
-  async command(what) {
     try {
-      const { error } = await (await fetcher(BASE)(what, { method: "POST" })).json();
-      if (error) throw new Error(error);
+      if (!run && step === undefined) await this.command("begin");
       return true;
     } catch (error) {
       this.fail(error);
       return false;
     }
+  }
+
+  // Have the server do something with the training; throws where it cannot.
+  async command(what) {
+    const { error } = await (await fetcher(BASE)(what, { method: "POST" })).json();
+    if (error) throw new Error(error);
+  }
+
+  // What cannot be done is for the whole page to say, which tries it once more; the picture stays.
+  refused(words) {
+    if (this.shown) this.set({ playing: this.shown.recording.header.running });
+    if (this.reach) this.reach(...words);
+    else this.untold.push(words);
   }
 
   // Nothing can be shown but one line why, and where there is one a drawing that Python has made.

@@ -28,8 +28,8 @@ class Control:
     """How far a training may go, as the commands in `inbox` want it.
 
     Up to step `first` it goes freely, and pauses nowhere before: those steps are known already, and more
-    may become so. `speed` is in steps a second, None for as fast as it can. A single step is taken at once,
-    whatever the speed.
+    may become so, or fewer. `speed` is in steps a second, None for as fast as it can. A single step is
+    taken at once, whatever the speed.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Control:
             elif what == "speed":
                 self._speed, self._due = command["value"], self._clock()
             elif what == "known":
-                self.first = max(self.first, command["value"])
+                self.first = command["value"]
             elif what in COMMANDS:
                 self._paused, self._single = False, what == "step"
                 self._due = self._clock()

@@ -190,7 +190,7 @@ class Worker:
         self._send({"do": "speed", "value": steps_per_second})
 
     def known(self, step: int) -> None:
-        """Take the steps up to this one at once, before any pause: they are known already."""
+        """Take the steps up to the last one told at once, before any pause: they are known already."""
         self._send({"do": "known", "value": step})
 
     def close(self, seconds: float = SECONDS) -> Status:

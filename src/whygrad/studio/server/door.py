@@ -51,6 +51,11 @@ class Door:
         finally:
             self.server = None
 
+    @property
+    def ends(self) -> bool:
+        """Whether it was told to end, by a signal that the server has caught as well."""
+        return self.stopped or (self.server is not None and self.server.should_exit)
+
     def stop(self, *_: Any) -> None:
         """End what is served."""
         self.stopped = True

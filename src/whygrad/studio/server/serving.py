@@ -40,7 +40,7 @@ def serve(
     open_session, load_page : callables
         As `Site` takes them.
     """
-    site = Site(first_page, open_session, load_page, door.stop)
+    site = Site(first_page, open_session, load_page, door.stop, lambda: door.ends)
     server = _server(Guard(site, door.entry, *known_names(door.host)))
     with door.leads_to(server):
         if not door.stopped:

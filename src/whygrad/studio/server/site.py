@@ -22,6 +22,7 @@ from whygrad.studio.server.guard import Application, Message, Receive, Scope, Se
 Answer = Callable[[str, Mapping[str, str]], tuple[str, bytes] | None]
 
 HEAD_START = 1.5  # seconds that a first page has to draw before the rest is loaded
+LOOK = 0.1  # seconds between two looks at whether it ends before it is loaded
 STAGE = "/stage/"
 POSTED = ("begin", *COMMANDS)  # what changes something
 READ = ("GET", "HEAD")
@@ -32,7 +33,8 @@ class Site:
     """An ASGI application that is complete some time after it has begun to answer.
 
     `open_session` returns what answers below /stage/, and `load_page` the application of all else: each is
-    called once, in a thread. Where one of them raises, `error` is it, and `failed` is called.
+    called once, in a thread. Where one of them raises, `error` is it, and `failed` is called. Who waits for
+    what is still loading is answered once the studio `ended`.
     """
 
     def __init__(
@@ -41,9 +43,10 @@ class Site:
         open_session: Callable[[], Answer],
         load_page: Callable[[], Application],
         failed: Callable[[], None],
+        ended: Callable[[], bool] = lambda: False,
     ) -> None:
         self.error: Exception | None = None
-        self._first_page, self._failed = first_page, failed
+        self._first_page, self._failed, self._ended = first_page, failed, ended
         self._open_session, self._load_page = open_session, load_page
         self._answer: Answer | None = None
         self._page: _Lived | None = None
@@ -60,7 +63,7 @@ class Site:
         elif http and path == "/" and scope["method"] in READ and not self._whole.is_set():
             await _send(send, 200, "text/html; charset=utf-8", self._first_page)
         else:
-            await self._whole.wait()
+            await self._come(self._whole)
             if self._page is not None:
                 await self._page.application(scope, receive, send)
             elif http:
@@ -74,11 +77,11 @@ class Site:
             return
         if path == "whole":
             self._drawn.set()
-            await self._whole.wait()
+            await self._come(self._whole)
             about = {} if self._page is not None else {"error": self._why()}
             await _send(send, 200, "application/json", json.dumps(about).encode())
             return
-        await self._opened.wait()
+        await self._come(self._opened)
         found = None
         if self._answer is not None:
             query = dict(parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True))
@@ -89,6 +92,12 @@ class Site:
             await _send(send, 404, "text/plain", NOTHING)
         else:
             await _send(send, 200, *found)
+
+    async def _come(self, event: asyncio.Event) -> None:
+        """Wait until something is loaded, or the studio ends before it is."""
+        while not (event.is_set() or self._ended()):
+            with suppress(TimeoutError):
+                await asyncio.wait_for(event.wait(), LOOK)
 
     def _why(self) -> str:
         return (

@@ -6,6 +6,8 @@ A training is a pure function of plan, start and data: these are the states that
 bit. `Feed` compares the two before it goes over to the run.
 """
 
+import math
+import threading
 import time
 from collections.abc import Iterator
 
@@ -32,25 +34,40 @@ class Ahead:
     def __init__(self, training: Training, worker: Worker, speed: float) -> None:
         self.plan, self.worker, self.state = training.plan, worker, training.state
         self._states, self._speed, self._began = _steps(training), speed, time.monotonic()
-        self.goes = True
+        self._until: float = math.inf  # the step at which to wait
+        self._turning = threading.Lock()
 
-    def turn(self, *, goes: bool) -> None:
-        """Take no more steps from now on, or go on with those that come now."""
-        if goes and not self.goes:
-            self._began = time.monotonic() - self.state.step / self._speed
-        self.goes = goes
+    @property
+    def goes(self) -> bool:
+        """Whether steps are being taken."""
+        return self.state.step < self._until
+
+    def turn(self, command: str) -> None:
+        """Do as the process is commanded: "pause", "go", or take one "step" or the rest of an "epoch"."""
+        with self._turning:
+            step, rest = self.state.step, self.plan.steps_per_epoch - self.state.batch_index
+            if command == "go" and not self.goes:
+                self._began = time.monotonic() - step / self._speed
+            self._until = step + {"pause": 0, "go": math.inf, "step": 1, "epoch": rest}[command]
+            self._tell()
 
     def due(self) -> list[State]:
         """Return the states since this was last asked, at least one; none at the end or in a pause."""
-        if not self.goes:
-            return []
-        wanted = max(1 + self.state.step, int(self._speed * (time.monotonic() - self._began)))
-        found: list[State] = []
-        while self.state.step < wanted and (state := next(self._states, None)) is not None:
-            self.state = state
-            found.append(state)
-        self.worker.known(self.state.step + MARGIN)
-        return found
+        with self._turning:
+            if not self.goes:
+                return []
+            due = int(self._speed * (time.monotonic() - self._began))
+            wanted = min(max(1 + self.state.step, due), self._until)
+            found: list[State] = []
+            while self.state.step < wanted and (state := next(self._states, None)) is not None:
+                self.state = state
+                found.append(state)
+            self._tell()
+            return found
+
+    def _tell(self) -> None:
+        """Have the process come before what is shown, but to no step beyond a pause."""
+        self.worker.known(int(min(self.state.step + MARGIN, self._until)))
 
     def reached_by(self, run: Run) -> bool | None:
         """Whether a run went through the state that was shown last; None where it has not come as far."""

@@ -104,7 +104,7 @@ class Feed:
         return {}
 
     def _command(self, command: str) -> dict[str, Any]:
-        """Pause the training, or let it go on; what is shown ahead of it does so at once."""
+        """Pause the training, or let it go on."""
         try:
             if command == "pause":
                 self.session.pause()
@@ -112,8 +112,6 @@ class Feed:
                 self.session.go(command)
         except WhygradError as error:
             return {"error": str(error)}
-        if self._ahead is not None:
-            self._ahead.turn(goes=command == "go")
         return {}
 
     def _header(self) -> dict[str, Any]:
@@ -163,7 +161,7 @@ class Feed:
             "feed": f"{self._shown}.{self._thinned}",
             "run": self._about["run"],
             "running": self.session.running and (self._ahead is None or self._ahead.goes),
-            "live": active or not begun,  # whether it can go on
+            "live": active or (not begun and now.config is not None),  # whether it can go on
             "begun": begun,
             "training": controls(self.session, notice) | self._ahead_in_words(),
         }
@@ -175,6 +173,10 @@ class Feed:
         config, worker = self.session.config, self.session.worker
         if config is not None and worker is not None:
             self._ahead = Ahead(config.ready.training, worker, self.session.speed or SLOWLY)
+            self.session.turns = self._ahead.turn
+
+    def _end_ahead(self) -> None:
+        self._ahead = self.session.turns = None
 
     def _ahead_in_words(self) -> dict[str, str]:
         """Return how a training goes on that is shown ahead of its run; nothing of others."""
@@ -196,12 +198,13 @@ class Feed:
             reached = ahead.reached_by(now.opened_run.run)
             if reached is None and not over:
                 return
-            self._ahead = None
+            self._end_ahead()
             if reached:
                 self._take_over(now.opened_run)
                 self._key = (now.version, now.opened_run)
         elif now.worker is not ahead.worker or over:
-            self._ahead = self._key = None  # something else is shown, or it could not begin
+            self._end_ahead()
+            self._key = None  # something else is shown, or it could not begin
         elif self.session.running:
             for state in ahead.due():
                 self._add(ahead.plan, state)

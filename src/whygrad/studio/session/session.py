@@ -94,6 +94,7 @@ class Session:
         self._asked: set[Asking] = set()
         self._closed = False
         self._untouched = shown is None
+        self.turns: Callable[[str], None] | None = None  # hears what a training is commanded to
         if isinstance(shown, Run):
             self._open(OpenedRun(shown))
         elif shown is None:
@@ -250,13 +251,18 @@ class Session:
                 )
                 if not paused:
                     return
-            worker.command(command)
+            self._command(worker, command)
 
     def pause(self) -> None:
         """Pause the training after the step that it is at."""
         worker = self.now.worker
         if worker is not None:
-            worker.command("pause")
+            self._command(worker, "pause")
+
+    def _command(self, worker: Worker, command: str) -> None:
+        worker.command(command)
+        if self.turns is not None:
+            self.turns(command)
 
     def set_speed(self, steps: float | None) -> None:
         """Take so many steps a second at most; None for all that can be taken."""

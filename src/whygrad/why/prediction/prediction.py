@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.classes import class_names, classes, classifies
+from whygrad.answers.classes import class_names, classes, classifies, compete
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import (
     Call,
@@ -86,8 +86,8 @@ def prediction(
         One example.
     output : int or str, optional
         By index or name, the output that is explained; output 0 by default. Of several classes the one that
-        the class predicted is compared with; the runner-up by default. Of outputs that have a binary
-        cross-entropy each, the one that is explained; the largest by default.
+        the class predicted is compared with; the runner-up by default. Of outputs of sigmoid that have a
+        binary cross-entropy each, the one that is explained; the largest by default.
     at : {"z", "a"}, optional
         Explain the output's weighted input (the default for a single probability) or its activation (the
         default for numbers). By default, of several classes, z of the class predicted less z of the other;
@@ -162,8 +162,8 @@ def prediction(
     asked = None if output is None else names.find(net, net.L, output)
     with one_thread(numpy=True), np.errstate(over="ignore", under="ignore", invalid="ignore"):
         double = members.in_double()
-        a = double.outputs(double.start(row[None]))[1][0]
-        m, rival = _compared(net, a, asked, alone=at is not None)
+        (z,), (a,) = double.outputs(double.start(row[None]))
+        m, rival = _compared(net, z, a, asked, alone=at is not None)
         explained = double if rival is None else double.margin(m, rival)
         parts = integrated_gradients(explained.each, row, baselines.rows, m, last)
         there = last.value(explained.outputs(explained.start(baselines.rows))[0])[:, m]
@@ -188,19 +188,21 @@ def prediction(
         return _explain(about, answer, limits, training)
 
 
-def _compared(net: Network, a: Array, asked: int | None, alone: bool) -> tuple[int, int | None]:
+def _compared(
+    net: Network, z: Array, a: Array, asked: int | None, alone: bool
+) -> tuple[int, int | None]:
     """Return the output that is explained, and of several classes the one it is compared with, or None.
 
-    Of outputs that each have a binary cross-entropy none stands against another.
+    Where the probabilities of several round to 0 the runner-up is the one with the largest z.
     """
     if not classifies(net) or net.sizes[-1] == 1:
         return asked or 0, None
     said = int(classes(a[None])[0])
-    if alone or net.C.name == "binary_cross_entropy":
+    if alone or not compete(net):
         return said if asked is None else asked, None
     if asked is not None and asked != said:
         return said, asked
-    return said, next(c for c in np.argsort(-a, kind="stable").tolist() if c != said)
+    return said, next(c for c in np.lexsort((-z, -a)).tolist() if c != said)
 
 
 def _one(net: Network, x: Any) -> Array:
@@ -517,9 +519,9 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
     notes = [about.baselines.note] if about.baselines.note else []
     several = f", of the mean of {about.members.count} networks" if about.members.count > 1 else ""
     if parts.exact:
+        pieces = "1 piece" if parts.gradients == 1 else f"{parts.gradients:,} pieces"
         notes.append(
-            f"Integrated gradients{several}, exact: walked from kink to kink, in "
-            f"{parts.gradients:,} pieces."
+            f"Integrated gradients{several}, exact: walked from kink to kink, in {pieces}."
         )
     else:
         divided = ", divided at kinks" if any(map(kinks_of, net.f[1:])) else ""
@@ -535,10 +537,10 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
                 "their sizes."
             )
     if about.rival is not None:
-        made = "what makes probabilities of them"
+        made = f", what {net.f[net.L].name} makes probabilities of"
         if net.f[net.L].name == "softmax":
-            made = "its exponential is the ratio of the two probabilities"
-        notes.append(f"The parts are of the difference of two z: {made}.")
+            made = ": its exponential is the ratio of the two probabilities"
+        notes.append(f"The parts are of the difference of two z{made}.")
     elif about.at == "z" and net.f[net.L].name != "identity":
         made = "a probability" if classifies(net) else "the output"
         notes.append(f"The parts are of z, what {net.f[net.L].name} makes {made} of.")
