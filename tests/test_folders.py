@@ -185,6 +185,12 @@ def found_back(plan, data, along, engine):
     return walked.by_example, walked.start, curved.gradient, curved.products, curved.slopes
 
 
+def test_a_process_without_a_share_of_a_small_batch_reads_no_rows(folder):
+    given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=1))
+    for rows in (given.data.X, given.data.Y):
+        assert rows[np.zeros(0, np.int64)].shape == (0, rows.shape[1])
+
+
 @needs_native
 def test_rows_in_memory_run_the_code_that_was_compiled_for_rows_read_on_demand(folder, windows):
     given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=1))
