@@ -185,6 +185,12 @@ def found_back(plan, data, along, engine):
     return walked.by_example, walked.start, curved.gradient, curved.products, curved.slopes
 
 
+def test_a_process_without_a_share_of_a_small_batch_reads_no_rows(folder):
+    given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=1))
+    for rows in (given.data.X, given.data.Y):
+        assert rows[np.zeros(0, np.int64)].shape == (0, rows.shape[1])
+
+
 @needs_native
 def test_rows_in_memory_run_the_code_that_was_compiled_for_rows_read_on_demand(folder, windows):
     given = begin(open_folder(folder), "y", Settings(hidden=(5,), epochs=1))
@@ -304,16 +310,31 @@ def test_the_run_predicts_a_folder_and_answers_for_all_of_its_training(
 def test_several_processes_predict_a_folder_file_by_file_as_one_predicts_it(
     folder, whole, trained, tmp_path
 ):
-    out, address = tmp_path / "out.parquet", f"file://{folder}"
-    words = ("launch", "-n", "2", "predict", str(trained), address, "-o", str(out))
+    """Of three files, beside one without rows, whose last has a town that training never saw."""
+    given, out = tmp_path / "given.parquet", tmp_path / "out.parquet"
+    shutil.copytree(folder, given)
+    pq.write_table(whole.slice(0, 0), given / "0a.parquet")
+    towns = [
+        "D" if row in (20, 40, 1250) else town for row, town in enumerate(whole["town"].to_pylist())
+    ]
+    whole = whole.set_column(whole.column_names.index("town"), "town", pa.array(towns))
+    for i, first, last in ((0, 0, 300), (2, 1100, 1500)):
+        pq.write_table(whole.slice(first, last - first), given / f"{i}.parquet", row_group_size=150)
+    words = ("launch", "-n", "2", "predict", str(trained), f"file://{given}", "-o", str(out))
     done = subprocess.run(
         [sys.executable, "-m", "whygrad", *words], capture_output=True, timeout=300
     )
     assert done.returncode == 0, done.stderr.decode()
+    alone = whygrad("predict", trained, given, "-o", tmp_path / "alone.csv")
+    assert alone.code == 0 and "in 3 rows, the first is row 20, 'D'" in alone.err
+    assert done.stderr.decode() == alone.err
+    (tmp_path / "alone.csv").unlink()
+    shutil.rmtree(given)
     assert "1,500 rows predicted" in done.stdout.decode()
     assert sorted(path.name for path in out.iterdir()) == [f"{i}.parquet" for i in range(3)]
     predicted = pq.read_table(out).column(0).to_pylist()
-    assert predicted == wg.open_run(trained).predict(whole).tolist()
+    with pytest.warns(UserWarning, match="in 3 rows, the first is row 20, 'D'"):
+        assert predicted == wg.open_run(trained).predict(whole).tolist()
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
 

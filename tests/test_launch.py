@@ -20,6 +20,7 @@ import whygrad as wg
 from command import whygrad
 from object_store import serving
 from whygrad.engines import WeightProbe
+from whygrad.engines.xla import failures, processes
 from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
 from whygrad.why.training_history.accounts import accounts
@@ -338,6 +339,61 @@ def test_an_error_of_a_script_is_told_once_with_the_traceback_of_the_users_own_c
     assert [function for _, function in frames] == functions
     assert all("own.py" in file for file, _ in frames)
     assert trace[-1].endswith(expected.split("failed: ")[-1].split("of 2: ")[-1])
+
+
+CALLS = {
+    "the user's code within this package": (["own", "engine", "own"], KeyError, ["own", "own"]),
+    "a library that the user's code called": (
+        ["own", "engine", "own", "library"], KeyError, ["own", "own", "library"]),
+    "this package": (["own", "engine"], KeyError, ["own", "engine"]),
+    "a library that this package called": (
+        ["own", "engine", "library"], KeyError, ["own", "engine", "library"]),
+    "input": (["own", "engine", "made", "engine"], wg.InputError, ["own"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("where", CALLS)
+def test_frames_of_this_package_are_told_where_it_is_to_blame(where, capsys):
+    called, kind, expected = CALLS[where]
+    files = {
+        "own": "/home/me/own.py",
+        "engine": str(Path(failures.PACKAGE, "engine.py")),
+        "library": str(Path(np.__file__)),
+        "made": "<string>",
+    }
+
+    within = {"error": kind("wrong"), "cause": ValueError("of the library")}
+    last = "raise error from cause"
+    for i, place in reversed([*enumerate(called)]):
+        name = "__init__" if place == "made" else f"{place}_called"
+        code = f"def {name}(): {last}\nnext_{i} = {name}"
+        exec(compile(code, files[place], "exec"), within)
+        last = f"next_{i}()"
+    with pytest.raises(kind) as raised:
+        within["next_0"]()
+    failures.tell_failure("process 1 of 2", raised.value)
+    line, *trace = capsys.readouterr().err.splitlines()
+    failed = "" if kind is wg.InputError else " failed"
+    assert line.startswith(f"whygrad: process 1 of 2{failed}: ")
+    assert ("ValueError: of the library" in trace) == bool(failed)
+    shown = [line.split(", in ")[1] for line in trace if "  File " in line and __file__ not in line]
+    assert shown == [f"{name}_called" for name in expected]
+
+
+def test_processes_that_gather_where_one_is_gone_end_with_a_line(monkeypatch, tmp_path):
+    def gone(*_):
+        raise ValueError("Gloo all-gather failed: connection closed\nand more")
+
+    said = tmp_path / "said.txt"
+    left = []
+    monkeypatch.setattr(processes.Processes, "_gathered", gone)
+    monkeypatch.setattr(processes, "_abandon", left.append)
+    monkeypatch.setattr(processes, "TOLD", {processes.PARTING: str(said)})
+    with pytest.raises(SystemExit):
+        processes.Processes(2, 0).collected(np.zeros(3))
+    assert left == [processes.PARTED]
+    assert said.read_text().startswith("another process of this training is gone")
+    assert processes.ALONE.collected(np.zeros(3)).shape == (1, 3)
 
 
 def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):

@@ -418,6 +418,21 @@ def test_a_column_of_which_no_value_is_known_is_told():
     ]
 
 
+def test_what_is_odd_in_parts_of_a_table_is_joined_in_any_order():
+    odd = [Oddities() for _ in range(4)]
+    parts = [[("x", [0, 0, 1], 0)], [("x", [1, 1, 0], 7), ("y", [1], 9)], [("x", [1], 5)]]
+    for one, found in zip(odd, parts, strict=False):
+        for name, where, start in found:
+            cells = text([f"{name}{start + i}" for i in range(len(where))])
+            one.add(name, "odd", np.array(where, bool), cells, start)
+    for order in ((0, 1, 2), (2, 1, 0), (1, 3, 2, 0)):
+        whole = Oddities()
+        for i in order:
+            whole.join(json.loads(json.dumps(odd[i].to_list())))
+        assert whole.said("x", "odd") == (4, "4 rows, the first is row 2", "'x2'")
+        assert whole.said("y", "odd") == (1, "row 9", "'y9'")
+
+
 RARE = [*cycled("flat", "house")[:-3], "Mill", "boat", "hut"]
 
 

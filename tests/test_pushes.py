@@ -84,7 +84,7 @@ def apart(compiled, plain):
 
 @needs_native
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
-@pytest.mark.parametrize("regularisation", ["everything", "clip value", "masks and rates"])
+@pytest.mark.parametrize("regularisation", ["none", "everything", "clip value", "masks and rates"])
 def test_compiled_accounts_of_a_layer_are_those_of_numpy(optimizer, regularisation, monkeypatch):
     row = ROW | {"optimizer": optimizer, "regularisation": regularisation}
     if regularisation == "masks and rates":

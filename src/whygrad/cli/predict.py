@@ -34,10 +34,10 @@ from whygrad.errors import FileError, InputError
 from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
 from whygrad.nn.functions import Array
-from whygrad.pipeline.streamed.folder import files_of, is_folder
+from whygrad.pipeline.streamed.folder import is_folder, with_rows
 from whygrad.record import open_run
 from whygrad.record.rows import outputs
-from whygrad.tables import Target, quoted
+from whygrad.tables import Oddities, Target, quoted
 from whygrad.tables.opening import PARQUET
 
 ENDINGS = (".csv", ".parquet", ".pq")
@@ -79,15 +79,15 @@ def predict(
     asked = read_options(**vars(reading)) if reading != AS_TRAINED else None
     rows_kept = None if ALL in (keep or ()) else keep or []
 
-    def predicted(file: str) -> Iterator[Any]:
-        found = outputs(opened, file, notes, asked=asked, keep=rows_kept)
+    def predicted(file: str, start: int = 0, odd: Oddities | None = None) -> Iterator[Any]:
+        found = outputs(opened, file, notes, asked=asked, keep=rows_kept, start=start, odd=odd)
         return _predictions(found, opened.encoding.target, name, probabilities, rows_kept, digits)
 
     if launched():
-        rows, notes = _write_together(file, out, predicted, notes)
+        rows, odd = _write_together(file, out, predicted)
         if following():
             return 0
-        return _show_written(run, file, out, rows, notes, json)
+        return _show_written(run, file, out, rows, opened.encoding.oddities(odd), json)
     pieces = predicted(file)
     if out is None:
         if json:
@@ -122,12 +122,11 @@ def _show_written(
 def _write_together(
     folder: str,
     out: Path | None,
-    predicted: Callable[[str], Iterator[Any]],
-    notes: list[str],
-) -> tuple[int, list[str]]:
-    """Write a folder with a file of predictions for each of a folder's, of which each process takes some.
+    predicted: Callable[[str, int, Oddities], Iterator[Any]],
+) -> tuple[int, Oddities]:
+    """Write a folder with a file of predictions for each of a folder's that has rows.
 
-    Return the number of rows, and what all processes have to say of them.
+    Each process takes some. Return the number of rows, and what is odd about those of all.
     """
     if out is None or out.suffix.lower() not in PARQUET or not is_folder(folder):
         raise InputError(
@@ -140,11 +139,11 @@ def _write_together(
         raise FileError(f"{out}: {there}: several processes write a new folder, name another")
     temporary = out.with_name(f".{out.name}.{group.done(lambda: uuid4().hex)[0]}")
 
-    def write_own() -> tuple[int, list[str]]:
-        rows = 0
-        for place in files_of(folder)[group.index :: group.count]:
-            rows += _write(temporary / place.name, predicted(place.shown), False)
-        return rows, notes
+    def write_own() -> tuple[int, list[Any]]:
+        rows, odd = 0, Oddities()
+        for place, first in with_rows(folder)[group.index :: group.count]:
+            rows += _write(temporary / place.name, predicted(place.shown, first, odd), False)
+        return rows, odd.to_list()
 
     try:
         with _told(out):
@@ -155,8 +154,10 @@ def _write_together(
     finally:
         if not group.follows:
             shutil.rmtree(temporary, ignore_errors=True)
-    lines = dict.fromkeys(line for _, said in found for line in said)
-    return sum(rows for rows, _ in found), [*lines]
+    met = Oddities()
+    for _, odd in found:
+        met.join(odd)
+    return sum(rows for rows, _ in found), met
 
 
 def export(

@@ -161,15 +161,26 @@ def take_in(
         )
         return along
 
+    thetas = block.thetas
+    if thetas is None:
+        thetas = read(sums.thetas) if differs else _sizes(block.theta)
     return Chunk(
         read(moves), read(leaves) if form.mu else None, (read(sums.moved_size), read(sums.left_size)),
         (read(sums.penalty), read(sums.penalty_left)),
         (read(sums.penalty_size), read(sums.penalty_left_size)),
-        read(sums.thetas) if block.thetas is None else block.thetas, read(sums.decay),
+        thetas, read(sums.decay),
         form.mu * read(sums.Q) if differs else carried, float(form.mu**m) if form.mu else 0.0, along,
         None if apart else later,
         a.held + examples.delta.size + 2 * labels.size + 2 * K * R,
     )  # fmt: skip
+
+
+def _sizes(theta: Array) -> Array:
+    """Return Σ |θ| over the steps, (R, K), where the walk has no need of θ: one step at a time."""
+    found = np.zeros(theta.shape[1:])
+    for weights in theta:
+        found += np.abs(weights)
+    return found
 
 
 def _by_columns(numbers: Array) -> bool:

@@ -35,7 +35,7 @@ from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.streamed import open_folder, score
-from whygrad.pipeline.streamed.folder import files_of, is_address, is_folder
+from whygrad.pipeline.streamed.folder import is_address, is_folder, with_rows
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
@@ -166,23 +166,28 @@ def outputs(
     targets: bool = False,
     asked: ReadOptions | None = None,
     keep: Collection[str] | None = (),
+    start: int = 0,
+    odd: Oddities | None = None,
 ) -> Iterator[tuple[Array, Any]]:
     """Yield the network's outputs, (rows, n_L), beside the rows they are of, in pieces.
 
     The target's column in a file is read only with `targets`; otherwise it may hold anything. `keep` names
     more columns that the rows are to have, None means all of the file. `notes` gets, at the end, lines on
-    columns with cells that are not as in training; without it there are warnings. A file is read as that of
-    training was unless `asked` says otherwise.
+    columns with cells that are not as in training; without it there are warnings. With `odd` there is
+    neither: it counts these cells, in a part of a table before which `start` rows came. A file is read as
+    that of training was unless `asked` says otherwise.
     """
-    start, odd = 0, Oddities()
+    met = Oddities() if odd is None else odd
     for table in _pieces(run, data, targets, asked, keep):
-        X = run.encoding.encode(table, run.theta.flat.dtype, start, odd)
+        X = run.encoding.encode(table, run.theta.flat.dtype, start, met)
         yield predict(run.average, X, start), table
         start += table.num_rows
+    if odd is not None:
+        return
     if notes is not None:
-        notes += run.encoding.oddities(odd)
+        notes += run.encoding.oddities(met)
     else:
-        for line in run.encoding.oddities(odd, gaps=False):
+        for line in run.encoding.oddities(met, gaps=False):
             warn(line)
 
 
@@ -212,7 +217,7 @@ def _pieces(
                 group = folder.group(at, names)
                 yield from (group.slice(i, ROWS) for i in range(0, group.num_rows, ROWS))
             return
-        for file in files_of(data) if is_folder(data) else [data]:
+        for file in [place for place, _ in with_rows(data)] if is_folder(data) else [data]:
             yield from batches(f"{file}", ROWS, None if keep is None else wanted, needed, asked)
         return
     else:

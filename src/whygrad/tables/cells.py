@@ -4,7 +4,7 @@ A cell that does not fit is a missing value, here and in training; `Oddities` co
 one line at the end.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -164,6 +164,18 @@ class Oddities:
         first = int(np.argmax(where))
         row = start + first if self.rows is None else int(self.rows[first])
         self.found[name, what] = (count, row, quoted(str(column[first].as_py())))
+
+    def to_list(self) -> list[Any]:
+        """Return what was found as plain lists, for another process."""
+        return [[*key, *found] for key, found in self.found.items()]
+
+    def join(self, others: Iterable[Sequence[Any]]) -> None:
+        """Add what another process found, as `to_list` gives it, in other rows of the same table."""
+        for name, what, count, *first in others:
+            mine = self.found.get((name, what))
+            counted = count + (mine[0] if mine else 0)
+            row, example = min([*first], [*mine[1:]]) if mine else first
+            self.found[name, what] = counted, row, example
 
     def said(self, name: str, what: str) -> tuple[int, str, str] | None:
         """Return how many there are, in which rows, and the first one; None where there are none."""

@@ -1,32 +1,51 @@
 """What one of several processes says where it fails: a line, and the traceback of the user's own code."""
 
+import os
 import sys
+import sysconfig
 from pathlib import Path
-from traceback import TracebackException
+from traceback import FrameSummary, TracebackException
 from types import TracebackType
 
 from whygrad.errors import WhygradError
 from whygrad.escaping import note, write
 
-PACKAGE = str(Path(__file__).parents[2])
+PACKAGE = f"{Path(__file__).parents[2]}{os.sep}"
+LIBRARIES = "<frozen ", *map(sysconfig.get_path, ("stdlib", "purelib", "platlib"))
 
 
 def tell_failure(who: str, error: BaseException) -> None:
     """Write to standard error which process failed and why, and below it where.
 
-    The frames of this package are left out where the error is not of its making, or is a `WhygradError`,
-    which says what is wrong with the input.
+    The frames of this package are left out where the error is not of its making, nor of a library that it
+    called, or is a `WhygradError`, which says what is wrong with the input.
     """
     expected = isinstance(error, WhygradError)
     what = str(error) if expected else ": ".join(filter(None, (type(error).__name__, str(error))))
     note(f"{who}{'' if expected else ' failed'}: {what}")
     told = TracebackException.from_exception(error)
-    within = [frame.filename.startswith(PACKAGE) for frame in told.stack]
-    if expected or not any(within[-1:]):
+    if expected:
+        told.__cause__ = told.__context__ = None
+    within = [*map(_ours, told.stack)]
+    written = [
+        ours for ours, frame in zip(within, told.stack, strict=True) if not _of_library(frame)
+    ]
+    if expected or not any(written[-1:]):
         pairs = zip(told.stack, within, strict=True)
         told.stack[:] = [frame for frame, ours in pairs if not ours]
     if told.stack:
         write("".join(told.format()), sys.stderr)
+
+
+def _ours(frame: FrameSummary) -> bool:
+    """Return whether a frame is of this package, or of what `dataclass` made of it."""
+    made = (frame.filename, frame.name) == ("<string>", "__init__")
+    return made or frame.filename.startswith(PACKAGE)
+
+
+def _of_library(frame: FrameSummary) -> bool:
+    """Return whether a frame is of Python's own library, or of another package that is installed."""
+    return not _ours(frame) and frame.filename.startswith(LIBRARIES)
 
 
 def tell_failures_of(who: str) -> None:

@@ -188,6 +188,13 @@ class Processes:
         """Return what each process gives, (count, …): arrays of one shape."""
         return array[None] if self.count == 1 else self._gathered(array, slice(None))
 
+    def collected(self, array: Array) -> Array:
+        """Return what `gathered` does, where others may still be at work; end this process without them."""
+        if self.count == 1:
+            return self.gathered(array)
+        with ending_if_parted(), waiting(START):
+            return self.gathered(array)
+
     def done(self, work: Callable[[], T]) -> list[T]:
         """Do some work in each process; return what it gave in each of them, or raise the first error.
 
@@ -203,10 +210,9 @@ class Processes:
             _abandon(INTERRUPTED)
             raise
         content = json.dumps(mine).encode()
-        with ending_if_parted(), waiting(START):  # others may still be at work
-            sizes = self.gathered(np.array([len(content)]))[:, 0].tolist()
-            room = 1 << max(sizes).bit_length()
-            parts = self.gathered(np.frombuffer(content.ljust(room), np.uint8))
+        sizes = self.collected(np.array([len(content)]))[:, 0].tolist()
+        room = 1 << max(sizes).bit_length()
+        parts = self.collected(np.frombuffer(content.ljust(room), np.uint8))
         found = []
         for part, size in zip(parts, sizes, strict=True):
             told = json.loads(part[:size].tobytes())

@@ -73,7 +73,9 @@ class _Reader:
             return self._last[1].select(names)
 
     def _taken(self, rows: Array) -> Any:
-        """Return all columns of some rows."""
+        """Return all columns of some rows; of none where a process has no share of a small batch."""
+        if not len(rows):
+            return self._block(0).slice(0, 0)
         of_block = np.searchsorted(self.ends, rows, side="right")
         order = np.argsort(of_block, kind="stable")
         numbers, firsts = np.unique(of_block[order], return_index=True)
@@ -82,8 +84,6 @@ class _Reader:
             block = self.blocks[number]
             within = rows[places] - (self.ends[number] - block.rows)
             parts.append(self._block(number).take(within))
-        if not parts:
-            return self._block(0).slice(0, 0)
         back = np.empty_like(order)
         back[order] = np.arange(len(order))
         return pa.concat_tables(parts).combine_chunks().take(back)

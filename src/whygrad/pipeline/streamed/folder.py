@@ -173,6 +173,25 @@ def files_of(path: str | PathLike[str]) -> list[Place]:
     raise FileError(f"{shown}: a folder without a Parquet file: they end in .parquet or .pq")
 
 
+def with_rows(path: str | PathLike[str]) -> list[tuple[Place, int]]:
+    """Return the files of a folder that have rows, each with its first row's number.
+
+    They need not be alike. Raises `FileError` as `files_of` does, and where there is no row.
+    """
+    found, first = [], 0
+    for file in files_of(path):
+        with told(file):
+            about = _parquet(file, _footer(file, hashlib.sha256()))
+            rows = about.metadata.num_rows
+            about.close()
+        if rows:
+            found.append((file, first))
+            first += rows
+    if not found:
+        raise FileError(f"{path}: its files have column names, but no rows")
+    return found
+
+
 def open_folder(path: str | PathLike[str]) -> Folder:
     """Return a folder of Parquet files as one table, after a look at the end of each.
 

@@ -188,7 +188,7 @@ def score(given: Streaming, fitted: Fitted, processes: Processes = ALONE) -> Sco
             outputs[first : first + some.num_rows] = predict(fitted, X, begun + first)
 
     processes.done(own)
-    a = processes.gathered(outputs).reshape(-1, target.n_outputs)[:n]
+    a = processes.collected(outputs).reshape(-1, target.n_outputs)[:n]
     baseline: Label = target.center
     if target.classes:
         block = given.training[0]
