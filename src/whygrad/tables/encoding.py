@@ -89,9 +89,35 @@ def _names_of_pieces(name: str, edges: Sequence[float]) -> list[str]:
     said = next(
         written
         for digits in range(4, 18)
-        if len(set(written := [f"{edge:.{digits}g}" for edge in edges])) == len(edges)
+        if len(set(written := [_plain(edge, digits) for edge in edges])) == len(edges)
     )
     return [name, *(f"{name} {low} to {high}" for low, high in zip(said, said[1:], strict=False))]
+
+
+def _plain(value: float, digits: int) -> str:
+    """Write a number with so many digits that count, and without an exponent where it is of usual size.
+
+    >>> _plain(34567.8, 4), _plain(0.5, 4), _plain(1e20, 4)
+    ('34570', '0.5', '1e+20')
+    """
+    written = f"{value:.{digits}g}"
+    return f"{float(written):.0f}" if "e" in written and 1 <= abs(value) < 1e15 else written
+
+
+def _names_of_days(name: str, edges: Sequence[float]) -> list[str]:
+    """Return the names of the inputs of a day number in pieces, from which date to which each bin goes.
+
+    >>> _names_of_days("sold", (16436.0, 17897.5, 19357.0))
+    ['sold day number', 'sold 2015-01-01 to 2019-01-01', 'sold 2019-01-01 to 2022-12-31']
+    """
+    own = f"{name} day number"
+    days = np.array([round(edge * DAY) for edge in edges]).astype("datetime64[s]")
+    for unit in ("D", "m", "s"):
+        said = np.datetime_as_string(days, unit=unit, casting="unsafe").tolist()
+        if len(set(said)) == len(said):
+            ends = zip(said, said[1:], strict=False)
+            return [own, *(f"{name} {low} to {high}" for low, high in ends)]
+    return _names_of_pieces(own, edges)
 
 
 def _scales_of_pieces(center: float, scale: float, edges: Sequence[float]) -> list[Scale]:
@@ -302,7 +328,10 @@ class DateColumn:
         names = []
         for part, _, _, edges in self._parts():
             own = [f"{self.name} {one}" for one in PARTS[part][0]]
-            names += _names_of_pieces(own[0], edges) if edges else own
+            if edges and part == "day number":
+                names += _names_of_days(self.name, edges)
+            else:
+                names += _names_of_pieces(own[0], edges) if edges else own
         return [*names, f"{self.name} is missing"] if self.flagged else names
 
     @property
