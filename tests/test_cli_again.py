@@ -173,11 +173,14 @@ def test_a_table_that_has_changed_is_refused_with_both_hashes_unless_it_was_copi
             ["replay", "iris.run", "-o", "x.safetensors"],
             "-o writes the parameters at a step: say which",
         ),
-        (["resume", "iris.run"], "iris.run has ended (all epochs done): say how many epochs"),
+        (
+            ["resume", "iris.run"],
+            "iris.run has ended (all epochs done): say how many epochs it is to have in all, --epochs",
+        ),
         (["resume", "iris.run", "--epochs", "3"], "epochs is 3: 10 are over"),
         (
             ["fork", "iris.run", "--learning-rate", "0.1"],
-            "at step 40 all 10 epochs are over: give more",
+            "at step 40 all 10 epochs are over: give more, --epochs",
         ),
         (
             ["fork", "iris.run", "--step", "9", "--record", "x"],

@@ -154,3 +154,18 @@ def test_what_csv_cannot_hold_is_said_in_one_line(inside, tmp_path):
     words = ("price.run", tmp_path / "lists.parquet", "--keep", "tags")
     assert refusal(*words).startswith("standard output: cannot be written (")
     assert whygrad("predict", *words, "-o", tmp_path / "kept.parquet").code == 0
+
+
+def test_every_odd_column_of_the_rows_predicted_is_told_as_no_run_keeps_these_lines(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame(rng.uniform(size=(N, 9)).round(4), columns=list("abcdefghy"))
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    quick = Settings(hidden=(3,), epochs=2, engine="reference")
+    record_table(tmp_path / "t.run", find(str(tmp_path / "t.csv"), "y"), quick)
+    odd = frame.astype(str)
+    odd.loc[3, list("abcdefgh")] = "odd"
+    odd.to_csv(tmp_path / "new.csv", index=False)
+    for words in (("predict", "t.run", "new.csv"), ("evaluate", "t.run", "new.csv")):
+        found = whygrad(words[0], *(str(tmp_path / word) for word in words[1:]))
+        assert found.code == 0 and len(found.lines) == 8
+        assert all("is no number in row 3" in line for line in found.lines)

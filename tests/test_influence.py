@@ -231,6 +231,20 @@ def test_the_setting_of_the_table_that_promises_most_is_named(calm):
     assert promises_more(rows, -0.4) == "" and promises_more(rows[:1], 0.0) == ""
 
 
+def test_a_change_that_promises_more_than_the_whole_cost_is_not_recommended():
+    # Adam divides what a penalty says of an input that was always 0 by no more than its epsilon.
+    silent = trained(wg.Adam(0.003), X=X * [1, 1, 1, 0])
+    found = settings(silent, X_OUT, y=Y_OUT)
+    brings = {row[0]: row[4] for row in found.tables[0].rows}
+    steep = [what for what in ("l1", "l2") if brings[what] < -found.value]
+    assert steep
+    assert not any(f"A change of {what}" in found.answer for what in steep)
+    (note,) = [note for note in found.notes if "more than the whole cost" in note]
+    assert all(what in note for what in steep)
+    rows = [("l1", 0.0, -5e4, "+0.0001", -5.0), ("beta1", 0.9, -3.0, "+0.01", -0.03)]
+    assert "beta1, +0.01, promises more" in promises_more(rows, 0.01, 0.5)
+
+
 def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted():
     true = np.linspace(-1, 1, 8)
     assert _said(1, true, true).startswith("Trust single examples: ")

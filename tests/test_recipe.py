@@ -6,7 +6,7 @@ import pytest
 
 from whygrad.errors import InputError
 from whygrad.pipeline.recipe import Recipe, recommended, set_aside, shortened
-from whygrad.tables import Encoding, Target, learn
+from whygrad.tables import Encoding, Oddities, Target, learn
 from whygrad.tables.encoding import WEIGHT
 
 RENT = Target("rent", "regression", "number")
@@ -60,11 +60,40 @@ def test_numbers_written_as_text_and_dates_come_in_pieces_as_numbers_do():
     table = pa.table({"price": written, "when": pa.array(days)})
     encoding = learn(table, RENT, bins=4)
     assert encoding.names[1] == "price 0.5 to 129.5"
-    pieces = [name for name in encoding.names if name.startswith("when day number ")]
-    assert len(pieces) == 4
+    pieces = [name for name in encoding.names if name.startswith("when 20")]
+    assert len(pieces) == 4 and "when day number" in encoding.names
+    assert pieces[0].startswith("when 2020-01-01 to 2020-")
     np.testing.assert_allclose(
         encoding.encode(table)[-1][[4, encoding.names.index(pieces[-1])]], WEIGHT
     )
+
+
+def test_pieces_of_large_numbers_and_of_times_are_called_by_what_people_write():
+    incomes = np.linspace(20_000, 90_000, 500)
+    names = learn(_table(incomes), RENT, bins=4).names
+    assert names[1].startswith("x 20000 to ") and not any("e+" in name for name in names)
+    hours = np.datetime64("2024-05-01T00:00", "s") + np.arange(500) * np.timedelta64(900, "s")
+    names = learn(pa.table({"when": pa.array(hours)}), RENT, bins=16).names
+    pieces = [name for name in names if name.startswith("when 20")]
+    assert len(set(pieces)) == len(pieces) > 4
+    assert pieces[0].startswith("when 2024-05-01T00:00 to 2024-05-01T")
+
+
+def test_numbers_and_dates_far_outside_of_training_are_told_where_rows_are_predicted():
+    days = np.arange("2020-01-01", "2021-06-01", dtype="datetime64[D]")
+    table = pa.table({"size": np.linspace(30, 180, len(days)), "when": pa.array(days)})
+    encoding = learn(table, RENT, bins=4)
+    new = [np.datetime64("2021-07-01"), np.datetime64("2035-12-31"), np.datetime64("1990-01-01")]
+    odd = Oddities()
+    encoding.encode(pa.table({"size": [-20.0, 1e9, 320.0], "when": np.array(new)}), odd=odd)
+    size, when = encoding.oddities(odd)
+    assert size == (
+        "column 'size' is far outside the 30 to 180 of training in row 1, '1000000000.0': "
+        "a prediction there is a guess"
+    )
+    assert "2020-01-01 to 2021-05-31 of training in 2 rows, the first is row 1, '2035-" in when
+    assert encoding.oddities(odd, gaps=False) == []
+    assert encoding.noted(odd).notes == encoding.notes
 
 
 def test_inputs_in_pieces_are_gathered_by_their_column_and_read_in_its_units(x):

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import answers
-from whygrad.answers.draw.axes import axis, drawable
+from whygrad.answers.draw.axes import axis, drawable, log_axis
 from whygrad.answers.draw.drawing import Label, overlap, text_width
 from whygrad.answers.draw.network_layout import lay_out
 from whygrad.answers.draw.png import data_uri, ink, signed_ink
@@ -527,3 +527,15 @@ def test_pictures_without_anything_in_them_are_drawn():
     parsed(CurvePicture("", "", "", nothing, (Line("", nothing),), (Line("", nothing),)))
     parsed(ImagePicture("", np.zeros((0, 2, 2)), ()))
     parsed(NetworkPicture("", (np.ones(1), np.ones(1)), (None, None), (("a",), ("b",))))
+
+
+@pytest.mark.parametrize("low", [-9.0, -1.9, -0.3, 0.0, 0.28, 2.7])
+@pytest.mark.parametrize("span", [0.0, 0.001, 0.05, 0.3, 0.8, 1.4, 2.2, 2.9, 7.0])
+def test_ticks_of_a_logarithmic_axis_are_round_numbers_and_it_holds_what_is_drawn(low, span):
+    found = log_axis(low, low + span)
+    assert found.log and found.low <= low and low + span <= found.high
+    assert len(found.ticks) >= 2 and list(found.ticks) == sorted(set(found.ticks))
+    assert all(found.low - 1e-9 <= tick <= found.high + 1e-9 for tick in found.ticks)
+    for tick in found.ticks:
+        written = f"{10.0**tick:.6g}"
+        assert float(written) == pytest.approx(10.0**tick, rel=1e-9), written

@@ -11,6 +11,7 @@ import shutil
 import signal
 import time
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -315,6 +316,43 @@ def test_a_table_is_uploaded_learned_from_and_asked_and_the_page_says_what_the_f
 ):
     table = houses(tmp_path_factory.mktemp("files") / "houses.csv")
     learn_and_ask(visit(), table, "price", "houses")
+
+
+BEYOND = """
+const edge = document.querySelector(".wg-right").getBoundingClientRect().right;
+return [...document.querySelectorAll(".wg-right .q-field")].filter((field) => field.checkVisibility())
+  .map((field) => field.getBoundingClientRect().right - edge);
+"""
+EDITS = """
+return [...document.querySelectorAll(".st-stage .st-edit")].map((button) => button.getBoundingClientRect())
+  .map((box) => [box.left, box.right, Math.round(box.top)]);
+"""
+
+
+def test_a_wide_table_leaves_its_form_in_the_panel_and_the_buttons_of_the_layers_apart(
+    visit, tmp_path_factory
+):
+    table = tmp_path_factory.mktemp("files") / "wide.csv"
+    heads = [f"a long name of column {k}" for k in range(12)]
+    lines = [",".join(str((i * (k + 3)) % 41) for k in range(12)) for i in range(200)]
+    table.write_text("\n".join([",".join(heads), *lines]) + "\n")
+    visit = visit()
+    size = {"width": 1280, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    visit.browser.tell("Emulation.setDeviceMetricsOverride", **size)
+    try:
+        upload(visit, table)
+        visit.ready("button", "Use this table")
+        beyond = visit.driver.execute_script(BEYOND)
+        assert len(beyond) >= 3 and max(beyond) <= 0
+        visit.choose("Which column is to be predicted?", heads[-1])
+        visit.press("Use this table")
+        visit.staged(table.name)
+        found = sorted(visit.driver.execute_script(EDITS), key=lambda box: (box[2], box[0]))
+        for (_, right, top), (left, _, other) in pairwise(found):
+            assert top != other or right <= left
+        assert len(found) >= 6
+    finally:
+        visit.browser.tell("Emulation.clearDeviceMetricsOverride")
 
 
 @pytest.mark.data

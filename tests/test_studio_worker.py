@@ -469,8 +469,8 @@ def test_what_cannot_be_trained_is_told_in_one_line(tmp_path, whole):
         ),
         (
             Worker.resume(whole.path),
-            "whole.run has ended (all epochs done): say how many epochs it is to have in all, or "
-            "fork it",
+            "whole.run has ended (all epochs done): say how many epochs it is to have in all, "
+            "--epochs (epochs=…), or fork it",
         ),
     ]
     with ExitStack() as closing:

@@ -483,6 +483,19 @@ def test_where_passes_are_long_the_promising_columns_are_looked_at_and_the_answe
     assert {name for name, *_ in found["changes"]} & {name for name, *_ in whole["changes"]}
 
 
+def test_a_single_column_that_is_left_stands_in_the_table_itself():
+    net, theta, X = network((6, 8, 3), ("tanh", "softmax"), seed=4)
+    for top, shown, rest in ((5, 6, None), (4, 4, "2 other columns")):
+        (table,) = [
+            table
+            for table in prediction(net, theta, X[0], top=top).tables
+            if table.title == "What each column adds"
+        ]
+        names = [row[0] for row in table.rows]
+        assert len([name for name in names if "other" not in name]) == shown
+        assert names[-1] == rest or rest is None
+
+
 def test_the_nearest_change_of_all_columns_is_the_distance_to_the_plane_where_there_is_one():
     net = wg.Network(3, [wg.Dense(2, "softmax")], cost="cross_entropy")
     W = np.array([[1.0, -2.0, 0.5], [0.0, 1.0, 2.0]])

@@ -35,7 +35,8 @@ from whygrad.pipeline.scores import (
 )
 from whygrad.tables import Target
 
-MOST_NOTES = 6
+MOST_NOTES = 6  # lines on the table that a run was trained on, which `show` has as well
+MOST_NOTES_ELSEWHERE = 30
 MOST_CLASSES = 20  # that get a line each
 
 
@@ -62,13 +63,15 @@ def printer() -> Console:
     return Printer(sys.stdout)
 
 
-def note_lines(notes: Sequence[str]) -> None:
-    """Report what was done to the table; of many lines the first ones."""
-    shown = notes if len(notes) <= MOST_NOTES else notes[: MOST_NOTES - 1]
+def note_lines(notes: Sequence[str], of_a_run: bool = False) -> None:
+    """Report what was done to the table; of many lines the first ones, more where no run keeps them."""
+    most = MOST_NOTES if of_a_run else MOST_NOTES_ELSEWHERE
+    shown = notes if len(notes) <= most else notes[: most - 1]
     for line in shown:
         note(line)
     if len(shown) < len(notes):
-        note(f"… and {len(notes) - len(shown)} more such lines, all of them in `whygrad show`")
+        where = ", all of them in `whygrad show`" if of_a_run else ""
+        note(f"… and {len(notes) - len(shown)} more such lines{where}")
 
 
 def print_json(about: Any) -> None:

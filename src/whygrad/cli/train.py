@@ -110,7 +110,7 @@ def train(
     stopped = result.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
-    note_lines(result.encoding.notes)
+    note_lines(result.encoding.notes, of_a_run=True)
     comparison = repeated = None
     if stopped != INTERRUPTED and not stopped.startswith("diverged"):
         try:
@@ -168,7 +168,7 @@ def _train_folder(
         folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
         callbacks=[ProgressBar()], **vars(settings),
     )  # fmt: skip
-    note_lines(found.encoding.notes)
+    note_lines(found.encoding.notes, of_a_run=True)
     stopped, rows = found.fitted.history.stopped, found.about.rows
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")

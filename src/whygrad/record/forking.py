@@ -153,7 +153,7 @@ def _at_its_end(given: R, stopped: str) -> R:
     if given.concluded:
         raise InputError(
             f"{given.path.name} has ended ({stopped}): say how many epochs it is to have "
-            "in all, or fork it"
+            "in all, --epochs (epochs=…), or fork it"
         )
     state = replay.state_at(given, given.step)
     return _concluded(given.path, given, given.training(state), state, None)
@@ -265,7 +265,7 @@ def _checked(given: R, step: int, changes: Mapping[str, Any]) -> Training:
     if training.state.epoch >= training.plan.epochs:
         raise InputError(
             f"at step {training.state.step} all {training.plan.epochs:,} epochs are over: give more, "
-            "epochs=…"
+            "--epochs (epochs=…)"
         )
     return training
 

@@ -13,6 +13,7 @@ element by element: a piece of a table gives the same bits as the whole.
 """
 
 import json
+import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -21,6 +22,7 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
+from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
@@ -89,9 +91,35 @@ def _names_of_pieces(name: str, edges: Sequence[float]) -> list[str]:
     said = next(
         written
         for digits in range(4, 18)
-        if len(set(written := [f"{edge:.{digits}g}" for edge in edges])) == len(edges)
+        if len(set(written := [_plain(edge, digits) for edge in edges])) == len(edges)
     )
     return [name, *(f"{name} {low} to {high}" for low, high in zip(said, said[1:], strict=False))]
+
+
+def _plain(value: float, digits: int) -> str:
+    """Write a number with so many digits that count, and without an exponent where it is of usual size.
+
+    >>> _plain(34567.8, 4), _plain(0.5, 4), _plain(1e20, 4)
+    ('34570', '0.5', '1e+20')
+    """
+    written = f"{value:.{digits}g}"
+    return f"{float(written):.0f}" if "e" in written and 1 <= abs(value) < 1e15 else written
+
+
+def _names_of_days(name: str, edges: Sequence[float]) -> list[str]:
+    """Return the names of the inputs of a day number in pieces, from which date to which each bin goes.
+
+    >>> _names_of_days("sold", (16436.0, 17897.5, 19357.0))
+    ['sold day number', 'sold 2015-01-01 to 2019-01-01', 'sold 2019-01-01 to 2022-12-31']
+    """
+    own = f"{name} day number"
+    days = np.array([round(edge * DAY) for edge in edges]).astype("datetime64[s]")
+    for unit in ("D", "m", "s"):
+        said = np.datetime_as_string(days, unit=unit, casting="unsafe").tolist()
+        if len(set(said)) == len(said):
+            ends = zip(said, said[1:], strict=False)
+            return [own, *(f"{name} {low} to {high}" for low, high in ends)]
+    return _names_of_pieces(own, edges)
 
 
 def _scales_of_pieces(center: float, scale: float, edges: Sequence[float]) -> list[Scale]:
@@ -166,12 +194,31 @@ class NumberColumn:
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
             odd.add(self.name, "bare", bare, column, start)
+            odd.add(self.name, "far", _far_outside(values, self.edges), column, start)
             if not self.flagged:
                 odd.add(self.name, "gap", gone & ~strange, column, start)
+
+    @property
+    def seen(self) -> str:
+        """From which value to which those of training went, where that is known."""
+        return f"{number(self.edges[0])} to {number(self.edges[-1])}"
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as numbers, (n,), NaN where one is missing."""
         return read_numbers(column, self.kind, self.form, na)[0]
+
+
+def _far_outside(values: Array, edges: Sequence[float]) -> Array:
+    """Return which numbers lie outside of all bins by more than these span together, (n,).
+
+    >>> _far_outside(np.array([-9.0, -1.0, 5.0, 13.0, np.nan]), (0.0, 2.0, 6.0))
+    array([ True, False, False,  True, False])
+    """
+    if not edges:
+        return np.zeros(len(values), bool)
+    low, high = edges[0], edges[-1]
+    with np.errstate(over="ignore"):
+        return (low - values > high - low) | (values - high > high - low)
 
 
 def _flag(X: Array, gone: Array, zeroed: int) -> None:
@@ -302,7 +349,10 @@ class DateColumn:
         names = []
         for part, _, _, edges in self._parts():
             own = [f"{self.name} {one}" for one in PARTS[part][0]]
-            names += _names_of_pieces(own[0], edges) if edges else own
+            if edges and part == "day number":
+                names += _names_of_days(self.name, edges)
+            else:
+                names += _names_of_pieces(own[0], edges) if edges else own
         return [*names, f"{self.name} is missing"] if self.flagged else names
 
     @property
@@ -348,8 +398,21 @@ class DateColumn:
             _flag(X, gone, first if self.edges else 0)
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
+            far = _far_outside(seconds / DAY, self._days())
+            odd.add(self.name, "far", far, column, start)
             if not self.flagged:
                 odd.add(self.name, "gap", gone & ~strange, column, start)
+
+    def _days(self) -> tuple[float, ...]:
+        """Return the edges of the day number, () where it is not in pieces."""
+        return next((edges for part, _, _, edges in self._parts() if part == "day number"), ())
+
+    @property
+    def seen(self) -> str:
+        """From which date to which those of training went, where that is known."""
+        days = self._days()
+        first, last = (np.datetime64(math.floor(day), "D") for day in (days[0], days[-1]))
+        return f"{first} to {last}"
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as seconds since 1970, (n,), NaN where one is missing."""
@@ -517,7 +580,8 @@ class Encoding:
         odd : Oddities
             What `encode` met.
         gaps : bool, default True
-            Whether missing values count where there were none in training.
+            Whether missing values count where there were none in training, and numbers and dates that
+            lie far outside of those of training, where they are encoded in pieces.
 
         Returns
         -------
@@ -685,7 +749,11 @@ def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True)
         yield f"is {what}{written} in {found[1]}, {found[2]}: taken for {stand}"
     if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
         yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
-    if gaps and not training and (found := odd.said(column.name, "gap")):
+    asked = gaps and not training
+    if asked and not isinstance(column, Category) and (found := odd.said(column.name, "far")):
+        where = f"{found[1]}, {found[2]}"
+        yield f"is far outside the {column.seen} of training in {where}: a prediction there is a guess"
+    if asked and (found := odd.said(column.name, "gap")):
         where = f"{found[1]}," if found[0] > 1 else found[1]
         yield f"is empty in {where} as it never was in training: taken for {column.stand_in}"
 

@@ -4,7 +4,7 @@ Ticks are multiples of 1, 2 or 5 times a power of ten. Heckbert, Nice numbers fo
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from whygrad.nn.functions import Array
 
 @dataclass(frozen=True)
 class Axis:
-    """From which number to which an axis runs, and its ticks; of a `log` one all are powers of ten."""
+    """From which number to which an axis runs, and its ticks: of a `log` one, their logarithms."""
 
     low: float
     high: float
@@ -63,6 +63,31 @@ def axis(low: float, high: float, count: int = 5, whole: bool = True) -> Axis:
         first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     ticks = tuple(k * step + 0.0 for k in range(first, last + 1))
     return Axis(ticks[0], ticks[-1], ticks) if whole else Axis(low, high, ticks)
+
+
+def log_axis(low: float, high: float) -> Axis:
+    """Return an axis for the logarithms, to base ten, of numbers; its ticks are round numbers.
+
+    They are powers of ten; of fewer than three, 1 and 3, or 1, 2 and 5 times these; of a short stretch,
+    the ticks of the numbers themselves.
+
+    >>> [f"{10**tick:g}" for tick in log_axis(-1.9, -0.2).ticks]
+    ['0.01', '0.03', '0.1', '0.3', '1']
+    """
+    found = axis(low, high)
+    if found.ticks[1] - found.ticks[0] > 0.999:
+        return replace(found, log=True)
+    for factors in ((1, 3), (1, 2, 5)):
+        powers = range(math.floor(low), math.ceil(high) + 1)
+        every = [power + math.log10(k) for power in powers for k in factors]
+        first = max((i for i, tick in enumerate(every) if tick <= low + 1e-9), default=0)
+        last = next((i for i, tick in enumerate(every) if tick >= high - 1e-9), len(every) - 1)
+        if last - first >= 3:
+            ticks = tuple(every[first : last + 1])
+            return Axis(ticks[0], ticks[-1], ticks, log=True)
+    numbers = axis(10.0**low, 10.0**high, whole=False).ticks
+    ticks = tuple(math.log10(tick) for tick in numbers if tick > 0)
+    return Axis(min(low, *ticks), max(high, *ticks), ticks, log=True)
 
 
 def drawable(values: Any) -> Array:

@@ -5,7 +5,6 @@ many points, those that a drawing of this width can show are drawn, the extremes
 """
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from whygrad.answers.draw.axes import (
     draw_axes,
     drawable,
     finite_range,
+    log_axis,
     thinned,
     tick_room,
 )
@@ -103,7 +103,7 @@ def _line_axis(picture: CurvePicture) -> Axis:
         third = (own[1] / 3 - own[0] / 3) or abs(own[0]) / 3 or 1.0
         low = min(own[0], max(others[0], own[0] - third))
         high = max(own[1], min(others[1], own[1] + third))
-    return replace(axis(low, high), log=picture.scale == "log")
+    return log_axis(low, high) if picture.scale == "log" else axis(low, high)
 
 
 def _heights(picture: CurvePicture, y: Any) -> Array:

@@ -17,6 +17,7 @@ const LINES = { weight: "weights", gradient: "gradients", update: "last changes"
 const MOST_EDGES = 1500; // drawn at once: the strongest
 const WIDTHS = 8; // how many thicknesses of line there are
 const NEAR_LINE = 6; // px
+const APART = 54, LEAST_NAMED = 84; // px from column to column, for the buttons above them; px that names keep
 const CALM = 140; // ms without a change, after which the surface is drawn finely
 const FRAME_WORK = 7e5; // multiplications for the units' maps of one frame
 const BOUNDED = ["tanh", "sigmoid", "softmax", "softsign", "hardtanh", "hardsigmoid"]; // by 1
@@ -114,7 +115,13 @@ class Stage {
     const beside = L < 4 ? 96 : 62; // a deep network needs the width itself
     const room = narrow ? { left: Math.min(widest(0) + 10, beside), right: Math.min(widest(L) + 10, beside) }
       : { left: Math.min(widest(0) + 16, 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
-    this.layout = layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
+    const lay = () => layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
+    this.layout = lay();
+    // Where columns stand too close for the buttons above them, names give way, as far as they can still be told.
+    for (const side of image || !this.header.training?.editable ? [] : ["left", "right"]) {
+      room[side] -= Math.max(0, Math.min((APART - this.pitch) * L, room[side] - LEAST_NAMED));
+      this.layout = lay();
+    }
     this.room = room;
     this.placeProxies();
     this.placeMore();
@@ -470,8 +477,9 @@ class Stage {
   edits() {
     const { columns, narrow } = this.layout, { L } = this.model, slim = this.terse ? " st-slim" : "", away = slim ? 16 : narrow ? 29 : 36;
     const one = (x, text, name, kind, l) => this.edit(text, name, kind, l, { class: `st-edit${slim}`, style: `left:${x}px;top:11px` });
+    const units = this.pitch >= APART - 2; // where they do not fit, the panel has the numbers
     return columns.flatMap((column, l) => [
-      ...(l > 0 && l < L && this.pitch >= 52 ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
+      ...(units && l > 0 && l < L ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
         one(column.x + away, "+", `one unit more in layer ${l}`, "add_unit", l)] : []),
       ...(l > 0 && this.roomy ? [one(column.x - this.pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
       ...(l > 0 && l < L && this.roomy ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),

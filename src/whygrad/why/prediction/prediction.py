@@ -452,7 +452,9 @@ def _said(about: _Attribution) -> str:
 
 def _contributions(about: _Attribution) -> Table:
     columns, by_column, errors = about.columns, about.by_column, about.errors
-    order = np.argsort(-abs(by_column), kind="stable")[: about.top]
+    order = np.argsort(-abs(by_column), kind="stable")
+    # One column that is left stands in the line that would say so.
+    order = order if len(order) <= about.top + 1 else order[: about.top]
     rows: list[tuple[Any, ...]] = []
     for c in order:
         here, there = _ends(about, columns[c])

@@ -145,7 +145,9 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
         thetas = trajectory.again([Change(plan=each) for _, each, _ in tried])
         true = [f.value(theta) - value for theta in thetas]
         advice += f" Trained again so, it changes by {number(true[0], sign=True)}."
-    advice += promises_more(rows[1:], promised)
+    # Only a cost above 0 bounds what there is to gain.
+    most = value if value > 0 else np.inf
+    advice += promises_more(rows[1:], promised, most)
     unstable = found.growth > GROWTH
     if unstable:
         advice = (
@@ -175,7 +177,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
             ),
         ),
         arrays=vars(found) | ({"true": np.array(true)} if attempt else {}),
-        notes=(HELD, *differenced(plan.net)),
+        notes=(HELD, *_out_of_reach(rows, most), *differenced(plan.net)),
     )
 
 
@@ -287,10 +289,17 @@ def _advice(by_epoch: Array, first: int, last: int, promised: float, before: int
     return f"{way} {which} by {MORE:.0%}: cost {number(-abs(promised), sign=True)}, to first order."
 
 
-def promises_more(rows: list[Any], promised: float) -> str:
-    """Return the sentence on the other setting whose change promises more than the rate's, or ""."""
+def promises_more(rows: list[Any], promised: float, cost: float = np.inf) -> str:
+    """Return the sentence on the other setting whose change promises more than the rate's, or "".
+
+    What is to take off more than the whole cost is left to `_out_of_reach`.
+    """
     # Of a setting that is 0 there is no less.
-    changes = [(what, change, brings) for what, now, _, change, brings in rows if now or brings < 0]
+    changes = [
+        (what, change, brings)
+        for what, now, _, change, brings in rows
+        if (now or brings < 0) and abs(brings) < cost
+    ]
     what, change, brings = max(changes, key=lambda each: abs(each[2]), default=("", "", 0.0))
     if abs(brings) <= abs(promised):
         return ""
@@ -298,6 +307,19 @@ def promises_more(rows: list[Any], promised: float) -> str:
         change = change.replace("+", "-", 1).replace(f"× {1 + MORE:g}", f"× {1 - MORE:g}")
     least = number(-abs(brings), sign=True)
     return f" A change of {what}, {change}, promises more: cost {least}, to first order."
+
+
+def _out_of_reach(rows: list[Any], cost: float) -> tuple[str, ...]:
+    """Return the note on changes so large that the first order says more than there is to gain."""
+    far = [what for what, now, *_, brings in rows if (now or brings < 0) and abs(brings) >= cost]
+    if not far:
+        return ()
+    changes = "change" if len(far) == 1 else "changes"
+    promise = "promises" if len(far) == 1 else "promise"
+    return (
+        f"The {changes} of {' and '.join(far)} {promise} more than the whole cost: so steep a slope "
+        "holds for far smaller changes only.",
+    )
 
 
 def _rows(plan: Plan, found: Slopes, value: float, classes: tuple[str, ...]) -> list[Any]:
