@@ -316,7 +316,13 @@ def test_the_threshold_is_the_best_of_all(seed):
     assert metrics.recall_score(true, p > t) >= 0.9
     assert metrics.precision_score(true, p > t) == pytest.approx(max(precision))
     t, note = threshold_for("precision=0.5", p, true, "yes")
+    recall = [
+        metrics.recall_score(true, p > each)
+        for each in every
+        if metrics.precision_score(true, p > each, zero_division=0) >= 0.5
+    ]
     assert metrics.precision_score(true, p > t) >= 0.5
+    assert metrics.recall_score(true, p > t) == pytest.approx(max(recall))
     assert note.startswith(
         f"'yes' is predicted above a probability of {t:.3g}, chosen for precision=0.5 on"
     )

@@ -452,6 +452,32 @@ def test_categories_never_seen_in_training_are_told_and_rare_ones_that_were_are_
     ]
 
 
+@pytest.mark.parametrize(
+    "values, what",
+    [
+        (["tent"], "a value never seen in training, in row 0, 'tent': taken for a rare one"),
+        (
+            ["boat", "tent", "yurt"],
+            "values never seen in training, in 2 rows, the first is row 1, ",
+        ),
+        (
+            ["tent", "", "yurt"],
+            "only values never seen in training, in 2 rows, the first is row 0, ",
+        ),
+    ],
+)
+def test_only_new_values_are_said_of_several_beside_none_that_training_knew(values, what):
+    encoding, odd = learned({"c": RARE})[0], Oddities()
+    encoding.encode(pa.table({"c": text(values)}), odd=odd)
+    assert encoding.oddities(odd, gaps=False)[0].startswith(f"column 'c' holds {what}")
+
+
+@pytest.mark.parametrize("most, kept", [(2, ()), (3, ("Mill", "boat", "hut"))])
+def test_rare_values_are_kept_unless_they_are_too_many(most, kept, monkeypatch):
+    monkeypatch.setattr(learning, "MOST", most)
+    assert learned({"c": RARE})[0].columns[0].rare_values == kept
+
+
 def test_where_training_did_not_keep_its_rare_values_a_new_one_may_be_one_of_them():
     encoding, _ = learned({"c": RARE})
     about = encoding.to_dict()
