@@ -147,7 +147,7 @@ def test_the_command_writes_the_sheet_of_a_test_row(tmp_path, monkeypatch):
     assert whygrad("train", "iris", "--hidden", "5", "--epochs", "1", "--run", "a.run").code == 0
     done = whygrad("worksheet", "a.run", "--filled", "--from", "1")
     assert (done.code, done.out.strip()) == (0, "written: a-worksheet.html")
-    assert "petal" in text(tmp_path / "a-worksheet.html")
+    assert re.search(r"petal length \(cm\): \d\.\d\D", text(tmp_path / "a-worksheet.html"))
     drawing = (tmp_path / "a-worksheet.html").read_text(encoding="utf-8").partition("</svg>")[0]
     assert "hidden 1" in drawing and "hidden 5" in drawing and "virginica" in drawing
     assert whygrad("worksheet", "a.run").code != 0  # it is there already

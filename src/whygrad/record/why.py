@@ -38,8 +38,8 @@ def why_of_run(run: Recorded) -> Why:
     members = tuple((member.net, member.theta) for member in run.average.members)
     K = len(members)
     said = (
-        f"{K} networks are averaged: a prediction is explained of their average, all else of member 1; the "
-        f"others are {run.path.name}/members/2.run and so on."
+        f"{K} networks are averaged: a prediction is explained for their average, all else for member 1; "
+        f"the others are {run.path.name}/members/2.run and so on."
     )
     return replace(own, notes=(*own.notes, said), members=members)
 

@@ -22,7 +22,6 @@ from typing import Any, TypeAlias
 import numpy as np
 import pyarrow as pa
 
-from whygrad.answers.formatting import number
 from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
@@ -201,7 +200,7 @@ class NumberColumn:
     @property
     def seen(self) -> str:
         """From which value to which those of training went, where that is known."""
-        return f"{number(self.edges[0])} to {number(self.edges[-1])}"
+        return f"{_plain(self.edges[0], 4)} to {_plain(self.edges[-1], 4)}"
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as numbers, (n,), NaN where one is missing."""

@@ -477,9 +477,8 @@ class Stage {
   edits() {
     const { columns, narrow } = this.layout, { L } = this.model, slim = this.terse ? " st-slim" : "", away = slim ? 16 : narrow ? 29 : 36;
     const one = (x, text, name, kind, l) => this.edit(text, name, kind, l, { class: `st-edit${slim}`, style: `left:${x}px;top:11px` });
-    const units = this.pitch >= APART - 2; // where they do not fit, the panel has the numbers
     return columns.flatMap((column, l) => [
-      ...(units && l > 0 && l < L ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
+      ...(l > 0 && l < L && this.pitch >= APART - 2 ? [one(column.x - away, "−", `one unit less in layer ${l}`, "remove_unit", l),
         one(column.x + away, "+", `one unit more in layer ${l}`, "add_unit", l)] : []),
       ...(l > 0 && this.roomy ? [one(column.x - this.pitch / 2, "+ layer", `another layer before ${l === L ? "the outputs" : `layer ${l}`}`, "add_layer", l)] : []),
       ...(l > 0 && l < L && this.roomy ? [one(column.x + away + 22, "×", `layer ${l} out`, "remove_layer", l)] : []),

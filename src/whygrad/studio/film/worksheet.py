@@ -355,7 +355,8 @@ class Sheet:
         """Return the name of a column and its number there, where it differs from that inside."""
         scale = self.context.names.scale(self.context.net, l, j)
         there = float(unscaled(float(value), scale))
-        note = self.name(l, j) + (f" {there:.4g}" if there != value else "")
+        name = self.name(l, j)
+        note = ": ".join(part for part in (name, f"{there:.4g}" if there != value else "") if part)
         return f' <span class="wg-note">{escape(note)}</span>' if note else ""
 
     def equation(self, left: Expression, value: float) -> str:
