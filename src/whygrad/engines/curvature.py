@@ -35,13 +35,11 @@ class Pulled:
     """What m steps that were walked back over said of K numbers f.
 
     u is ∂f by the gradient g of a step, which has the penalties and is as it was before clipping, and λ is
-    ∂f by what the step moved θ by, before factors on the learning rate and without decay. All but `theta`
-    and `slopes` is 0 where it was not asked for.
+    ∂f by what the step moved θ by, before factors on the learning rate and without decay. All but
+    `slopes` is 0 where it was not asked for.
 
     Parameters
     ----------
-    theta : array, shape (P,)
-        θ after the steps, until the next are walked over.
     slopes : array, shape (m, K, B)
         ∇C_x · u of each example of a step's batch; 0 beyond the batch's end.
     by_gradient, by_weight, by_sign : arrays, shape (m, K)
@@ -60,7 +58,6 @@ class Pulled:
         The z of the outputs.
     """
 
-    theta: Array
     slopes: Array
     by_gradient: Array
     by_weight: Array
@@ -105,7 +102,7 @@ class WalkBack(Protocol):
         Returns
         -------
         Pulled
-            In float64, found in the precision of the plan; good until the next steps are walked over.
+            In float64, found in the precision of the plan.
         """
 
 

@@ -14,7 +14,7 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.nn.products import operand
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import Penalty, Plan, State
 
 HELD = 2**22  # numbers of X, where rows are read on demand
 
@@ -41,12 +41,16 @@ def batches(plan: Plan, state: State, data: Data, steps: int) -> Batches:
         S = there.sum(axis=1).astype(np.float64)
     else:
         S = np.where(there, counts[examples], 0).sum(axis=1, dtype=np.float64)
-    sizes, of_batch = np.unique(S, return_inverse=True)
-    l1, l2 = (
-        np.array([p.of_batch(s, plan.n) for s in sizes.tolist()])[of_batch]
-        for p in (plan.l1, plan.l2)
-    )
+    l1, l2 = (_of_batches(penalty, S, plan.n) for penalty in (plan.l1, plan.l2))
     return Batches(examples, np.where(S > 0, S, 1.0), l1, l2)
+
+
+def _of_batches(penalty: Penalty, S: Array, n: int) -> Array:
+    """Return λ of a penalty as the cost of each batch has it."""
+    if not penalty.strength:
+        return np.zeros(len(S))
+    sizes, of_batch = np.unique(S, return_inverse=True)
+    return np.array([penalty.of_batch(s, n) for s in sizes.tolist()])[of_batch]
 
 
 def steps_held(plan: Plan, data: Data) -> int:

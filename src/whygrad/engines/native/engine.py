@@ -159,7 +159,8 @@ class NativeEngine:
     ) -> tuple[Array, Array, Array, Any]:
         """Take a step for each row of coefficients, and keep of each what `ProbeBuffers` then has room for.
 
-        Returns θ and the optimizer's state after them, the costs, and what probes wrote.
+        Returns θ and the optimizer's state after them, the costs, and what probes wrote. Where steps keep
+        their states, the last row of these has what they ended with: the state given is returned.
         """
         from whygrad.engines.native.probe_results import probe_buffers
 
@@ -189,6 +190,8 @@ class NativeEngine:
                     *fixed, coefficients, costs, buffers, given.n,
                 ),
             )  # fmt: skip
+        if kept is not None:
+            return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
 
@@ -358,7 +361,7 @@ class NativeEngine:
     def walk_over(
         self, walk: "NativeWalk", state: State, until: int, form: Any
     ) -> tuple[Array, ...]:
-        """Take steps again and pull a walk's ∂f back over them; return θ after them and what was found."""
+        """Take steps again and pull a walk's ∂f back over them; return what was found."""
         plan, data = walk.plan, walk.data
         coefficients = plan.coefficients(state, until)
         given = self._taken(plan, state, data, len(coefficients))
@@ -368,13 +371,10 @@ class NativeEngine:
         np.copyto(theta, state.theta)
         np.copyto(opt_state, state.opt_state)
         before = replace(state, theta=theta, opt_state=opt_state)
-        theta, _, costs, buffers = self._take(
-            plan, before, given, coefficients, 1, _NO_PROBES, kept
-        )
+        _, _, costs, buffers = self._take(plan, before, given, coefficients, 1, _NO_PROBES, kept)
         if len(costs) < len(coefficients):
             raise InputError(f"the training diverged at step {state.step + len(costs)}")
-        found = self._pull(layout, plan, state, given, form, walk.adjoints, buffers, walk.measured)
-        return theta, *found
+        return self._pull(layout, plan, state, given, form, walk.adjoints, buffers, walk.measured)
 
     def _pull(
         self, layout: "Layout", plan: Plan, state: State, given: Taken, form: Any, adjoints: Any,

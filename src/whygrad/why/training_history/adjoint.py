@@ -183,7 +183,7 @@ class _StepByStep:
             with one_thread(numpy=True):
                 found.append(self._step(states[t], batch, S, l1, l2, scales[t], form.at(t)))
         together = {name: np.array([each[name] for each in reversed(found)]) for name in found[0]}
-        return Pulled(theta=states[-1].theta, **together)
+        return Pulled(**together)
 
     def _step(
         self, state: State, batch: Array, S: float, l1: float, l2: float, scale: float, form: Form

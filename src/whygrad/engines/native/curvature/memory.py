@@ -117,9 +117,8 @@ class NativeWalk:
     def over(self, state: State, until: int, form: Any) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
         with one_thread():
-            theta, slopes, outputs, z, sums = self.engine.walk_over(self, state, until, form)
+            slopes, outputs, z, sums = self.engine.walk_over(self, state, until, form)
         return Pulled(
-            theta=theta,
             slopes=slopes,
             by_gradient=sums[..., BY_G],
             by_weight=sums[..., BY_W],
