@@ -381,19 +381,20 @@ def test_frames_of_this_package_are_told_where_it_is_to_blame(where, capsys):
 
 
 def test_processes_that_gather_where_one_is_gone_end_with_a_line(monkeypatch, tmp_path):
+    assert processes.ALONE.collected(np.zeros(3)).shape == (1, 3)
+
     def gone(*_):
         raise ValueError("Gloo all-gather failed: connection closed\nand more")
 
     said = tmp_path / "said.txt"
     left = []
-    monkeypatch.setattr(processes.Processes, "_gathered", gone)
-    monkeypatch.setattr(processes, "_abandon", left.append)
+    monkeypatch.setattr(processes.Processes, "gathered", gone)
+    monkeypatch.setattr(processes, "abandon", left.append)
     monkeypatch.setattr(processes, "TOLD", {processes.PARTING: str(said)})
     with pytest.raises(SystemExit):
         processes.Processes(2, 0).collected(np.zeros(3))
     assert left == [processes.PARTED]
     assert said.read_text().startswith("another process of this training is gone")
-    assert processes.ALONE.collected(np.zeros(3)).shape == (1, 3)
 
 
 def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):

@@ -84,7 +84,7 @@ def test_answers_about_a_prediction_are_of_the_average_and_others_of_a_member(tr
     z = run.average.z(run.encoding.encode(row))[0, 0]
     assert abs(answer.arrays["output"]) == pytest.approx(abs(z), rel=1e-5)
     weight = why.weight(layer=1, to=0, from_="size")
-    assert any("all else of member 1" in note for note in weight.notes)
+    assert any("all else for member 1" in note for note in weight.notes)
 
 
 def test_what_was_cut_off_is_resumed_with_the_bits_of_what_never_was(

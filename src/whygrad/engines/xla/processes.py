@@ -81,7 +81,7 @@ def ending_if_parted() -> Iterator[None]:
         yield
     except Parted as error:
         _say_why(str(error))
-        _abandon(PARTED)
+        abandon(PARTED)
         raise SystemExit(PARTED) from None
 
 
@@ -207,7 +207,7 @@ class Processes:
         except WhygradError as error:
             mine = {"failed": type(error).__name__, "message": str(error)}
         except BaseException:
-            _abandon(INTERRUPTED)
+            abandon(INTERRUPTED)
             raise
         content = json.dumps(mine).encode()
         sizes = self.collected(np.array([len(content)]))[:, 0].tolist()
@@ -323,7 +323,7 @@ def _leave(group: Processes) -> None:
             os._exit(1)
 
 
-def _abandon(code: int) -> None:
+def abandon(code: int) -> None:
     """Leave at the end without a word to the others, which are gone or wait for something else."""
     atexit.unregister(_leave)
     atexit.register(_exit, code)
