@@ -13,6 +13,8 @@ Start-up is of the bare command in an empty folder, with a browser that is open 
 beginning to the address, to the first picture, to the first that moves, to the whole page around it, and to
 the answer that a weight and *Why?* ask for; a person does not wait for the page before clicking. Beside it
 stands the processor's time of the server until something moves, which does not depend on what else runs.
+Python's bytecode is kept on the disk meanwhile, also where the environment asks for none, as some images
+do: a person's second start finds it there, and without it most of the time is compiling what is imported.
 """
 
 import argparse
@@ -33,6 +35,7 @@ import numpy as np
 import websocket
 from keeping import keep, kept
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.path[:0] = [str(Path(__file__).parent.parent / "tests")]
 
 import browser as window  # noqa: E402

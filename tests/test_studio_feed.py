@@ -14,6 +14,7 @@ import pytest
 
 import whygrad as wg
 from browser import wait_for
+from whygrad.engines import Probes, choose
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -358,12 +359,24 @@ def test_the_process_is_told_to_wait_where_what_is_shown_waits(tmp_path):
     session.close()
 
 
-def test_a_run_that_goes_another_way_is_shown_from_its_start(begun, monkeypatch):
-    monkeypatch.setattr(Ahead, "reached_by", lambda self, run: False)
+def test_the_states_of_a_run_that_rounds_otherwise_take_the_place_of_those_before(
+    begun, monkeypatch
+):
+    reached = Ahead.reached_by
+    monkeypatch.setattr(
+        Ahead, "reached_by", lambda self, run: None if reached(self, run) is None else False
+    )
     feed, header = begun
-    news = followed(feed, header)
-    assert news[-1]["feed"] != header["feed"]
-    assert told(feed, "header.json")["steps"][0] == 0
+    wrong = told(feed, "news.json", after="1")["steps"]
+    feed.states[1:] = [theta + np.float32(1e-3) for theta in feed.states[1:]]
+    news = followed(feed, header | {"steps": [0, *wrong]})
+    (before, change), (now, again) = (one["feed"].split(".") for one in (header, news[-1]))
+    assert (now, int(again) > int(change)) == (before, True)  # the same, seen anew
+    steps = told(feed, "header.json")["steps"]
+    run = feed.session.opened_run.run
+    assert steps[0] == 0 and steps[-1] >= wrong[-1]
+    for step, theta in zip(steps[:20], feed.states, strict=False):
+        np.testing.assert_array_equal(theta, run.state(step).theta.astype(np.float32))
 
 
 def test_a_training_that_cannot_begin_says_so_and_shows_the_network_as_it_was(tmp_path):
@@ -392,13 +405,21 @@ def test_nothing_begins_twice_and_nothing_where_a_run_was_given(begun, run, tmp_
     assert session.worker is None
 
 
-def test_no_state_is_shown_ahead_while_the_engine_is_still_to_be_compiled(tmp_path, monkeypatch):
+def test_the_first_states_are_the_reference_engines_while_the_other_is_to_be_compiled(
+    tmp_path, monkeypatch
+):
     monkeypatch.setattr("whygrad.engines.machine_code.cache.folders", lambda: iter([tmp_path]))
     session = Session(tmp_path)
     training = session.config.ready.training
-    if training.engine.name != "native":
-        pytest.skip("there is nothing to compile")
-    assert Ahead(training, Commands(), 100.0).due() == []
+    ahead = Ahead(training, Commands(), 1e-9)
+    found = [state for _ in range(2 * ahead.plan.steps_per_epoch) for state in ahead.due()]
+    engine, state = choose("reference", ahead.plan), training.state
+    for one in found:
+        if state.batch_index == ahead.plan.steps_per_epoch:
+            state = replace(state, epoch=state.epoch + 1, batch_index=0)
+        state, _ = engine.run(ahead.plan, state, training.data, state.step + 1, Probes())
+        np.testing.assert_array_equal(one.theta, state.theta)
+    assert found[-1].epoch == 2 and found[-1].step == len(found)
     session.close()
 
 

@@ -3,7 +3,8 @@
     Ahead(training, worker)  →  due()  →  the states that there are to be by now, one for each step
 
 A training is a pure function of plan, start and data: these are the states that its run will hold, bit by
-bit. `Feed` compares the two before it goes over to the run.
+bit. `Feed` compares the two before it goes over to the run. Where the native engine is still to be compiled
+the reference engine takes the steps, which rounds otherwise: then the run's own take their place.
 """
 
 import math
@@ -13,7 +14,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from whygrad.engines import Probes
+from whygrad.engines import Probes, choose
 from whygrad.engines.machine_code import cache
 from whygrad.errors import WhygradError
 from whygrad.plan.plan import State, smooth
@@ -80,10 +81,10 @@ class Ahead:
 
 
 def _steps(training: Training) -> Iterator[State]:
-    """Yield the state after every step; nothing where the engine is still to be compiled."""
+    """Yield the state after every step, by the reference engine while the other is to be compiled."""
     plan, engine, validation = training.plan, training.engine, training.validation
     if engine.name == "native" and not _is_compiled():
-        return  # which takes long, and is for the process to tell of
+        engine = choose("reference", plan)
     data, measure = smooth(plan, training.data), measure_of(training)
     state = with_first_cost(plan, training.state.copy(), data)
     while state.epoch < plan.epochs and not state.stopped:

@@ -201,7 +201,11 @@ class Feed:
             self._end_ahead()
             if reached:
                 self._take_over(now.opened_run)
-                self._key = (now.version, now.opened_run)
+            else:  # rounded otherwise: the run's own states take their place, at the same step
+                shown, thinned = self._shown, self._thinned
+                self._begin()
+                self._shown, self._thinned = shown, thinned + 1
+            self._key = (now.version, now.opened_run)
         elif now.worker is not ahead.worker or over:
             self._end_ahead()
             self._key = None  # something else is shown, or it could not begin
