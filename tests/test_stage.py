@@ -1,6 +1,7 @@
 """The stage: what its parts compute, in node; and the picture in a real browser, as a film shows it."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -535,3 +536,16 @@ def test_the_other_units_of_a_large_layer_come_by_asking(show):
     assert more.text == f"… {60 - len(first)} more"
     more.click()
     assert not set(shown.run(drawn)) & set(first)
+
+
+def test_a_colour_means_one_thing_in_either_theme():
+    style = (BROWSER / "stage.css").read_text(encoding="utf-8")
+    themes = [
+        dict(re.findall(r"--st-(\w+): (#[0-9a-f]{6})", block))
+        for block in style.split("color-scheme:")
+    ]
+    light, *dark = [theme for theme in themes if "c0" in theme]
+    assert len(dark) == 2 and dark[0] == dark[1]  # by the browser's wish, and by the page's own
+    for theme in (light, dark[0]):
+        told = ["positive", "negative", "accent", *(f"c{i}" for i in range(10))]
+        assert len({theme[name] for name in told}) == len(told)

@@ -358,3 +358,21 @@ def test_a_logarithmic_axis_of_an_svg_has_powers_of_ten_and_no_place_for_what_ha
     path = next(one for one in re.findall(r'<path d="([^"]*)"[^>]*><title>a<', svg))
     assert path.count("L") == 1  # of six points only the last two follow one another
     assert {"0.01", "1", "100"} <= set(re.findall(r">([\d.,]+)</text>", svg))
+
+
+def test_curves_that_lie_on_one_another_are_both_in_sight(runs):
+    of = lines(charts.options(charts.seen(runs[0]), 45)["cost"])
+    one, other = (of[name]["lineStyle"]["type"] for name in ("training", "validation"))
+    assert one == "solid" and other != "solid"  # between its strokes the other shows
+    names = [line["name"] for line in charts.options(charts.seen(runs[0]), 45)["cost"]["series"]]
+    assert names.index("training") < names.index("validation")  # which is drawn last
+
+
+def test_six_layers_of_one_kind_have_short_names_in_the_legend(tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh")] * 6 + [wg.Dense(1, "identity")])
+    X = np.random.default_rng(0).normal(size=(20, 2))
+    path = tmp_path / "deep.run"
+    wg.train(net, X, X[:, :1], epochs=1, batch_size=5, record=path)
+    option = charts.options(charts.seen(wg.open_run(path)), 1)["quiet"]
+    assert option["title"]["text"] == "Saturated units"
+    assert option["legend"]["data"] == [f"layer {l}" for l in range(1, 7)]
