@@ -538,6 +538,15 @@ def test_the_other_units_of_a_large_layer_come_by_asking(show):
     assert not set(shown.run(drawn)) & set(first)
 
 
+def test_on_a_telephone_the_cost_of_slow_motion_stands_alone(show):
+    shown = show("deep")
+    shown.size(400, 800)
+    more = "[...document.querySelectorAll('.st-more button')]"
+    seen = f"{more}.map((one) => getComputedStyle(one).visibility)"
+    shown.set(view="motion")
+    wait_for(lambda: set(shown.run(f"return {seen}")) == {"hidden"}, "hidden buttons")
+
+
 def test_a_colour_means_one_thing_in_either_theme():
     style = (BROWSER / "stage.css").read_text(encoding="utf-8")
     themes = [

@@ -125,6 +125,7 @@ class Painter {
     const { story, canvas, geometry } = this, moment = story.moments[at];
     this.pen = clearCanvas(canvas, geometry.width, geometry.height);
     this.lit = new Set(moment.lit);
+    this.labelled = [];
     const past = story.moments.slice(0, at);
     const L = story.pass.model.L, reached = (kind, l) => past.some((m) => m.kind === kind && m.l === l);
     this.now = { ...moment, progress, reached, L, phase: moment.phase };
@@ -275,7 +276,7 @@ class Painter {
       pen.font = font(size * Math.min(1, (2 * r - 5) / pen.measureText(text).width));
       pen.fillText(text, x, y);
       if (lit && shown.of !== "a") this.label(what, x, y - r - 9, 12);
-    } else if (lit) this.label(`${what} = ${said(shown.value, 2)}`, x, y - r - 9, 11);
+    } else if (lit) this.labelApart(`${what} = ${said(shown.value, 2)}`, x, y - r - 9, 11);
   }
 
   // A unit that dropout leaves out.
@@ -296,6 +297,15 @@ class Painter {
     pen.globalAlpha = 0.95;
     fillDisc(pen, x, at, Math.min(7, 0.7 * r));
     pen.globalAlpha = 1;
+  }
+
+  // Where units are small they stand close: a label that would lie on one before it gives way.
+  labelApart(text, x, y, size) {
+    this.pen.font = `600 ${size}px ${FACE}`;
+    const half = this.pen.measureText(text).width / 2 + 3;
+    if (this.labelled.some((one) => Math.abs(one.y - y) < size + 3 && Math.abs(one.x - x) < one.half + half)) return;
+    this.labelled.push({ x, y, half });
+    this.label(text, x, y, size);
   }
 
   label(text, x, y, size) {
