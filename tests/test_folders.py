@@ -527,7 +527,7 @@ print(Path("/proc/self/status").read_text().partition("VmHWM:")[2].split()[0])
 @pytest.mark.skipif(sys.platform != "linux", reason="the peak is read from /proc")
 def test_memory_is_flat_in_the_number_of_rows(tmp_path):
     sizes = []
-    for files in (2, 40):
+    for files in (2, 80):
         path = tmp_path / str(files)
         path.mkdir()
         for i in range(files):
@@ -537,8 +537,8 @@ def test_memory_is_flat_in_the_number_of_rows(tmp_path):
         command = [sys.executable, "-c", MEMORY, str(path)]
         done = subprocess.run(command, capture_output=True, timeout=300, check=True)
         sizes.append(int(done.stdout) / 1024)
-    whole = 40 * 10_000 * 8 * 8 / 2**20  # megabytes of the larger one
-    assert whole > 24 and sizes[1] - sizes[0] < whole / 3, sizes
+    whole = 80 * 10_000 * 8 * 8 / 2**20  # megabytes of the larger one
+    assert whole > 48 and sizes[1] - sizes[0] < whole / 3, sizes
 
 
 def truncated(path):
