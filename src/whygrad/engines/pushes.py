@@ -117,9 +117,7 @@ def take_in(
     carried = np.zeros((1, 1))
     moved = none
     if not differs:
-        Q = np.array(form.q)
-        for t in range(m - 2, -1, -1):
-            Q[t] += form.mu * Q[t + 1]
+        Q = carried_on(form.q, form.mu)
         moved, carried = push * (form.r + form.p * Q), carried + form.mu * Q[0]
     each = form.p, form.q, form.r, form.epsilon, push, left, power, *penalties, 1 - form.keep, moved
     steps = accounting.Steps(
@@ -173,6 +171,14 @@ def take_in(
         None if apart else later,
         a.held + examples.delta.size + 2 * labels.size + 2 * K * R,
     )  # fmt: skip
+
+
+def carried_on(q: Array, mu: float) -> Array:
+    """Return Q_t = q_t + μ Q_{t+1}, how far a push of 1 into the buffer at each of m steps goes, as q."""
+    Q = np.array(q)
+    for t in range(len(Q) - 2, -1, -1):
+        Q[t] += mu * Q[t + 1]
+    return Q
 
 
 def _sizes(theta: Array) -> Array:

@@ -98,11 +98,12 @@ def probe_before(
     for l in range(len(probes.summed)):
         if probes.summed[l]:
             start, size = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
-            _add_sizes(vector(theta, start, size), vector(probes.thetas, start, size))
+            add_sizes(vector(theta, start, size), vector(probes.thetas, start, size))
 
 
 @kernel
-def _add_sizes(numbers: Array, sizes: Array) -> None:
+def add_sizes(numbers: Array, sizes: Array) -> None:
+    """Add |numbers| to sizes, as many."""
     for k in range(len(numbers)):
         sizes[k] += abs(float(numbers[k]))
 

@@ -13,7 +13,7 @@ are too many every second one is left out, and `feed` is another: states of anot
 """
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -76,15 +76,15 @@ class Feed:
         """Return kind and content of what a path names, None where there is nothing."""
         with self._lock:
             if path == "header.json":
-                return _json(self._header())
+                return _told(self._header)
             if path == "news.json":
-                return _json(self._news(_whole(query.get("after"))))
+                return _told(self._news, _whole(query.get("after")))
             if path == "example":
                 return _json(self._example(query.get("part", ""), _whole(query.get("row"))))
             if path == "begin":
-                return _json(self._begin_training())
+                return _told(self._begin_training)
             if path in COMMANDS:
-                return _json(self._command(path))
+                return _told(self._command, path)
             if path == "picture.svg":
                 return "image/svg+xml", _drawing(self.session.subject())
             if path == "states":
@@ -94,41 +94,28 @@ class Feed:
 
     def _begin_training(self) -> dict[str, Any]:
         """Begin the training of a studio that was opened without a run: there is to be something to see."""
-        try:
-            if self.session.first_look():
-                self._look()
-                self.session.go()
-                self._go_ahead()
-        except WhygradError as error:
-            return {"error": str(error)}
+        if self.session.first_look():
+            self._look()
+            self.session.go()
+            self._go_ahead()
         return {}
 
     def _command(self, command: str) -> dict[str, Any]:
         """Pause the training, or let it go on."""
-        try:
-            if command == "pause":
-                self.session.pause()
-            else:
-                self.session.go(command)
-        except WhygradError as error:
-            return {"error": str(error)}
+        if command == "pause":
+            self.session.pause()
+        else:
+            self.session.go(command)
         return {}
 
     def _header(self) -> dict[str, Any]:
-        """Return the header of now, or what says why this cannot be shown on a stage."""
-        try:
-            now = self._look()
-        except WhygradError as error:
-            return {"error": str(error)}
+        """Return the header of now."""
+        now = self._look()
         return self._framed() | now
 
     def _news(self, after: int) -> dict[str, Any]:
         """Return what the steps after so many come to, and how the training is doing."""
-        try:
-            now = self._look()
-        except WhygradError as error:
-            return {"error": str(error)}
-        found = self._framed()
+        now, found = self._look(), self._framed()
         steps, epochs, rate = found["steps"], found["epochs"], found["batch"]["rate"]
         new = {"steps": steps[after:], "epochs": epochs[after:], "rate": rate[after:]}
         return new | {"curves": found["curves"]} | now
@@ -292,6 +279,14 @@ class Feed:
     def _add(self, plan: Plan, state: State) -> None:
         self.frames.append(frame_of(plan, self._parts, state))
         self.states.append(in_float32(state.theta))
+
+
+def _told(work: Callable[..., dict[str, Any]], *given: Any) -> tuple[str, bytes]:
+    """Return what some work gives, or why it cannot be done, as this cannot be shown on a stage."""
+    try:
+        return _json(work(*given))
+    except WhygradError as error:
+        return _json({"error": str(error)})
 
 
 def _json(found: Any) -> tuple[str, bytes]:

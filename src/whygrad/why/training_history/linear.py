@@ -18,6 +18,7 @@ import numpy as np
 
 from whygrad.engines import Block, WeightProbeResult
 from whygrad.engines.probe_data import rows_of
+from whygrad.engines.pushes import carried_on
 from whygrad.nn.functions import Array
 from whygrad.plan import Plan
 from whygrad.why.training_history.rules import ADAPTIVE, form_of
@@ -136,9 +137,7 @@ def effects(numbers: Linear) -> Effects:
     if not numbers.mu:
         w, none = numbers.r + numbers.p * numbers.q, np.zeros((m, 1, 1))
         return Effects(w, none, np.zeros((1, 1)), 0.0)
-    Q = np.array(numbers.q)
-    for t in range(m - 2, -1, -1):
-        Q[t] += numbers.mu * Q[t + 1]
+    Q = carried_on(numbers.q, numbers.mu)
     powers = numbers.mu ** np.arange(m - 1, -1, -1.0)[:, None, None]
     moved = numbers.r + numbers.p * Q
     carried, kept = numbers.mu * Q[0], float(numbers.mu**m)

@@ -19,13 +19,11 @@ from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, cached_kernel, kernel, lanes_kernel
 from whygrad.engines.native.curvature.pushing import (
     LANES,
-    add_left,
-    add_moves,
+    add_pushes,
     add_up_rows,
-    add_weighed_left,
-    add_weighed_moves,
 )
 from whygrad.engines.native.memory import prefetch, read_only
+from whygrad.engines.native.probes import add_sizes
 from whygrad.nn.functions import Array
 
 PIECE = 2**11  # numbers of weights whose w is found at a time: they stay in the nearest cache
@@ -232,12 +230,6 @@ def _decay(
 
 
 @kernel
-def _add_sizes(theta: Array, thetas: Array) -> None:
-    for k in range(len(theta)):
-        thetas[k] += abs(float(theta[k]))
-
-
-@kernel
 def _weigh_step(
     steps: Steps, t: int, recorded: Recorded, sums: Sums, work: Work, low: int, high: int
 ) -> None:
@@ -271,7 +263,7 @@ def _weigh_step(
             steps, t, v, factors, clipped, Q, vector(work.w, here, n),
             vector(work.apart, here, min(n, len(work.apart))), work,
         )  # fmt: skip
-        _add_sizes(theta, vector(sums.thetas, at, n))
+        add_sizes(theta, vector(sums.thetas, at, len(theta)))
         if steps.l1[t] != 0 or steps.l2[t] != 0:
             _penalise(
                 steps, t, theta, clipped, vector(recorded.penalised, at, n), Q, work, sums, at
@@ -381,26 +373,27 @@ def _add_step(
         count = _split(examples, t, i, work, units_inside, low, high)
         if alike:
             _scale(steps.moved[t], inner, scaled)
-            add_moves(
-                places, values, count, scaled, length, sums.moves, first, sums.moved_size, base,
+            add_pushes(
+                places, values, count, scaled, length, None, sums.moves, first, sums.moved_size, base,
                 sums.direction, work.found,
             )  # fmt: skip
         else:
-            add_weighed_moves(
+            add_pushes(
                 places, values, count, inner, length, work.w, sums.moves, first, sums.moved_size, base,
                 sums.direction, work.found,
             )  # fmt: skip
         sums.along[t, i] += _sum(found)
         if len(work.apart) > 0:
-            add_weighed_left(
+            add_pushes(
                 places, values, count, inner, length, work.apart, sums.leaves, first, sums.left_size,
-                base,
+                base, None, None,
             )  # fmt: skip
         elif left != 0:
             _scale(left, inner, scaled)
-            add_left(
-                places, values, count, scaled, length, sums.leaves, first, sums.left_size, base
-            )
+            add_pushes(
+                places, values, count, scaled, length, None, sums.leaves, first, sums.left_size, base,
+                None, None,
+            )  # fmt: skip
 
 
 @lanes_kernel

@@ -9,7 +9,7 @@ as the numbers of their places say, and filled up to whole vectors.
 from typing import Any
 
 from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
-from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.compiling import kernel
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
 from whygrad.nn.functions import Array
 
@@ -17,29 +17,30 @@ LANES = VECTOR_BYTES // 8  # numbers of a vector
 WIDE = 4  # vectors at a time
 
 
-def _add(wide: int, weighed: bool, along: bool) -> Any:
-    """Make the tile, so many vectors wide, that adds pushes, weighed or not, and their ways `along` u."""
+def _add(wide: int) -> Any:
+    """Make the tile, so many vectors wide, that adds pushes: times w and along u, unless these are None."""
 
     @intrinsic
     def tile(
         typing_context: Any, places: Any, values: Any, count: Any, delta: Any, at: Any, apart: Any, w: Any,
-        w_start: Any, sums: Any, sums_start: Any, sizes: Any, sizes_start: Any, u: Any, u_start: Any,
-        found: Any,
+        sums: Any, first: Any, sizes: Any, start: Any, u: Any, found: Any,
     ) -> Any:  # fmt: skip
+        weighed, along = (given != types.none for given in (w, u))
+
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            places, values, count, delta, at, apart, *pairs, found = arguments
-            kinds = signature.args
-            vectors = Vectors(context, builder, kinds[3].dtype)
+            def memory(n: int) -> Any:
+                return data(context, builder, signature.args[n], arguments[n])
+
+            def rows(n: int, begin: Any) -> Any:
+                return builder.gep(memory(n), [builder.add(begin, at)])
+
+            _, _, count, _, at, apart, _, _, first, _, start, *_ = arguments
+            vectors = Vectors(context, builder, delta.dtype)
             offsets = [ir.Constant(vectors.index, v * vectors.lanes) for v in range(wide)]
-            place_data, value_data, delta_data = (
-                data(context, builder, kinds[n], array)
-                for n, array in ((0, places), (1, values), (3, delta))
-            )
-            weights, sums, sizes, directions = (
-                builder.gep(data(context, builder, kinds[n], pairs[n - 6]), [builder.add(pairs[n - 5], at)])
-                for n in (6, 8, 10, 12)
-            )  # fmt: skip
-            found_data = data(context, builder, kinds[14], found)
+            place_data, value_data, delta_data = map(memory, (0, 1, 3))
+            targets = rows(7, first), rows(9, start)
+            weights = builder.gep(memory(6), [at]) if weighed else None
+            directions, found_data = (rows(11, start), memory(12)) if along else (None, None)
             totals = [cgutils.alloca_once_value(builder, vectors.zero) for _ in offsets]
             for total in totals:
                 builder.store(vectors.zero, total)
@@ -52,7 +53,7 @@ def _add(wide: int, weighed: bool, along: bool) -> Any:
                     push = builder.fmul(x, error)
                     if weighed:
                         push = builder.fmul(push, vectors.load(builder.gep(weights, here)))
-                    for target, more in ((sums, push), (sizes, vectors.absolute(push))):
+                    for target, more in zip(targets, (push, vectors.absolute(push)), strict=True):
                         pointer = builder.gep(target, here)
                         vectors.store(builder.fadd(vectors.load(pointer), more), pointer)
                     if along:
@@ -65,7 +66,7 @@ def _add(wide: int, weighed: bool, along: bool) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        kinds = (places, values, i, delta, i, i, w, i, sums, i, sizes, i, u, i, found)
+        kinds = (places, values, i, delta, i, i, w, sums, i, sizes, i, u, found)
         return types.void(*kinds), lower
 
     return tile
@@ -76,19 +77,25 @@ def _dot(wide: int) -> Any:
 
     @intrinsic
     def tile(
-        typing_context: Any, places: Any, values: Any, count: Any, at: Any, apart: Any, w: Any,
-        w_start: Any, found: Any,
-    ) -> Any:  # fmt: skip
+        typing_context: Any,
+        places: Any,
+        values: Any,
+        count: Any,
+        at: Any,
+        apart: Any,
+        w: Any,
+        found: Any,
+    ) -> Any:
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            places, values, count, at, apart, w, w_start, found = arguments
+            places, values, count, at, apart, w, found = arguments
             kinds = signature.args
             vectors = Vectors(context, builder, kinds[5].dtype)
             offsets = [ir.Constant(vectors.index, v * vectors.lanes) for v in range(wide)]
             place_data, value_data, w_data, found_data = (
                 data(context, builder, kinds[n], array)
-                for n, array in ((0, places), (1, values), (5, w), (7, found))
+                for n, array in ((0, places), (1, values), (5, w), (6, found))
             )
-            weights = builder.gep(w_data, [builder.add(w_start, at)])
+            weights = builder.gep(w_data, [at])
             totals = [cgutils.alloca_once_value(builder, vectors.zero) for _ in offsets]
             for total in totals:
                 builder.store(vectors.zero, total)
@@ -105,78 +112,30 @@ def _dot(wide: int) -> Any:
             return context.get_dummy_value()
 
         i = types.intp
-        return types.void(places, values, i, i, i, w, i, found), lower
+        return types.void(places, values, i, i, i, w, found), lower
 
     return tile
 
 
-_left_4, _left_1, _moved_4, _moved_1 = (
-    _add(wide, False, along) for along in (False, True) for wide in (WIDE, 1)
-)
-_weighed_left_4, _weighed_left_1, _weighed_4, _weighed_1 = (
-    _add(wide, True, along) for along in (False, True) for wide in (WIDE, 1)
-)
+_add_4, _add_1 = _add(WIDE), _add(1)
 _dot_4, _dot_1 = _dot(WIDE), _dot(1)
 
 
 @kernel
-def add_left(
-    places: Array, values: Array, count: int, delta: Array, length: int, sums: Array, first: int,
-    sizes: Array, start: int,
+def add_pushes(
+    places: Array, values: Array, count: int, delta: Array, length: int, w: Array | None, sums: Array,
+    first: int, sizes: Array, start: int, u: Array | None, found: Array | None,
 ) -> None:  # fmt: skip
-    """Add x_n δ to the rows of `sums` from `first` on, and its size to those of `sizes` from `start` on."""
+    """Add x_n δ to the rows of `sums` from `first` on, and its size to those of `sizes` from `start` on.
+
+    Each is taken times a row of w, unless this is None; and `found` is how far it goes along the rows of u
+    from `start` on, unless both are None.
+    """
     whole = length - length % (WIDE * LANES)
     for at in range(0, whole, WIDE * LANES):
-        _left_4(places, values, count, delta, at, length, delta, ZERO, sums, first, sizes, start,
-            delta, ZERO, delta)  # fmt: skip
+        _add_4(places, values, count, delta, at, length, w, sums, first, sizes, start, u, found)
     for at in range(whole, length, LANES):
-        _left_1(places, values, count, delta, at, length, delta, ZERO, sums, first, sizes, start,
-            delta, ZERO, delta)  # fmt: skip
-
-
-@kernel
-def add_weighed_left(
-    places: Array, values: Array, count: int, delta: Array, length: int, w: Array, sums: Array,
-    first: int, sizes: Array, start: int,
-) -> None:  # fmt: skip
-    """As `add_left`, each times a row of w."""
-    whole = length - length % (WIDE * LANES)
-    for at in range(0, whole, WIDE * LANES):
-        _weighed_left_4(places, values, count, delta, at, length, w, ZERO, sums, first, sizes, start,
-            w, ZERO, delta)  # fmt: skip
-    for at in range(whole, length, LANES):
-        _weighed_left_1(places, values, count, delta, at, length, w, ZERO, sums, first, sizes, start,
-            w, ZERO, delta)  # fmt: skip
-
-
-@kernel
-def add_moves(
-    places: Array, values: Array, count: int, delta: Array, length: int, sums: Array, first: int,
-    sizes: Array, start: int, u: Array, found: Array,
-) -> None:  # fmt: skip
-    """As `add_left`, and find how far that goes along the rows of u from `start` on."""
-    whole = length - length % (WIDE * LANES)
-    for at in range(0, whole, WIDE * LANES):
-        _moved_4(places, values, count, delta, at, length, delta, ZERO, sums, first, sizes, start,
-            u, start, found)  # fmt: skip
-    for at in range(whole, length, LANES):
-        _moved_1(places, values, count, delta, at, length, delta, ZERO, sums, first, sizes, start,
-            u, start, found)  # fmt: skip
-
-
-@kernel
-def add_weighed_moves(
-    places: Array, values: Array, count: int, delta: Array, length: int, w: Array, sums: Array,
-    first: int, sizes: Array, start: int, u: Array, found: Array,
-) -> None:  # fmt: skip
-    """As `add_moves`, each times a row of w."""
-    whole = length - length % (WIDE * LANES)
-    for at in range(0, whole, WIDE * LANES):
-        _weighed_4(places, values, count, delta, at, length, w, ZERO, sums, first, sizes, start,
-            u, start, found)  # fmt: skip
-    for at in range(whole, length, LANES):
-        _weighed_1(places, values, count, delta, at, length, w, ZERO, sums, first, sizes, start,
-            u, start, found)  # fmt: skip
+        _add_1(places, values, count, delta, at, length, w, sums, first, sizes, start, u, found)
 
 
 @kernel
@@ -186,6 +145,6 @@ def add_up_rows(
     """found ← Σ_n x_n w_n."""
     whole = length - length % (WIDE * LANES)
     for at in range(0, whole, WIDE * LANES):
-        _dot_4(places, values, count, at, length, w, ZERO, found)
+        _dot_4(places, values, count, at, length, w, found)
     for at in range(whole, length, LANES):
-        _dot_1(places, values, count, at, length, w, ZERO, found)
+        _dot_1(places, values, count, at, length, w, found)
