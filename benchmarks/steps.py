@@ -6,9 +6,9 @@ First every contestant takes 100 steps from the same start on the same batches, 
 equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant in
 processes of its own at one thread, at two, and pinned to one core, of which its best counts. Minimum and
 median over the epochs are printed, the ratio to whygrad, and two shares: of the matrix-product rate that
-this machine reached in the same run, and of the cores' own peak (`peak.py`). `--cases T` runs networks of
-the size that tables want, in both float types. MNIST is read from $WHYGRAD_DATA/mnist; without it random
-numbers of the same shape and share of zeros serve.
+this machine reached in the same run, and of the cores' own peak (`peak.py`), of which the tables take the
+highest that any case saw. `--cases T` runs networks of the size that tables want, in both float types.
+MNIST is read from $WHYGRAD_DATA/mnist; without it random numbers of its shape serve, as many of them 0.
 """
 
 import argparse
@@ -276,7 +276,9 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
                 "ratio": median / ours,
                 "settings": {worker.setting: statistics.median(worker.times) for worker in of_name},
                 "share_of_matrix_rate": case.multiplications / median / statistics.median(rates),
-                "share_of_peak": case.multiplications / median / max(peaks),
+                "dtype": case.dtype,
+                "rate": case.multiplications / median,
+                "peak": max(peaks),
             }
         )
     return found
@@ -311,7 +313,7 @@ def main() -> None:
             print(
                 f"{row['case']:28}{row['contestant']:22}{row['setting']:12}{row['min'] * 1e6:10.1f}"
                 f"{row['median'] * 1e6:11.1f}{row['ratio']:8.2f}{row['share_of_matrix_rate']:13.0%}"
-                f"{row['share_of_peak']:9.0%}",
+                f"{row['rate'] / row['peak']:9.0%}",
                 flush=True,
             )
         ratios = [row["ratio"] for row in results if row["contestant"] != "whygrad"]
