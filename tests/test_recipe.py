@@ -134,6 +134,8 @@ def test_every_row_is_set_aside_once_by_eight_members():
     order = np.random.default_rng(3).permutation(400)
     rows = np.concatenate(set_aside(order, recommended(400, 1, 3)))
     assert sorted(rows) == list(range(400))
+    sizes = [len(rows) for rows in set_aside(order, Recipe(members=4, pilots=2))]
+    assert sizes == [50, 50, 0, 0]
 
 
 def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
@@ -142,11 +144,12 @@ def test_few_rows_of_classes_get_small_networks_and_many_columns_few_bins():
     assert recommended(20_000, 20, 0).bins == 19
     assert recommended(300, 20_000, 0).bins == 0
     found = [recommended(20_000, 20, 0, quality) for quality in ("fast", "default", "best")]
-    assert [(one.members, one.bins, one.decay) for one in found] == [
-        (1, 19, 0.1),
-        (5, 19, 0.1),
-        (8, 102, 1.0),
+    assert [(one.members, one.pilots, one.bins, one.decay) for one in found] == [
+        (1, 0, 19, 0.1),
+        (5, 0, 19, 0.1),
+        (10, 2, 102, 1.0),
     ]
+    assert recommended(4_999, 20, 0, "best") == recommended(4_999, 20, 0)
 
 
 def test_little_time_means_fewer_members_first_and_then_fewer_epochs():
@@ -159,7 +162,7 @@ def test_little_time_means_fewer_members_first_and_then_fewer_epochs():
 
 
 @pytest.mark.parametrize(
-    "given", [{"members": 0}, {"epochs": 0}, {"bins": -1}, {"share": 1.0}], ids=str
+    "given", [{"members": 0}, {"epochs": 0}, {"bins": -1}, {"pilots": -1}, {"share": 1.0}], ids=str
 )
 def test_a_recipe_that_makes_no_sense_is_refused_by_name(given):
     with pytest.raises(InputError, match=f"^{next(iter(given))} is "):

@@ -61,7 +61,18 @@ def _members(run: Run) -> list[tuple[str, str]]:
     said = (
         f"{run.members} such networks, whose average predicts; this is the first, the others are in"
     )
-    return [("members", f"{said} {run.path.name}/members")]
+    lines = [("members", f"{said} {run.path.name}/members")]
+    if run.pilots < run.members:
+        lines.append(("", _learned_from_all(run)))
+    return lines
+
+
+def _learned_from_all(run: Run) -> str:
+    """Return how long the members learned that set no rows aside."""
+    said = f"the first {run.pilots} set rows aside; the others learn from all rows, for the mean of their"
+    last = run.member(run.members)
+    found = f", {last.plan.epochs:,}" if last.step else ""
+    return f"{said} best epochs{found}"
 
 
 def _of_table(run: Run) -> list[tuple[str, str]]:

@@ -220,8 +220,9 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
     Parameters
     ----------
     quality : {"fast", "default", "best"} or Recipe, default "default"
-        "fast" trains one network, "best" eight, whose outputs are averaged; so does "default", but from
-        5,000 rows on five, with numbers in fewer pieces. A `whygrad.pipeline.recipe.Recipe` says all of it.
+        "fast" trains one network, "default" eight, from 5,000 rows on five, whose outputs are averaged.
+        "best" trains ten of so many rows, with numbers in more pieces, of which eight learn from all rows.
+        A `whygrad.pipeline.recipe.Recipe` says all of it.
     time_limit : float, optional
         Seconds that a fit may take. Where they are few, there are fewer networks, then fewer epochs; at the
         end of the time each network has its best epoch so far. Without it the same seed gives the same

@@ -577,7 +577,7 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
 def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Array]:
     """Return the probability of the second class for validation rows, (n,), and whether they have it.
 
-    Of an ensemble these are the rows of all members, each by a member that has not learned from it.
+    Of an ensemble these are the rows that members set aside, each by one that has not learned from it.
     """
     parts, asked = {name: ready.part(name) for name in ("training", "validation")}, ready.settings
     if asked.quality and asked.member == 1:
@@ -587,7 +587,11 @@ def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Ar
     else:
         data, aside = parts["validation"], [np.arange(len(parts["validation"].Y))]
     used = _networks(averaged(fits))
-    by = [(one, rows) for one, rows in zip(fits, aside, strict=True) if one and one in used]
+    by = [
+        (one, rows)
+        for one, rows in zip(fits, aside, strict=True)
+        if one and one in used and one.history.validation_cost[-1] is not None
+    ]
     p = [predict(one, data.X[rows])[:, 0] for one, rows in by]
     return np.concatenate(p), data.Y[np.concatenate([rows for _, rows in by]), 0] > 0.5
 

@@ -1,11 +1,17 @@
 """The members of an ensemble, trained side by side; each sets other rows aside to choose its epoch by.
 
+Where a recipe has pilots these alone do so: the others learn from all rows, for as long as was best for
+the pilots.
+
 The initial parameters, the order and the validation rows of a member follow from the seed and its number
 alone: with the same seed there come the same bits, whatever runs beside. Only a limit of time depends on
 the clock.
 """
 
+import statistics
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -105,7 +111,7 @@ def train_each(
         recipe, deadline = in_time(recipe, first, deadline, cores)
     aside = set_aside(order, recipe)
 
-    def member(k: int, seat: Seat) -> Fitted | None:
+    def member(recipe: Recipe, k: int, seat: Seat) -> Fitted | None:
         seconds = None if deadline is None else max(0.0, deadline - time.perf_counter())
         if seconds == 0 and k > 0:
             return None
@@ -114,8 +120,25 @@ def train_each(
         state, history = run(training, (), seconds)
         return fitted_of(training.plan, state, history)
 
-    tasks = [partial(member, k) for k in range(recipe.members)]
-    return side_by_side(tasks, [first], cores)
+    def trained(recipe: Recipe, which: range) -> list[Fitted | None]:
+        return side_by_side([partial(member, recipe, k) for k in which], [first], cores)
+
+    fits = trained(recipe, range(recipe.setting_aside))
+    others = range(recipe.setting_aside, recipe.members)
+    if others and (epochs := epochs_found(fits)) is not None:
+        fits += trained(replace(recipe, epochs=epochs), others)
+    return fits + [None] * (recipe.members - len(fits))
+
+
+def epochs_found(pilots: Sequence[Fitted | None]) -> int | None:
+    """Return the mean of the pilots' best epochs, counted from 1; None where any was broken off."""
+    best = []
+    for one in pilots:
+        if one is None or not one.history.epochs or one.history.stopped == INTERRUPTED:
+            return None
+        costs = np.array(one.history.validation_cost, float)
+        best.append(1 + int(np.nanargmin(costs)) if np.isfinite(costs).any() else 1)
+    return round(statistics.mean(best))
 
 
 def order_of(seed: int, rows: int) -> Array:

@@ -2,8 +2,9 @@
 
 Numbers in pieces beside z (`tables.encoding.in_pieces`); 256-256 rectified linear units with dropout;
 AdamW along a cosine to 0, of which the best epoch is kept; several networks averaged, each with validation
-rows of its own. `recommended` fits it to a table. What each ingredient brings was measured with
-`benchmarks/recipe.py` and is told in docs/tuning.md.
+rows of its own, or most of them without any, for as long as the first few found best. `recommended` fits it
+to a table. What each ingredient brings was measured with `benchmarks/recipe.py` and is told in
+docs/tuning.md.
 """
 
 import math
@@ -48,6 +49,9 @@ class Recipe:
         ε, of classes.
     share : float
         Of the rows, those that a member sets aside to choose its epoch by; 0 keeps the last one.
+    pilots : int, default 0
+        Of the members, the first ones, that alone set rows aside: the mean of their best epochs is how long
+        the others learn, from all rows. 0 for all members.
 
     Examples
     --------
@@ -67,15 +71,19 @@ class Recipe:
     schedule: str = "cosine"
     label_smoothing: float = 0.0
     share: float = 0.125
+    pilots: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("members", "epochs"):
-            if getattr(self, name) < 1:
-                raise InputError(f"{name} is {getattr(self, name)!r}: it must be at least 1")
-        if self.bins < 0:
-            raise InputError(f"bins is {self.bins!r}: it must be at least 0")
+        for name, least in {"members": 1, "epochs": 1, "bins": 0, "pilots": 0}.items():
+            if getattr(self, name) < least:
+                raise InputError(f"{name} is {getattr(self, name)!r}: it must be at least {least}")
         if not 0 <= self.share < 1:
             raise InputError(f"share is {self.share!r}: it must be at least 0 and below 1")
+
+    @property
+    def setting_aside(self) -> int:
+        """How many members, the first ones, set rows aside."""
+        return min(self.pilots or self.members, self.members)
 
 
 def recommended(rows: int, numbers: int, classes: int, quality: str = "default") -> Recipe:
@@ -89,7 +97,8 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
     rows, numbers, classes : int
         Training rows, columns of numbers, and classes, 0 of a regression.
     quality : {"fast", "default", "best"}
-        "fast" trains one network; "best" 8 of large tables too, of more bins and with stronger decay.
+        "fast" trains one network; "best" of large tables has more bins, stronger decay, and 8 networks that
+        learn from all rows after 2 pilots, of small ones the 8 of the default.
 
     Returns
     -------
@@ -109,15 +118,13 @@ def recommended(rows: int, numbers: int, classes: int, quality: str = "default")
         hidden = (256,) if rows < FEW else (256, 256)
         found = Recipe(members=8, hidden=hidden, bins=int(np.clip(rows / 50, 4, 48)))
     else:
-        inputs, most, decay = (
-            (MOST_INPUTS, 48, 0.1) if quality != "best" else (MOST_OF_BEST, 128, 1.0)
-        )
-        bins = int(np.clip(inputs / max(numbers, 1), 8, most))
-        found = Recipe(members=5, bins=bins, decay=decay)
+        found, inputs, most = Recipe(members=5), MOST_INPUTS, 48
+        if quality == "best":
+            found, inputs, most = Recipe(members=10, pilots=2, decay=1.0), MOST_OF_BEST, 128
+        found = replace(found, bins=int(np.clip(inputs / max(numbers, 1), 8, most)))
     if numbers * found.bins > WIDEST:
         found = replace(found, bins=0)
-    members = {"fast": 1, "default": found.members, "best": 8}[quality]
-    return replace(found, members=members)
+    return replace(found, members=1) if quality == "fast" else found
 
 
 def batch_size_of(recipe: Recipe, rows: int) -> int:
@@ -137,7 +144,8 @@ def set_aside(order: Array, recipe: Recipe) -> list[Array]:
     """
     n = len(order)
     k = min(max(1, round(n * recipe.share)), n - 1) if recipe.share else 0
-    return [order[np.arange(i * k, i * k + k) % n] for i in range(recipe.members)]
+    sizes = [k if i < recipe.setting_aside else 0 for i in range(recipe.members)]
+    return [order[np.arange(i * k, i * k + size) % n] for i, size in enumerate(sizes)]
 
 
 def shortened(recipe: Recipe, epoch: float, left: float, cores: int) -> Recipe:
@@ -157,7 +165,7 @@ def shortened(recipe: Recipe, epoch: float, left: float, cores: int) -> Recipe:
     Returns
     -------
     Recipe
-        At least one member and one epoch.
+        At least one member and one epoch; pilots only if there is time for all members.
 
     Examples
     --------
@@ -166,6 +174,11 @@ def shortened(recipe: Recipe, epoch: float, left: float, cores: int) -> Recipe:
     (4, 60)
     """
     whole = recipe.epochs * epoch
+    if recipe.pilots:
+        # Those that learn from all rows have more steps. Where time is short none wait for others.
+        if left >= math.ceil(recipe.members / cores) * whole / (1 - recipe.share):
+            return recipe
+        recipe = replace(recipe, pilots=0)
     rounds = int(left / whole) if whole > 0 else recipe.members
     if rounds >= 1:
         return replace(recipe, members=min(recipe.members, rounds * cores))

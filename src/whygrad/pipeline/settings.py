@@ -342,11 +342,19 @@ def recipe_of(settings: Settings, rows: int, numbers: int, classes: int) -> Reci
     Returns
     -------
     Recipe
-        The recipe of all members.
+        The recipe of all members; where validation rows are asked for every member has them.
     """
-    given: dict[str, Any] = {"epochs": settings.epochs, "share": settings.validation}
     found = recommended(rows, numbers, classes, settings.quality or "default")
-    return replace(found, **{name: value for name, value in given.items() if value is not None})
+    if settings.epochs is not None:
+        found = replace(found, epochs=settings.epochs)
+    if settings.validation is not None:
+        found = replace(found, share=settings.validation, pilots=0)
+    return found
+
+
+def following(settings: Settings, epochs: int) -> Settings:
+    """Return the settings of members that learn from all rows, for as many epochs as pilots found."""
+    return replace(settings, epochs=epochs, validation=0.0, aim=None)
 
 
 def check_quality(settings: Settings) -> None:

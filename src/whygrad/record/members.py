@@ -3,7 +3,8 @@
     NAME.run                  member 1; its manifest has the number of members and the average's scores
     NAME.run/members/2.run    member 2, and so on: runs like any other
 
-All folders are there before any training begins, so that a run that was killed can be resumed whole.
+All folders are there before any training begins, so that a run that was killed can be resumed whole. Those
+of members that learn as long as pilots found, see `pipeline.recipe`, are made anew when that is known.
 """
 
 import time
@@ -25,8 +26,9 @@ from whygrad.pipeline.fit import (
     scored,
     tabulate,
 )
-from whygrad.pipeline.members import in_time
-from whygrad.pipeline.settings import Settings, recipe_of, without_recipe
+from whygrad.pipeline.members import epochs_found, in_time
+from whygrad.pipeline.recipe import Recipe
+from whygrad.pipeline.settings import Settings, following, recipe_of, without_recipe
 from whygrad.record import forking
 from whygrad.record.folder import add_hashes, begin, conclude, go_on, parts_of
 from whygrad.record.recorded import Recorded, folder_of
@@ -88,32 +90,49 @@ def record_members(
     rows = len(table.parts.training) + len(table.parts.validation)
     recipe, deadline = recipe_of(given, rows, 0, len(table.encoding.classes)), None
     if seconds is not None:
-        recipe, deadline = in_time(recipe, first.training, began + seconds)
-        given = replace(given, epochs=recipe.epochs)
+        asked, (recipe, deadline) = recipe, in_time(recipe, first.training, began + seconds)
+        share = given.validation if recipe.pilots == asked.pilots else recipe.share
+        given = replace(given, epochs=recipe.epochs, validation=share)
         first = ready(table, given)
-    for k in range(1, recipe.members + 1):
-        one = first if k == 1 else _member(table, given, k)
-        _begin(path, one, k, recipe.members, overwrite, copy_data)
+    pilots = range(1, recipe.setting_aside + 1)
+    others = range(recipe.setting_aside + 1, recipe.members + 1)
+
+    def make_folders(given: Settings, which: range) -> None:
+        for k in which:
+            _begin(path, _member(table, given, k), copy_data)
+
+    _begin_first(path, first, recipe, overwrite, copy_data)
+    make_folders(given, pilots[1:])
+    make_folders(following(given, recipe.epochs), others)
     line = None
     if progress:
         line = ProgressOfMany([first.training.plan] * recipe.members)
 
-    def train(k: int, seat: Seat) -> Fitted:
+    def train(given: Settings, k: int, seat: Seat) -> Fitted:
         one = first if k == 1 else _member(table, given, k)
         left = None if deadline is None else max(0.0, deadline - time.perf_counter())
-        seen = [*(observers if k == 1 else ()), *(() if line is None else (line.of(k - 1),))]
+        seen = list(observers) if k == 1 else []
+        if line is not None:
+            seen.append(line.of(k - 1, one.training.plan))
         before_each(k)
         return _trained(path, one, k, left, seat, seen, controller)
 
-    tasks = [partial(train, k) for k in range(1, recipe.members + 1)]
+    def trained(given: Settings, which: range) -> list[Fitted | None]:
+        tasks = [partial(train, given, k) for k in which]
+        return _one_by_one(tasks) if controller else [*side_by_side(tasks, [first.training])]
+
     try:
-        fits: list[Fitted | None]
-        fits = _one_by_one(tasks) if controller else [*side_by_side(tasks, [first.training])]
+        fits = trained(given, pilots)
+        if others and (epochs := epochs_found(fits)) is not None:
+            later = following(given, epochs)
+            make_folders(later, others)
+            fits += trained(later, others)
     finally:
         if line is not None:
             line.close()
     own = fits[0]
     assert own is not None
+    fits += [None] * (recipe.members - len(fits))
     found = scored(first, fits, time.perf_counter() - began - waited(controller))
     conclude(path, own, results_of(found))
     return found
@@ -134,18 +153,22 @@ def _member(table: EncodedTable, given: Settings, k: int) -> Prepared:
     return ready(of_member(table, own), own)
 
 
-def _begin(
-    path: Path, one: Prepared, k: int, members: int, overwrite: bool, copy_data: bool | None
+def _begin_first(
+    path: Path, one: Prepared, recipe: Recipe, overwrite: bool, copy_data: bool | None
 ) -> None:
-    """Make the folder of a member."""
-    folder = folder_of(path, k)
-    if k == 1:
-        details = details_of(one, overwrite, copy_data)
-        details = replace(details, more={**details.more, "members": members})
-    else:
-        folder.parent.mkdir(exist_ok=True)
-        details = details_of(one, False, bool(copy_data))
-    begin(folder, one.training, details)
+    """Make the folder of the first member, which says how many there are."""
+    details = details_of(one, overwrite, copy_data)
+    more = {**details.more, "members": recipe.members}
+    if recipe.setting_aside < recipe.members:
+        more["pilots"] = recipe.pilots
+    begin(path, one.training, replace(details, more=more))
+
+
+def _begin(path: Path, one: Prepared, copy_data: bool | None) -> None:
+    """Make the folder of another member, anew where it is there."""
+    folder = folder_of(path, one.settings.member)
+    folder.parent.mkdir(exist_ok=True)
+    begin(folder, one.training, details_of(one, True, bool(copy_data)))
 
 
 def _trained(
@@ -215,29 +238,35 @@ def resume_members(
     Run
         The run as it then stands; Ctrl-C leaves the members that follow as they were.
     """
-    resumed = False
-    for k in range(2, run.members + 1):
+    last = None
+    for k in [*range(2, run.pilots + 1), 1, *range(run.pilots + 1, run.members + 1)]:
         _begin_again(run, k)
-        other = run.member(k)
-        if epochs is not None or _cut_off(other):
-            resumed = True
-            before_each(k)
-            now = forking.resume(other, epochs, callbacks, seconds, controller=controller)
-            if now.stopped == INTERRUPTED:
-                return run
-    if epochs is not None or _cut_off(run) or not resumed:
-        before_each(1)
-        return forking.resume(run, epochs, callbacks, seconds, observers, controller)
+        if epochs is None and not _cut_off(run.member(k)):
+            continue
+        last = k
+        before_each(k)
+        seen = observers if k == 1 else ()
+        now = forking.resume(run.member(k), epochs, callbacks, seconds, seen, controller)
+        run = now if k == 1 else run
+        if now.stopped == INTERRUPTED:
+            return run
+    if last is None:
+        return forking.resume(run)  # which has ended, and says so
+    if last == 1:
+        return run
     state = state_at(run, run.step)
     conclude(run.path, run.fitted, results_again(run, state, run.history))
     return run.opened_again()
 
 
 def _begin_again(run: Recorded, k: int) -> None:
-    """Make the folder of a member that a kill left none of."""
-    if folder_of(run.path, k).exists():
+    """Make the folder of a member that a kill left none of, or that waited for its pilots."""
+    follows = k > run.pilots
+    if folder_of(run.path, k).exists() and not (follows and run.member(k).step == 0):
         return
     given = replace(without_recipe(run.settings), member=k)
+    if follows:
+        pilots = [run.member(i).fitted for i in range(1, run.pilots + 1)]
+        given = following(given, epochs_found(pilots) or run.plan.epochs)
     source = find_again(run.manifest["data"], run.target, run.encoding.task)
-    one = ready(tabulate(source, given), given)
-    _begin(run.path, one, k, run.members, False, run.manifest["data"]["copied"])
+    _begin(run.path, ready(tabulate(source, given), given), run.manifest["data"]["copied"])

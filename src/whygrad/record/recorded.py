@@ -271,6 +271,11 @@ class Recorded:
         """How many networks were trained, whose average predicts."""
         return int(self.manifest.get("members", 1))
 
+    @property
+    def pilots(self) -> int:
+        """How many of them, the first ones, set rows aside to find by how long to learn: as a rule all."""
+        return int(self.manifest.get("pilots", self.members))
+
     def member(self, number: int) -> Self:
         """Return the run of a member, counted from 1.
 

@@ -126,7 +126,8 @@ def _data(run: Run) -> Explanation:
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
     several = f"; the average of {run.members} of them predicts" if run.members > 1 else ""
-    others = ", of the first network: each sets aside other ones" if run.members > 1 else ""
+    each = f"each of the first {run.pilots}" if run.pilots < run.members else "each"
+    others = f", of the first network: {each} sets aside other ones" if run.members > 1 else ""
     rows = [
         ("from", "standard input" if where == "-" else str(where)),
         ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),

@@ -184,8 +184,11 @@ class ProgressOfMany(Callback):
         )
         self.lock = RLock()
 
-    def of(self, i: int) -> Callback:
-        """Return the callback of the training at index i."""
+    def of(self, i: int, plan: Plan | None = None) -> Callback:
+        """Return the callback of the training at index i, which may have another plan by now."""
+        if plan is not None:
+            with self.lock:
+                self.steps[i] = plan.epochs * plan.steps_per_epoch
         return _OneOfMany(self, i)
 
     def show(self, i: int, report: Report | None) -> None:
@@ -203,6 +206,7 @@ class ProgressOfMany(Callback):
             self.bar.update(
                 self.task,
                 completed=sum(self.taken),
+                total=sum(self.steps),
                 over=self.over,
                 speed=_speed(self.bar.tasks[0]),
             )

@@ -284,6 +284,7 @@ _OF_ARRAYS = keys(
         "baseline": label,
         "threshold": number,
         "members": POSITIVE,
+        "pilots": POSITIVE,
         "scores": maybe(SCORES),
         "comparison": maybe(COMPARISON),
         "repeated": maybe(REPEATED),

@@ -51,7 +51,7 @@ QUALITY = {
     "": "one network, as you draw it",
     "fast": "one network, by the recipe for tables",
     "default": "networks by the recipe, averaged",
-    "best": "networks by the recipe, eight of any table",
+    "best": "networks by the recipe, eight or more of any table",
 }
 # Types that a column can be given: settings' types, "" for the one that is found.
 KINDS = {
