@@ -6,6 +6,9 @@ import { fetcher } from "./recording.js";
 import { openStudio } from "./studio.js";
 import { capital } from "./words.js";
 
+// What is done once the whole page is there, by the word that it is told.
+const WAITS = { fork: "trains on from here", askFork: "Fork opens", why: "Why opens", wrong: "Why opens", cure: "the cure is tried",
+  edit: "the network changes", reset: "it is reset" };
 const LOOK = 250; // ms between two looks at a training, until the whole page tells of news
 
 /** Open the stage, and lay the whole page around it as soon as that can be had. */
@@ -18,10 +21,15 @@ export function openFirst() {
     setTimeout(look, LOOK);
   };
   const told = document.querySelector("#wg-first .wg-run");
-  for (const way of document.querySelectorAll("#wg-first [data-panel]")) way.onclick = () => {
+  const ways = [...document.querySelectorAll("#wg-first [data-panel]")];
+  studio.waits = (what, panel) => {
+    const way = what === "panel" && ways.find(({ dataset }) => dataset.panel === panel);
+    if (way) write(told, `${way.textContent} opens once it is loaded …`);
+    else if (WAITS[what]) write(told, `${WAITS[what]} once the panels are loaded …`);
+  };
+  for (const way of ways) way.onclick = () => {
     studio.untold = studio.untold.filter(([what]) => what !== "panel");
     studio.tell("panel", way.dataset.panel, "", studio.where());
-    write(told, `${way.textContent} opens once it is loaded …`);
   };
   studio.first.then(() => studio.untold.length || write(told, "loading the panels …"));
   // To load the rest holds the server up: it is asked for once the picture moves.
