@@ -312,7 +312,7 @@ def test_while_the_panels_are_loaded_the_page_says_so_and_does_what_is_asked_mea
     set_by_hand = "window.wgStudio.shown.store.set({{edits: {}, playing: false}})".format
     stage.run_script(set_by_hand("{0: 2.5}"))
     stage.press("Train on from here")
-    assert stage.run_script(TOLD) == "trains on from here once the panels are loaded …"
+    assert stage.run_script(TOLD) == "trains on: loading the panels …"
     stage.run_script(f"window.wgStudio.untold = []; {set_by_hand('{}')}")  # not asked for any more
     stage.press("Runs")
     assert stage.run_script(TOLD) == "Runs opens once it is loaded …"

@@ -6,9 +6,8 @@ import { fetcher } from "./recording.js";
 import { openStudio } from "./studio.js";
 import { capital } from "./words.js";
 
-// What is done once the whole page is there, by the word that it is told.
-const WAITS = { fork: "trains on from here", askFork: "Fork opens", why: "Why opens", wrong: "Why opens", cure: "the cure is tried",
-  edit: "the network changes", reset: "it is reset" };
+// What waits for the whole page, by the word that this is told: short, for a telephone.
+const WAITS = { fork: "trains on", askFork: "Fork", why: "Why", wrong: "Why", cure: "the cure", edit: "the change", reset: "Reset" };
 const LOOK = 250; // ms between two looks at a training, until the whole page tells of news
 
 /** Open the stage, and lay the whole page around it as soon as that can be had. */
@@ -25,7 +24,7 @@ export function openFirst() {
   studio.waits = (what, panel) => {
     const way = what === "panel" && ways.find(({ dataset }) => dataset.panel === panel);
     if (way) write(told, `${way.textContent} opens once it is loaded …`);
-    else if (WAITS[what]) write(told, `${WAITS[what]} once the panels are loaded …`);
+    else if (WAITS[what]) write(told, `${WAITS[what]}: loading the panels …`);
   };
   for (const way of ways) way.onclick = () => {
     studio.untold = studio.untold.filter(([what]) => what !== "panel");
