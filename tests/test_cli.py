@@ -430,7 +430,7 @@ REFUSED = [
     (["predict", "good.csv", "good.csv"], "good.csv: a file, not a run"),
     (
         ["evaluate", "good.run", "single.csv"],
-        "target 'y' is 'w' in row 20, which is no class of training",
+        "target 'y' is 'w' in row 20 (from 0), which is no class of training",
     ),
     (["runs", "nowhere"], "nowhere: cannot be listed"),
 ]

@@ -198,6 +198,59 @@ def test_what_makes_no_sense_is_refused_in_one_line(here, words, message):
     assert sorted(os.listdir()) == before
 
 
+def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
+    lines = ["size,town,price", *(f"{i % 13}.5,{'AB'[i % 2]},{3 * i % 50}" for i in range(120))]
+    changed = [*lines[:-1], "99,A,7"]
+    for name, rows in (
+        ("houses", lines),
+        ("moved", lines),
+        ("less", lines[:61]),
+        ("other", changed),
+    ):
+        Path(f"{name}.csv").write_text("\n".join(rows), encoding="utf-8")
+    quick = ("--target", "price", "--hidden", "4", "--epochs", "2", "--no-comparison")
+    assert whygrad("train", "houses.csv", *quick).code == 0
+    assert whygrad("train", "houses.csv", *quick, "--test", "0", "--run", "all.run").code == 0
+    assert whygrad("train", "iris", *quick[2:], "--validation", "0.1").code == 0
+    some = (
+        "whygrad: training has seen {} of these {} rows, and may do worse on others; the other {} "
+    )
+    every = "whygrad: training has seen these 120 rows: it may do worse on others"
+    for words, expected in (
+        (
+            ("houses.run", "moved.csv"),
+            [some.format(96, 120, 24) + "alone: whygrad evaluate houses.run"],
+        ),
+        (("iris.run", "iris"), [some.format(120, 150, 30) + "alone: whygrad evaluate iris.run"]),
+        (("all.run", "houses.csv"), [every]),
+        (("houses.run", "less.csv"), []),
+        (("houses.run", "other.csv"), []),
+        (("houses.run",), []),
+    ):
+        found = whygrad("evaluate", *words)
+        assert (found.code, found.lines) == (0, expected), words
+
+
+def test_evaluate_shows_what_the_baseline_scores(here):
+    quick = ("--hidden", "4", "--epochs", "2", "--no-comparison")
+    for name, measures in (
+        ("iris", ["accuracy", "balanced accuracy", "ROC AUC", "average precision"]),
+        ("diabetes", ["R²", "root mean squared error", "mean absolute error"]),
+    ):
+        assert whygrad("train", name, *quick).code == 0
+        lines = whygrad("evaluate", f"{name}.run", name).out.splitlines()
+        for measure in measures:
+            (line,) = [line for line in lines if line.startswith(measure)]
+            assert line.split()[-1] != "–", line
+
+
+def test_a_run_given_as_a_table_is_pointed_to_show(here):
+    assert whygrad("train", "iris", "--hidden", "4", "--epochs", "1", "--no-comparison").code == 0
+    found = whygrad("columns", "iris.run")
+    expected = "whygrad: iris.run: a run, not a table: whygrad show iris.run tells of its columns"
+    assert (found.code, found.lines) == (2, [expected])
+
+
 def test_columns_become_what_train_makes_of_them_and_evaluate_begins_with_its_table(here):
     rows = "".join(f"{1950 + i % 70},{i % 13}.5,{3 * i % 50}\n" for i in range(120))
     Path("houses.csv").write_text("year built,size,price\n" + rows, encoding="utf-8")

@@ -152,6 +152,19 @@ def test_the_answer_can_be_asked_to_change_to_a_class_or_a_number(trained):
     assert result.lines == ["whygrad: --wanted 'much': target 'progression' holds numbers"]
 
 
+def test_the_probability_of_each_of_several_sigmoids_is_explained_as_well_as_its_z(here):
+    asked_for = ("--cost", "binary_cross_entropy", "--run", "three.run")
+    assert whygrad("train", "iris", *QUICK, *asked_for).code == 0
+    for at in ("a", "z"):
+        said = asked("prediction", "three.run", "--output", "virginica", "--at", at)
+        arrays, terms = said["arrays"], [term["value"] for term in said["terms"]]
+        p = arrays["outputs"][2]
+        expected = p if at == "a" else np.log(p / (1 - p))
+        assert arrays["output"] == pytest.approx(expected, rel=1e-6)
+        assert sum(terms) == pytest.approx(arrays["output"] - arrays["baseline_output"], rel=1e-9)
+        assert any(f"The parts are of {at}, " in note for note in said["notes"])
+
+
 def test_a_prediction_is_compared_with_the_rows_that_are_named(trained):
     path = trained / "iris.run"
     run = wg.open_run(path)

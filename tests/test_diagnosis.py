@@ -10,7 +10,7 @@ import pytest
 import whygrad as wg
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.diagnosis import KINDS
-from whygrad.diagnosis.checks import fits_a_few, of_data
+from whygrad.diagnosis.checks import fits_a_few, of_data, relation
 from whygrad.diagnosis.contradictions import contradictions
 from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
@@ -202,6 +202,44 @@ def test_a_healthy_training_raises_no_alarm(net, Y, options):
     answer = wg.diagnose(net, X, Y, seconds=5, **options)
     assert [f for f in answer.findings if f.status != "possible"] == []
     assert answer.answer.startswith("Nothing shows to be wrong")
+
+
+NOISE = np.random.default_rng(3).normal(size=(240, 6))
+BY_CHANCE = [CLASSES, THREE, NUMBERS]
+
+
+@pytest.mark.parametrize("K", range(len(BY_CHANCE)), ids=["two classes", "three", "numbers"])
+@pytest.mark.parametrize("inputs", ["noise", "in another order"])
+def test_inputs_that_say_nothing_of_targets_are_told(K, inputs):
+    Y = BY_CHANCE[K]
+    rows = NOISE if inputs == "noise" else np.random.default_rng(K).permutation(X)
+    last = wg.Dense(Y.shape[1], ["sigmoid", "softmax", "identity"][K])
+    cost = ["binary_cross_entropy", "cross_entropy", "squared_error"][K]
+    net = wg.Network(rows.shape[1], [wg.Dense(8, "tanh"), last], cost)
+    answer = wg.diagnose(net, rows, Y, optimizer=wg.Adam(0.02), epochs=40, seconds=3)
+    assert answer.answer.startswith("Inputs seem to say nothing of the targets")
+    (first, *_) = answer.findings
+    assert (first.kind, first.status) == ("labels_shuffled", "possible")
+    assert "standard deviations of chance" in first.evidence
+
+
+def test_a_network_that_shows_nothing_is_not_told_that_there_is_nothing():
+    """The inputs say a great deal: what the network says of them is the same for all."""
+    net = with_hidden(12, "relu", bias_init=wg.Uniform(-9, -8))
+    answer = wg.diagnose(net, X, CLASSES, epochs=40, optimizer=wg.SGD(0.001), seconds=0)
+    assert not answer.answer.startswith("Inputs seem"), answer.answer
+    assert "labels_shuffled" not in [finding.kind for finding in answer.findings]
+
+
+def test_a_relation_is_measured_in_deviations_of_what_other_orders_give():
+    draws = np.random.default_rng(0)
+    told, Y = draws.normal(size=(30, 3)), draws.normal(size=(30, 2)) @ draws.normal(size=(2, 3))
+    A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
+    found = np.array([(A * draws.permutation(B)).sum() for _ in range(4000)])
+    assert abs(found.mean() / found.std()) < 0.1
+    assert relation(told, Y) == pytest.approx((A * B).sum() / found.std(), rel=0.06)
+    assert relation(Y + 5, Y) > 4 and relation(np.ones((30, 3)), Y) == 0.0
+    assert relation(np.full((30, 3), np.nan), Y) == 0.0
 
 
 def trained(scores, losses):

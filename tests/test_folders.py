@@ -326,14 +326,14 @@ def test_several_processes_predict_a_folder_file_by_file_as_one_predicts_it(
     )
     assert done.returncode == 0, done.stderr.decode()
     alone = whygrad("predict", trained, given, "-o", tmp_path / "alone.csv")
-    assert alone.code == 0 and "in 3 rows, the first is row 20, 'D'" in alone.err
+    assert alone.code == 0 and "in 3 rows, the first is row 20 (from 0), 'D'" in alone.err
     assert done.stderr.decode() == alone.err
     (tmp_path / "alone.csv").unlink()
     shutil.rmtree(given)
     assert "1,500 rows predicted" in done.stdout.decode()
     assert sorted(path.name for path in out.iterdir()) == [f"{i}.parquet" for i in range(3)]
     predicted = pq.read_table(out).column(0).to_pylist()
-    with pytest.warns(UserWarning, match="in 3 rows, the first is row 20, 'D'"):
+    with pytest.warns(UserWarning, match=r"in 3 rows, the first is row 20 \(from 0\), 'D'"):
         assert predicted == wg.open_run(trained).predict(whole).tolist()
     assert [path.name for path in tmp_path.iterdir()] == [out.name]
 
@@ -576,11 +576,11 @@ WRONG = {
     ),
     "no target": (
         rewritten(lambda t: t.set_column(5, "y", pa.array(["yes", None] * 20))),
-        "target 'y' has no value in 20 of the rows 1100 to 1139, of 2.parquet",
+        "target 'y' has no value in 20 of the rows 1100 to 1139 (from 0), of 2.parquet",
     ),
     "infinity": (
         rewritten(lambda t: t.set_column(0, "x", pa.array([1.0] * 39 + [np.inf]))),
-        "column 'x' is infinite in row 1139: correct it, or leave it empty if unknown",
+        "column 'x' is infinite in row 1139 (from 0): correct it, or leave it empty if unknown",
     ),
 }
 

@@ -59,6 +59,22 @@ def test_scores_of_classes_are_those_of_scikit_learn(K):
     assert scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+@pytest.mark.parametrize("K, there", [(2, 2), (3, 3), (5, 3), (2, 1)])
+def test_what_the_baseline_scores_follows_from_the_rows_of_each_class(K, there):
+    true = np.arange(90) % there
+    true[:20] = 0
+    labels = tuple(f"class {k}" for k in range(K))
+    target = Target("y", "classification", "text", labels)
+    p = np.tile(
+        np.linspace(2, 1, K) / np.linspace(2, 1, K).sum(), (90, 1)
+    )  # 0 is the most frequent
+    found = judge_values(target, p[:, 1:] if K == 2 else p, true, labels[0])
+    for name, value in found.trivial.items():
+        assert value == pytest.approx(found.measures[name]), name
+    others = found.measures.keys() - found.trivial.keys()
+    assert others == {"log_loss", "calibration_error"}
+
+
 def test_the_calibration_error_is_the_gap_between_confidence_and_accuracy():
     rng = np.random.default_rng(0)
     p = rng.uniform(0.5, 1, 40_000)

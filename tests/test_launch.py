@@ -28,12 +28,14 @@ from whygrad.why.training_history.accounts import accounts
 pytestmark = pytest.mark.skipif(find_spec("jax") is None, reason="JAX is not installed: make peers")
 
 LONG = "WHYGRAD_LAUNCH_KILLS" in os.environ
+TESTS = str(Path(__file__).parent)
 PATIENCE = 300  # seconds; JAX takes its time to start, four times on a machine of few cores
 
 SCRIPT = """
 import hashlib, sys, time
 import numpy as np
 import whygrad as wg
+from whygrad.engines import Probes
 from whygrad.engines.xla import engine, following, processes
 
 processes.SHUTDOWN = 2
@@ -65,19 +67,45 @@ if "full disk" in sys.argv[1:]:
 if "fails" in sys.argv[1:] and following():
     engine.XlaEngine._take = lambda *_: [][0]
 cube = wg.Activation("cube", lambda z: z**3, lambda z: 3 * z**2)  # lies elsewhere in each process
+class Seen(wg.Callback):
+    probes = Probes(costs=True)
+
+    def __init__(self):
+        self.states, self.costs = hashlib.sha256(), []
+
+    def on_steps_end(self, report):
+        self.costs += [cost.hex() for cost in report.probed.costs.tolist()]
+
+    def on_epoch_end(self, report):
+        self.states.update(report.state.theta.tobytes() + report.state.opt_state.tobytes())
+
 PLANS = {  # of the first the last batch of an epoch is a smaller one, which is compiled as well
     "sgd, dropout": ({"optimizer": wg.SGD(0.01, momentum=0.9), "batch_size": 20}, 0.3),
     "adam, penalties": ({"optimizer": "adam", "l1": 0.01, "l2": 0.1, "clip": 0.5}, 0.0),
     "nadam, cosine": ({"optimizer": "nadam", "schedule": "cosine", "dtype": "float32"}, 0.2),
 }
-many = dict(net=wg.Network(6, [wg.Dense(3, "softmax")]), X=X, y=y, engine="xla", blocks=4)
+if "every pair" in sys.argv[1:]:
+    from covering import pairwise
+    from plans import OPTIMIZERS, REGULARISATION, SCHEDULES
+
+    penalties = ["none", "l1", "l2 per batch", "decay per step", "clip norm"]
+    factors = {"optimizer": list(OPTIMIZERS), "schedule": list(SCHEDULES), "penalty": penalties}
+    PLANS = {}
+    for row in pairwise(factors | {"dropout": ["0.0", "0.3"], "dtype": ["float64", "float32"]}):
+        options = {"dtype": row["dtype"], "epochs": 5, "optimizer": OPTIMIZERS[row["optimizer"]]}
+        options |= {"schedule": SCHEDULES[row["schedule"]]} | REGULARISATION[row["penalty"]]
+        if row["schedule"] == "adaptive":
+            options["stopping"] = wg.Stopping(tol=1e9, patience=1)
+        PLANS[", ".join(row.values())] = options, float(row["dropout"])
+many = dict(net=wg.Network(6, [wg.Dense(3, "softmax")]), X=X, Y=y, engine="xla", blocks=4)
 for name, (options, dropout) in PLANS.items():
     layers = [wg.Dense(7, cube, dropout=dropout), wg.Dense(3, "softmax")]
     net = wg.Network(6, layers, "cross_entropy")
     options = {"epochs": 3, "batch_size": 30, "engine": "xla", "blocks": 4} | options
-    fitted = wg.train(net, X, y, **options)
-    digest = hashlib.sha256(fitted.theta.flat.tobytes()).hexdigest()
-    print(name, digest, [epoch.cost.hex() for epoch in fitted.history.epochs], flush=True)
+    seen = Seen()
+    fitted = wg.train(net, X, y, callbacks=[seen], **options)
+    epochs = [epoch.cost.hex() for epoch in fitted.history.epochs]
+    print(name, seen.states.hexdigest(), seen.costs, epochs, flush=True)
 if following():
     try:
         wg.train_many([{"seed": 1}, {"seed": 2}], **many)
@@ -112,6 +140,23 @@ def test_one_two_and_four_processes_give_the_same_bits(script):
     said = [process.communicate(timeout=PATIENCE)[0].decode() for process in running]
     assert [process.returncode for process in running] == [0] * len(numbers)
     assert said[0].count("\n") == 4 and set(said) == {said[0]}
+
+
+@pytest.mark.skipif(not LONG, reason="seventy trainings three times: make test-long")
+def test_every_pair_of_choices_gives_the_same_bits_on_one_two_and_four_processes(script):
+    paths = filter(None, [TESTS, os.environ.get("PYTHONPATH")])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    said = []
+    for n in (1, 2, 4):
+        process = launched(script.parent, "-n", str(n), script.name, "every pair", env=env)
+        out, told = process.communicate(timeout=20 * PATIENCE)
+        assert process.returncode == 0, told.decode()
+        said.append(out.decode().splitlines())
+    *trained, whole = said[0]
+    assert len(trained) >= 70 and whole == "whole"
+    assert len({re.search("[0-9a-f]{64}", line)[0] for line in trained}) > 60  # most choices matter
+    for one, two, four in zip(*said, strict=True):
+        assert one == two == four
 
 
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
@@ -339,6 +384,37 @@ def test_an_error_of_a_script_is_told_once_with_the_traceback_of_the_users_own_c
     assert [function for _, function in frames] == functions
     assert all("own.py" in file for file, _ in frames)
     assert trace[-1].endswith(expected.split("failed: ")[-1].split("of 2: ")[-1])
+
+
+EARLY = {
+    "import nothing_here": "0 of 2 failed: ModuleNotFoundError: No module named 'nothing_here'",
+    "costs = (1, 2": "0 of 2 failed: SyntaxError: '(' was never closed (own.py, line 1)",
+    "import os, time\nif os.environ['WHYGRAD_PROCESS'] == '1':\n    time.sleep(1)\n    {}['price']":
+        "1 of 2 failed: KeyError: 'price'",  # the first is done by then
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("code", EARLY)
+def test_who_fails_without_whygrad_is_named_with_what(code, tmp_path):
+    (tmp_path / "own.py").write_text(code)
+    process = launched(tmp_path, "-n", "2", "own.py")
+    _, told = process.communicate(timeout=PATIENCE)
+    line, *trace = told.decode().splitlines()
+    assert process.returncode == 1 and line == f"whygrad: process {EARLY[code]}"
+    assert said_by_whygrad(told) == [line.removeprefix("whygrad: ")]
+    assert all("own.py" in line for line in trace if line.startswith("  File "))
+    assert trace[-1:] in ([], [EARLY[code].partition("failed: ")[2]])
+
+
+def test_a_script_is_run_as_python_runs_it(tmp_path):
+    (tmp_path / "beside.py").write_text("there = 'beside'")
+    told = "import sys, beside; print(__name__, __file__, sys.argv, sys.path[0], beside.there)"
+    (tmp_path / "own.py").write_text(told)
+    plain = subprocess.run([sys.executable, "own.py", "3"], cwd=tmp_path, capture_output=True)
+    assert (
+        launched(tmp_path, "-n", "1", "own.py", "3").communicate(timeout=PATIENCE)[0]
+        == plain.stdout
+    )
 
 
 CALLS = {

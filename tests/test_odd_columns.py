@@ -81,15 +81,16 @@ def test_signs_of_a_missing_value_are_missing_without_a_word(sign):
 )
 def test_any_other_word_among_numbers_is_missing_and_named_with_its_row(word):
     fact = described(with_odd(word))
-    assert fact.kind == "number"
-    assert fact.note == f"is no number in row 6, '{word}': taken for a missing value"
+    assert (fact.kind, fact.missing) == ("number", 1)
+    assert fact.note == f"is no number in row 6 (from 0), '{word}': taken for a missing value"
 
 
 def test_several_words_are_counted_and_the_first_is_named():
     values = with_odd("low", with_odd("high"), row=3)
     fact = described(values * 3)
     assert (
-        fact.note == "is no number in 6 rows, the first is row 2, 'low': taken for a missing value"
+        fact.note
+        == "is no number in 6 rows, the first is row 2 (from 0), 'low': taken for a missing value"
     )
 
 
@@ -226,39 +227,40 @@ def test_points_between_thousands_are_told_by_the_other_columns():
 LATER = {
     "a word": (
         cycled("1", "2", "4"), "x", None,
-        "is no number in row 0, 'x': taken for 2, the median of training"),
+        "is no number in row 0 (from 0), 'x': taken for 2, the median of training"),
     "a decimal comma where there were points": (
         cycled("1.5", "2.5", "4"), "3,5", None,
-        "is no number in row 0, '3,5': taken for 2.5, the median of training"),
+        "is no number in row 0 (from 0), '3,5': taken for 2.5, the median of training"),
     "a point where there were decimal commas": (
         cycled("1,5", "2,5", "4"), "3.5", None,
-        "is no number (decimal commas) in row 0, '3.5': taken for 2.5, the median of training"),
+        "is no number (decimal commas) in row 0 (from 0), '3.5': taken for 2.5, the median of training"),
     "another unit": (
         cycled("34 m²", "35 m²", "40 m²"), "34 ft²", None,
-        "is no number (in m²) in row 0, '34 ft²': taken for 35, the median of training"),
+        "is no number (in m²) in row 0 (from 0), '34 ft²': taken for 35, the median of training"),
     "no unit": (
         cycled("34 m²", "35 m²", "40 m²"), "38", 38,
-        "lacks 'm²' in row 0, '38': taken as if it stood there"),
+        "lacks 'm²' in row 0 (from 0), '38': taken as if it stood there"),
     "no unit, as before": (cycled("34 m²", "35", "40 m²"), "38", 38, None),
     "no percent": (
         cycled("12 %", "13 %", "15 %"), "0.14", None,
-        "is no number (in %) in row 0, '0.14': taken for 13, the median of training"),
+        "is no number (in %) in row 0 (from 0), '0.14': taken for 13, the median of training"),
     "percent where there were numbers": (
         cycled("0.12", "0.13", "0.15"), "14 %", None,
-        "is no number in row 0, '14 %': taken for 0.13, the median of training"),
+        "is no number in row 0 (from 0), '14 %': taken for 0.13, the median of training"),
     "a bound where there was none": (
         cycled("1", "2", "4"), "<1", None,
-        "is no number in row 0, '<1': taken for 2, the median of training"),
+        "is no number in row 0 (from 0), '<1': taken for 2, the median of training"),
     "another bound": (cycled("<1", "2", "4"), "<3", 1.5, None),
     "a unit of the family": (cycled("500 g", "1 kg", "2 kg"), "3000 mg", 3, None),
     "another family": (
         cycled("500 g", "1 kg", "2 kg"), "3 m", None,
-        "is no number (in g, units converted) in row 0, '3 m': taken for 1000, the median of training"),
+        "is no number (in g, units converted) in row 0 (from 0), '3 m': taken for 1000, the median of "
+        "training"),
     "a minus apart": (cycled("1", "2", "4"), "- 3", -3, None),
     "the same form": (cycled("$1,200", "$950", "$3,000"), "$2,500.50", 2500.5, None),
     "nothing": (
         cycled("1", "2", "4"), "", None,
-        "is empty in row 0 as it never was in training: taken for 2, the median of training"),
+        "is empty in row 0 (from 0) as it never was in training: taken for 2, the median of training"),
 }  # fmt: skip
 
 
@@ -413,8 +415,8 @@ def test_a_column_of_which_no_value_is_known_is_told():
     odd = Oddities()
     encoding.encode(pa.table({"c": text(["1", "0"])}), odd=odd)
     assert encoding.oddities(odd) == [
-        "column 'c' holds only values never seen in training, in 2 rows, the first is row 0, '1': taken "
-        "for none of the values of training"
+        "column 'c' holds only values never seen in training, in 2 rows, the first is row 0 (from 0), "
+        "'1': taken for none of the values of training"
     ]
 
 
@@ -429,8 +431,8 @@ def test_what_is_odd_in_parts_of_a_table_is_joined_in_any_order():
         whole = Oddities()
         for i in order:
             whole.join(json.loads(json.dumps(odd[i].to_list())))
-        assert whole.said("x", "odd") == (4, "4 rows, the first is row 2", "'x2'")
-        assert whole.said("y", "odd") == (1, "row 9", "'y9'")
+        assert whole.said("x", "odd") == (4, "4 rows, the first is row 2 (from 0)", "'x2'")
+        assert whole.said("y", "odd") == (1, "row 9 (from 0)", "'y9'")
 
 
 RARE = [*cycled("flat", "house")[:-3], "Mill", "boat", "hut"]
@@ -445,24 +447,27 @@ def test_categories_never_seen_in_training_are_told_and_rare_ones_that_were_are_
         X = encoding.encode(rows, start=start, odd=odd)
     assert X.tolist() == [[0, 0, 1, 1, 0], [0, 0, 1, 0, 0], [0, 0, 1, 0, 1]]
     assert encoding.oddities(odd) == [
-        "column 'c' holds values never seen in training, in 2 rows, the first is row 3, 'tent': taken for "
-        "rare ones",
-        "column 'd' holds a value never seen in training, in row 4, 'x': taken for none of the values of "
-        "training",
+        "column 'c' holds values never seen in training, in 2 rows, the first is row 3 (from 0), 'tent': "
+        "taken for rare ones",
+        "column 'd' holds a value never seen in training, in row 4 (from 0), 'x': taken for none of the "
+        "values of training",
     ]
 
 
 @pytest.mark.parametrize(
     "values, what",
     [
-        (["tent"], "a value never seen in training, in row 0, 'tent': taken for a rare one"),
+        (
+            ["tent"],
+            "a value never seen in training, in row 0 (from 0), 'tent': taken for a rare one",
+        ),
         (
             ["boat", "tent", "yurt"],
-            "values never seen in training, in 2 rows, the first is row 1, ",
+            "values never seen in training, in 2 rows, the first is row 1 (from 0), ",
         ),
         (
             ["tent", "", "yurt"],
-            "only values never seen in training, in 2 rows, the first is row 0, ",
+            "only values never seen in training, in 2 rows, the first is row 0 (from 0), ",
         ),
     ],
 )
@@ -485,7 +490,8 @@ def test_where_training_did_not_keep_its_rare_values_a_new_one_may_be_one_of_the
     older, odd = Encoding.from_dict(about), Oddities()
     older.encode(pa.table({"c": text(["flat", "boat"])}), odd=odd)
     assert older.oddities(odd) == [
-        "column 'c' holds a value never or rarely seen in training, in row 1, 'boat': taken for a rare one"
+        "column 'c' holds a value never or rarely seen in training, in row 1 (from 0), 'boat': taken for a "
+        "rare one"
     ]
 
 
@@ -584,9 +590,10 @@ def test_short_years_are_told_from_days_that_would_be_years_to_come():
 
 def test_an_odd_cell_among_dates_is_missing_and_named():
     fact = described(with_odd("soon", [f"2023-{1 + i % 12:02}-{1 + i % 28:02}" for i in range(N)]))
-    assert (fact.kind, fact.note) == (
+    assert (fact.kind, fact.missing, fact.note) == (
         "date",
-        "is no date (year-month-day) in row 6, 'soon': taken for a missing value",
+        1,
+        "is no date (year-month-day) in row 6 (from 0), 'soon': taken for a missing value",
     )
 
 
@@ -721,7 +728,7 @@ def test_odd_cells_of_a_numeric_target_leave_their_rows_out_and_are_named():
     assert table.num_rows == N - 2
     assert target.notes[:2] == (
         "1 row left out: no value in the target 'y'",
-        "1 row left out: the target 'y' is no number (commas between thousands, in $) in row 4, "
+        "1 row left out: the target 'y' is no number (commas between thousands, in $) in row 4 (from 0), "
         "'on request'",
     )
     assert target.observed(table)[:5].tolist() == [1000, 1037, 1074, 1111, 1185]
@@ -736,7 +743,9 @@ def test_bounds_are_classes_where_they_are_to_be_predicted():
     y[4] = ">200"
     table, target = choose_target(pa.table({"x": x, "y": text(y)}), "y")
     assert (target.task, table.num_rows) == ("regression", N - 1)
-    assert target.notes == ("1 row left out: the target 'y' is no number in row 4, '>200'",)
+    assert target.notes == (
+        "1 row left out: the target 'y' is no number in row 4 (from 0), '>200'",
+    )
 
 
 def test_a_target_a_million_times_the_median_is_named():
@@ -746,7 +755,7 @@ def test_a_target_a_million_times_the_median_is_named():
     y[78] = y[77] / 5  # so that neither is far from all others
     table = pa.table({"x": np.arange(2000.0), "y": y})
     [note] = choose_target(table, "y")[1].notes
-    assert note.startswith(f"target 'y' is {y[77]:g} in row 77")
+    assert note.startswith(f"target 'y' is {y[77]:g} in row 77 (from 0)")
     assert "more than a million times the median" in note or "away from them" in note
 
 
@@ -808,9 +817,9 @@ def test_the_command_shows_every_column_with_the_words(houses, monkeypatch):
     result = whygrad("columns", "houses.csv", "--target", "price")
     assert result.code == 0
     assert result.out.splitlines() == [
-        "rooms  number; 8 different, nothing missing: 0, 3, 6",
+        "rooms  number; 8 different, 1 missing: 0, 3, 6",
         "       6 inputs: clipped, and in 4 pieces, one tells where it is missing",
-        "       is no number in row 30, 'n.k.': taken for a missing value",
+        "       is no number in row 30 (from 0), 'n.k.': taken for a missing value",
         "area   number; 40 different, nothing missing: 30,5 m², 43,5 m², 56,5 m²",
         "       decimal commas, in m² → 5 inputs: clipped, and in 4 pieces",
         "when   date; 60 different, nothing missing: 1.1.2023, 2.2.2023, 3.3.2023",
@@ -830,7 +839,7 @@ def test_what_was_decided_stands_in_the_run_and_prediction_follows_it(houses):
     trained = whygrad("train", "houses.csv", "--target", "price", *QUICK, *asked)
     assert trained.code == 0, trained.err
     assert (
-        "whygrad: column 'rooms' is no number in row 30, 'n.k.': taken for a missing value"
+        "whygrad: column 'rooms' is no number in row 30 (from 0), 'n.k.': taken for a missing value"
         in trained.lines
     )
     shown = json.loads(whygrad("show", "houses.run", "--json").out)
@@ -851,10 +860,10 @@ def test_what_was_decided_stands_in_the_run_and_prediction_follows_it(houses):
     result = whygrad("predict", "houses.run", "new.csv")
     assert (result.code, result.out.count("\n")) == (0, 4)
     assert result.lines == [
-        "whygrad: column 'rooms' is no number in row 2, 'many': taken for a missing value",
-        "whygrad: column 'area' is no number (decimal commas, in m²) in row 1, '40.5 m²': taken for 52, "
-        "the median of training",
-        "whygrad: column 'when' is no date (day/month/year) in row 2, '31.31.2023': taken for "
+        "whygrad: column 'rooms' is no number in row 2 (from 0), 'many': taken for a missing value",
+        "whygrad: column 'area' is no number (decimal commas, in m²) in row 1 (from 0), '40.5 m²': taken "
+        "for 52, the median of training",
+        "whygrad: column 'when' is no date (day/month/year) in row 2 (from 0), '31.31.2023': taken for "
         f"{when.stand_in}",
     ]
 
@@ -889,7 +898,7 @@ def test_rows_are_counted_in_the_file_also_where_some_have_no_target():
     table = pa.table(
         {"c": text(with_odd("n.k.")), "y": text(["", *(f"{i / 7:.3f}" for i in range(N - 1))])}
     )
-    said = "is no number in row 6, 'n.k.': taken for a missing value"
+    said = "is no number in row 6 (from 0), 'n.k.': taken for a missing value"
     found = describe(table, "y")
     assert found.facts[0].note == said and f"column 'c' {said}" in found.notes
 

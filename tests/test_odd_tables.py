@@ -153,12 +153,12 @@ def test_a_blank_cell_is_filled_in_as_in_training_and_told(here, houses, blank):
     assert result.code == 0
     assert result.out.count("\n") == 1 + 4
     assert result.lines == [
-        "whygrad: column 'rooms' is empty in row 0 as it never was in training: taken for 3, the median "
-        "of training",
-        "whygrad: column 'area' is empty in row 1 as it never was in training: taken for 4.5, the median "
-        "of training",
-        "whygrad: column 'town' is empty in row 2 as it never was in training: taken for none of the "
-        "values of training",
+        "whygrad: column 'rooms' is empty in row 0 (from 0) as it never was in training: taken for 3, "
+        "the median of training",
+        "whygrad: column 'area' is empty in row 1 (from 0) as it never was in training: taken for 4.5, "
+        "the median of training",
+        "whygrad: column 'town' is empty in row 2 (from 0) as it never was in training: taken for none "
+        "of the values of training",
     ]
     said = [float(line) for line in result.out.splitlines()[1:]]
     assert said[0] == said[1] == said[3]  # since 3 and 4.5 are the medians
@@ -171,8 +171,8 @@ def test_blank_cells_of_many_pieces_are_counted_from_the_first(here, houses, mon
     lines = [f"{'' if i in (5, 9, 10) else 3},5.5,Bern,{i / 7}" for i in range(12)]
     write(here / "new.csv", "\n".join(["rooms,area,town,price", *lines]))
     told = (
-        "whygrad: column 'rooms' is empty in 3 rows, the first is row 5, as it never was in training: "
-        "taken for 3, the median of training"
+        "whygrad: column 'rooms' is empty in 3 rows, the first is row 5 (from 0), as it never was "
+        "in training: taken for 3, the median of training"
     )
     for words in (
         ("predict", "houses.run", "new.csv"),
@@ -337,7 +337,7 @@ def test_far_values_of_the_target_are_named_with_row_and_value(here):
     told = [line for line in result.lines if "away from them" in line]
     assert result.code == 0 and len(told) == 1
     assert told[0].startswith(
-        "whygrad: target 'price' is 250000000000 in row 30 and 3100000000 in row 77, 7,"
+        "whygrad: target 'price' is 250000000000 in row 30 (from 0) and 3100000000 in row 77, 7,"
     )
     assert told[0].endswith(
         " times the range of all other values away from them: correct that if it is a mistake, since "

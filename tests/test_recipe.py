@@ -88,10 +88,13 @@ def test_numbers_and_dates_far_outside_of_training_are_told_where_rows_are_predi
     encoding.encode(pa.table({"size": [-20.0, 1e9, 320.0], "when": np.array(new)}), odd=odd)
     size, when = encoding.oddities(odd)
     assert size == (
-        "column 'size' is far outside the 30 to 180 of training in row 1, '1000000000.0': "
+        "column 'size' is far outside the 30 to 180 of training in row 1 (from 0), '1000000000.0': "
         "a prediction there is a guess"
     )
-    assert "2020-01-01 to 2021-05-31 of training in 2 rows, the first is row 1, '2035-" in when
+    assert (
+        "2020-01-01 to 2021-05-31 of training in 2 rows, the first is row 1 (from 0), '2035-"
+        in when
+    )
     assert encoding.oddities(odd, gaps=False) == []
     assert encoding.noted(odd).notes == encoding.notes
 

@@ -44,7 +44,7 @@ def test_the_sections_follow_one_another(run):
     )
     assert titles[0] == "t.run: y"
     assert titles[1:6] == [*SECTIONS, trust, "Which columns matter"]
-    assert [re.sub(r"Row \d+, |: .*", "", title) for title in titles[6:9]] == [
+    assert [re.sub(r"Row \d+ \(from 0\), |: .*", "", title) for title in titles[6:9]] == [
         "most right",
         "in the middle",
         "most wrong",

@@ -309,6 +309,11 @@ def test_while_the_panels_are_loaded_the_page_says_so_and_does_what_is_asked_mea
     wait_for(lambda: (tmp_path / "spirals.run" / "manifest.json").exists(), "the run")
     stage.until(lambda now: now["run"], "the run on the stage")
     at = stage.now()
+    set_by_hand = "window.wgStudio.shown.store.set({{edits: {}, playing: false}})".format
+    stage.run_script(set_by_hand("{0: 2.5}"))
+    stage.press("Train on from here")
+    assert stage.run_script(TOLD) == "trains on: loading the panels …"
+    stage.run_script(f"window.wgStudio.untold = []; {set_by_hand('{}')}")  # not asked for any more
     stage.press("Runs")
     assert stage.run_script(TOLD) == "Runs opens once it is loaded …"
     (tmp_path / "loaded").touch()
@@ -575,6 +580,21 @@ def test_a_layer_is_added_and_removed_where_there_is_no_room_among_the_names(per
             assert beside or one["top"] >= other["bottom"], (one["name"], other["name"])
     stage.press("layer 3 out")
     stage.until(lambda now: now["sizes"] == [2, 8, 8, 1], "one layer less")
+    assert stage.browser.complaints() == []
+
+
+def test_where_there_is_no_room_for_units_among_the_names_a_button_leads_to_the_panel(person):
+    stage = person(at="#step=0")
+    size = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+    stage.browser.tell("Emulation.setDeviceMetricsOverride", **size)
+    sizes = [2, 8, 8, 1]
+    for _ in range(4):
+        stage.press("another layer before the outputs")
+        sizes.insert(-1, 8)
+        stage.until(lambda now: now["sizes"] == sizes, "another layer")
+    wait_for(lambda: len(stage.run_script(EDITS)) == 3, "layers and the panel alone")
+    stage.press("units of each layer, in the panel Network")
+    stage.browser.by_role("heading", "Network")
     assert stage.browser.complaints() == []
 
 

@@ -509,12 +509,12 @@ CLASSES = choose_target(pa.table({"y": ["cat", "dog", "cow"] * 4}), "y")[1]
         ),
         (
             lambda: choose_target(with_column("price", [*[1.5] * (N - 1), np.inf]), "price"),
-            "column 'price' is infinite in row 59: correct it, or leave it empty if unknown",
+            "column 'price' is infinite in row 59 (from 0): correct it, or leave it empty if unknown",
         ),
         (
             lambda: choose_target(with_column("area", [1e300, *[1.5] * (N - 1)]), "price"),
-            "column 'area' is 1e+300, too large to compute with, in row 0: correct it, or leave it empty "
-            "if unknown",
+            "column 'area' is 1e+300, too large to compute with, in row 0 (from 0): correct it, or leave "
+            "it empty if unknown",
         ),
         (
             lambda: choose_target(with_column("void", [None] * N), "void"),
@@ -526,7 +526,7 @@ CLASSES = choose_target(pa.table({"y": ["cat", "dog", "cow"] * 4}), "y")[1]
         ),
         (
             lambda: CLASSES.targets(pa.table({"y": ["cat", "cows"]}), start=10),
-            "target 'y' is 'cows' in row 11, which is no class of training: did you mean 'cow'?",
+            "target 'y' is 'cows' in row 11 (from 0), which is no class of training: did you mean 'cow'?",
         ),
         (
             lambda: CLASSES.targets(pa.table({"z": ["cat"]})),
@@ -538,7 +538,7 @@ CLASSES = choose_target(pa.table({"y": ["cat", "dog", "cow"] * 4}), "y")[1]
         ),
         (
             lambda: TARGET.targets(pa.table({"price": [1.5, None]})),
-            "target 'price' has no value in row 1: leave such rows out",
+            "target 'price' has no value in row 1 (from 0): leave such rows out",
         ),
         (
             lambda: ENCODING.encode(TABLE.drop_columns("area")),
@@ -559,15 +559,15 @@ CLASSES = choose_target(pa.table({"y": ["cat", "dog", "cow"] * 4}), "y")[1]
         ),
         (
             lambda: ENCODING.encode(with_column("area", [1.0] * (N - 1) + [-np.inf]), start=100),
-            "column 'area' is infinite in row 159: correct it, or leave it empty if unknown",
+            "column 'area' is infinite in row 159 (from 0): correct it, or leave it empty if unknown",
         ),
         (
             lambda: ENCODING.encode(with_column("area", [1e90] * N)),
-            "column 'area' is 1e+90 in row 0: too large, in training it was about 109.057",
+            "column 'area' is 1e+90 in row 0 (from 0): too large, in training it was about 109.057",
         ),
         (
             lambda: ENCODING.targets(with_column("price", [1.5, *[1e90] * (N - 1)])),
-            "target 'price' is 1e+90 in row 1: too large, in training it was about 6966.42",
+            "target 'price' is 1e+90 in row 1 (from 0): too large, in training it was about 6966.42",
         ),
         (
             lambda: TARGET.probabilities(np.zeros((1, 1))),

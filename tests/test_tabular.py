@@ -102,7 +102,9 @@ def test_odd_cells_are_missing_values_and_said(clf, frame):
         found = clf.predict_proba(odd)
     gone = frame[:3].assign(size=[np.nan, 1.0, 2.0])
     np.testing.assert_array_equal(found, clf.predict_proba(gone))
-    with pytest.warns(UserWarning, match="'town' holds a value never seen in training, in row 1, "):
+    with pytest.warns(
+        UserWarning, match=r"'town' holds a value never seen in training, in row 1 \(from 0\), "
+    ):
         clf.predict_proba(frame[:3].assign(town=[frame["town"][0], "Atlantis", frame["town"][2]]))
 
 
@@ -310,9 +312,12 @@ def test_texts_as_numbers_to_predict_are_refused_with_the_first_and_what_to_use(
     for y, said in (
         (
             ["3", "b", "c"],
-            "y is 'b' in row 1, which is no number: for classes use a TabularClassifier",
+            "y is 'b' in row 1 (from 0), which is no number: for classes use a TabularClassifier",
         ),
-        (np.array([1.5, "many", None], object), "y is 'many' in row 1, which is no number"),
+        (
+            np.array([1.5, "many", None], object),
+            "y is 'many' in row 1 (from 0), which is no number",
+        ),
     ):
         with pytest.raises(wg.InputError) as caught:
             wg.TabularRegressor().fit([[1.0], [2.0], [3.0]], y)

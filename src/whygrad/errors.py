@@ -13,7 +13,7 @@ from functools import wraps
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import PurePath
-from typing import Any, TypeVar
+from typing import Any, SupportsIndex, TypeVar
 
 from whygrad.escaping import visible
 from whygrad.hints import called_here, plain
@@ -98,6 +98,15 @@ def warn(message: str, category: type[Warning] = UserWarning) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").partition(".")[0] in _BETWEEN:
         frame, level = frame.f_back, level + 1
     warnings.warn(visible(message), category, stacklevel=level)
+
+
+def row_of(row: SupportsIndex) -> str:
+    """Return what messages call a row, which says where rows are counted from.
+
+    >>> row_of(17)
+    'row 17 (from 0)'
+    """
+    return f"row {row} (from 0)"
 
 
 def nearest(name: Any, choices: Iterable[str]) -> str:

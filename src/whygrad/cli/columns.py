@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 from rich.text import Text
@@ -18,9 +19,11 @@ from whygrad.cli.arguments import (
 )
 from whygrad.cli.options import types_of
 from whygrad.cli.printing import note_lines, print_json, printer
+from whygrad.errors import FileError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import by_number, find
 from whygrad.pipeline.recipe import recommended
+from whygrad.record.files.location import MANIFEST
 from whygrad.tables import Bins, ColumnFacts, Target, describe, read
 
 NAME = 30  # columns of the terminal that a name may take
@@ -43,6 +46,8 @@ def columns(
 ) -> int:
     """Show what was decided about every column of a table."""
     notes: list[str] = []
+    if (Path(file) / MANIFEST).is_file():
+        raise FileError(f"{file}: a run, not a table: whygrad show {file} tells of its columns")
     if file in datasets.NAMES:
         source = find(file, target)
         table, target = source.table, source.target

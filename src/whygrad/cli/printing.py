@@ -116,17 +116,7 @@ def _print_measures(
     numbers = isinstance(scores, RegressionScores)
     models = [] if comparison is None else list(comparison.models)
     heads = [always, *(model.name for model in models if model.name != "trivial")]
-    others = [model.measures for model in models]
-    if not models:
-        others.append(
-            {
-                "r2": scores.baseline,
-                "rmse": scores.baseline_rmse,
-                "absolute_error": scores.baseline_absolute_error,
-            }
-            if isinstance(scores, RegressionScores)
-            else {"accuracy": scores.baseline}
-        )
+    others = [model.measures for model in models] or [scores.trivial]
     table = _headed(console, title, "this network", *heads[: len(others)])
     for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
         cells = [scores.measures[name], *(other.get(name) for other in others)]

@@ -11,7 +11,7 @@ from whygrad.answers.classes import class_names, classes
 from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.cli.arguments import Rows
-from whygrad.errors import InputError
+from whygrad.errors import InputError, row_of
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import predict
 from whygrad.record import Run, open_run
@@ -101,7 +101,7 @@ def choose(path: Path, given: Rows, default: Rows, most: int | None = None) -> C
         about["class"] = label
         note = (
             f"Asked of the {len(places):,} {said} where {quoted(run.target)} is {quoted(str(label))}; "
-            f"examples are counted among these, the first is row {places[0]}."
+            f"examples are counted among these, the first is {row_of(places[0])}."
         )
     return Chosen(run, take(rows, places), note, about | {"rows": places.tolist()})
 

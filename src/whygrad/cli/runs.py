@@ -305,7 +305,7 @@ def launch(
         int, option("How often to go on from the last snapshot where a process died.")
     ] = 0,
 ) -> int:
-    """Run a command in several processes, and return the exit code of the first."""
+    """Run a command in several processes, and return its exit code."""
     if not command:
         raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
     words = _of_one_network(completed(command))

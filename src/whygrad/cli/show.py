@@ -4,6 +4,7 @@ What writes pages is imported by who writes one: it takes as long as all else th
 """
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -28,7 +29,7 @@ from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.scores import written_score
 from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
-from whygrad.record.rows import measure
+from whygrad.record.rows import measure, rows_seen
 
 Overwrite = Annotated[bool, option("Replace that file.")]
 
@@ -57,6 +58,8 @@ def evaluate(
         scored_on = opened.manifest["scored_on"]
     else:
         scores, left_out = measure(opened, file, notes, asked)
+        if seen := rows_seen(opened, file, scores.rows, asked):
+            note(_seen(run, seen, scores.rows))
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
     note_lines(notes)
@@ -64,8 +67,17 @@ def evaluate(
         print_json({"run": str(run), "scored_on": scored_on, "scores": scores.to_dict()})
     else:
         what = _rows(scored_on) if file is None else "rows"
-        print_scores(printer(), scores, opened.encoding.target, what)
+        beside = opened.comparison if file is None else None
+        print_scores(printer(), scores, opened.encoding.target, what, beside)
     return 0
+
+
+def _seen(run: Path, seen: int, n: int) -> str:
+    """Return a note on rows that training has seen."""
+    if seen == n:
+        return f"training has seen these {n:,} rows: it may do worse on others"
+    others = f"the other {n - seen:,} alone: whygrad evaluate {shlex.quote(str(run))}"
+    return f"training has seen {seen:,} of these {n:,} rows, and may do worse on others; {others}"
 
 
 def _rows(scored_on: str) -> str:

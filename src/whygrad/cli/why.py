@@ -1,7 +1,7 @@
 """`whygrad why …` and `whygrad check`: the questions of `whygrad.why`, about the rows of a run."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
 
@@ -135,6 +135,10 @@ def prediction(
     *,
     row: Annotated[int, question("Which of the test rows, from 0. [0]")] = 0,
     output: Annotated[str | None, question("Which output. [that of the class it says]")] = None,
+    at: Annotated[
+        Literal["z", "a"] | None,
+        question("The output's weighted input z, or a, which is the probability. [z of classes]"),
+    ] = None,
     wanted: Annotated[str | None, question("The answer it should change to. [any other]")] = None,
     baseline: Annotated[
         str | None,
@@ -156,6 +160,7 @@ def prediction(
     answer = chosen.why.prediction(
         chosen.table,
         output=meant,
+        at=at,
         wanted=wanted_of(chosen.run, wanted),
         baseline=_baseline(baseline),
         sample=sample,

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from whygrad.answers.formatting import number
+from whygrad.diagnosis.setting import standard
 from whygrad.diagnosis.task import Task, largest_share
 from whygrad.nn import Array, Dense, Network
 from whygrad.plan import Adam
@@ -15,6 +16,10 @@ from whygrad.training import INTERRUPTED
 MAJORITY = 0.9
 ROWS = 16  # that are to be fitted to the end
 STEPS = 500
+TREES, LEAF = 100, 5  # of a forest, and the rows of a leaf at least
+MOST_ROWS = 5000  # that it learns from
+BY_CHANCE = 3.0  # standard deviations, at most, once in some 700 times
+FARTHEST = 1e6  # standard deviations: beyond them trees tell no numbers apart
 
 
 def of_data(
@@ -83,6 +88,36 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
         f"Not even {len(rows)} rows can be learned by heart: in {STEPS} steps of Adam their cost went from "
         f"{number(costs[0])} to {number(costs[-1])}."
     )
+
+
+def relation(told: Array, Y: Array) -> float:
+    """Return how far outputs go with targets, in standard deviations of what chance gives.
+
+    T = Σᵢ (aᵢ − ā)·(yᵢ − ȳ) over rows. Over all orders of the targets its mean is 0 and its variance
+    Σ (AᵀA ∘ BᵀB) / (n − 1), where A and B hold the deviations; of one column T is √(n − 1) r of that.
+
+    >>> relation(np.array([[0.0], [1], [2]]), np.array([[1.0], [3], [5]])) > 1.4
+    True
+    """
+    if not np.isfinite(told).all():
+        return 0.0
+    A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
+    variance = ((A.T @ A) * (B.T @ B)).sum() / (len(Y) - 1)
+    return float((A * B).sum() / np.sqrt(variance)) if variance > 0 else 0.0
+
+
+def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:
+    """Return what a forest of randomized trees, learned from X and Y, says of other rows, (m, K).
+
+    It needs no scale, no rate and no width: what it cannot tell either is hardly the network's fault.
+    """
+    from sklearn.ensemble import ExtraTreesRegressor
+
+    rows, scale = np.random.default_rng(0).permutation(len(X))[:MOST_ROWS], standard(X)
+    near, far = (np.nan_to_num(np.clip(scale(A), -FARTHEST, FARTHEST)) for A in (X[rows], asked))
+    forest = ExtraTreesRegressor(TREES, min_samples_leaf=LEAF, random_state=0)
+    told: Array = forest.fit(near, Y[rows] if Y.shape[1] > 1 else Y[rows, 0]).predict(far)
+    return told.reshape(len(asked), -1)
 
 
 def _columns(indices: Array) -> str:

@@ -12,7 +12,7 @@ KINDS: dict[str, str] = {
     "output_units": "there are too few or too many output units for the targets",
     "cost": "the cost does not belong to the task, or is computed wrongly",
     "labels_wrong_form": "the targets have the wrong form",
-    "labels_shuffled": "inputs and targets are not in the same order",
+    "labels_shuffled": "inputs say nothing of the targets, or are not in the same order",
     "gradient_wrong": "a derivative does not belong to its function",
     "not_trained": "no step was taken",
     "epochs_few": "there are too few steps",

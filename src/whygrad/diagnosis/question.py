@@ -8,17 +8,24 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.pictures import BarPicture, Picture
-from whygrad.diagnosis.answer import NO_FAULT, UNDECIDED, Diagnosis, Results, answer_of
-from whygrad.diagnosis.checks import fits_a_few, of_data
+from whygrad.diagnosis.answer import (
+    NO_FAULT,
+    NO_RELATION,
+    UNDECIDED,
+    Diagnosis,
+    Results,
+    answer_of,
+)
+from whygrad.diagnosis.checks import BY_CHANCE, fits_a_few, of_data, relation, told_by_a_forest
 from whygrad.diagnosis.contradictions import contradictions, of_own_cost, of_start
 from whygrad.diagnosis.cures import CURES, FIRST_TRAINS, advice, cures
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.pictures import bars
-from whygrad.diagnosis.setting import Setting, changes, setting_of
+from whygrad.diagnosis.setting import FEW_ROWS, Setting, changes, setting_of
 from whygrad.diagnosis.subject import Subject, rows_of_numbers, subject_of
 from whygrad.diagnosis.symptoms import Symptom, course, look, symptoms
-from whygrad.diagnosis.task import Task, measure_name, task_of
+from whygrad.diagnosis.task import Task, largest_share, measure_name, task_of
 from whygrad.diagnosis.trials import (
     SEEDS,
     WORTH,
@@ -180,7 +187,8 @@ def _tried(
     seconds = max(SECONDS, taken / len(SEEDS)) if seconds is None else seconds
     best, tried, reached = search(base, signs, seconds, taken, tell)
     found, improvements = _judged(best, tried, signs)
-    found = _no_relation(base, setting, training, found) + found + _untried(best, signs, setting)
+    unrelated = _no_relation(base, setting, training, found)
+    found = unrelated + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
     notes.append(
@@ -195,7 +203,7 @@ def _tried(
         _bars(best, base, task),
         cured.cures,
         changes(setting, cured),
-        UNDECIDED if _left(signs, reached, setting) else NO_FAULT,
+        NO_RELATION if unrelated else UNDECIDED if _left(signs, reached, setting) else NO_FAULT,
     )
 
 
@@ -251,21 +259,41 @@ def _picture(shown: dict[str, Symptom], kind: str) -> Picture | None:
 def _no_relation(
     base: Trained, setting: Setting, training: float, found: list[Finding]
 ) -> list[Finding]:
-    """Return that inputs say nothing of targets, where rows set aside show nothing and no cure helps."""
+    """Return that inputs say nothing of targets, where rows set aside show nothing and no cure helps.
+
+    That is so where what is said of these rows goes with their targets no further than chance, and what
+    a forest of trees says of them neither.
+    """
+    numbers, asked = setting.task.kind == "numbers", setting.asked
     if (
-        base.score > NOTHING
-        or setting.task.kind != "numbers"
+        (numbers and base.score > NOTHING)
+        or len(asked) < FEW_ROWS
+        or setting.X is setting.X_held_out
         or any(f.status == "proven" for f in found)
     ):
         return []
+    told = np.mean([setting.outputs(fit.predict) for fit in base.fits], axis=0)
+    if told.shape != asked.shape:
+        told = told.mean(axis=1, keepdims=True)
+    own = relation(told, asked)
+    if own > BY_CHANCE:
+        return []
+    trees = relation(told_by_a_forest(setting.X, setting.task.Y, setting.X_held_out), asked)
+    if trees > BY_CHANCE:
+        return []
+    name = measure_name(setting.task)
+    scores = {"training rows": training, "rows set aside": base.score}
+    if setting.task.kind == "classes":
+        scores["the largest class"] = largest_share(setting.task)
     return [
         Finding(
             "labels_shuffled",
             "possible",
-            f"R² is {training:.2f} for the training rows and {base.score:.2f} for rows set aside, so that "
-            "inputs seem to say nothing of targets",
+            f"{name} is {training:.2f} for the training rows and {base.score:.2f} for rows set aside: "
+            f"what is said of these goes with their targets by {own:.1f} standard deviations of chance, "
+            f"and what a forest of trees says by {trees:.1f}",
             "see whether inputs and targets are in the same order",
-            picture=bars("R²", "R²", ["training rows", "rows set aside"], [training, base.score]),
+            picture=bars(f"{name[0].upper()}{name[1:]}", name, [*scores], [*scores.values()]),
         )
     ]
 

@@ -23,7 +23,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from whygrad import errors
-from whygrad.errors import InputError, known_arguments
+from whygrad.errors import InputError, known_arguments, row_of
 from whygrad.estimators.estimator import checks_parameters, keep, one_of_many
 from whygrad.estimators.to_onnx import ToOnnx
 from whygrad.fitted import Ensemble, Fitted
@@ -492,7 +492,7 @@ def _given(y: Any, dtype: Any) -> Array:
     if dtype is not None and (odd := _first_text(y)) is not None:
         row, text = odd
         raise InputError(
-            f"y is {text!r:.60} in row {row}, which is no number: for classes use a TabularClassifier"
+            f"y is {text!r:.60} in {row_of(row)}, which is no number: for classes use a TabularClassifier"
         )
     y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     flat: Array = column_or_1d(y, warn=True)

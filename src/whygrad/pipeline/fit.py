@@ -19,7 +19,7 @@ import numpy as np
 
 from whygrad.engines import choose
 from whygrad.engines.prediction import outputs_of_rows
-from whygrad.errors import InputError
+from whygrad.errors import InputError, row_of
 from whygrad.files import check_regular
 from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn.arrays import Data, as_data
@@ -606,8 +606,8 @@ def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:
     if not finite.all():
         row = first + int(np.argmin(finite))
         raise InputError(
-            f"the network's output for row {row} is not finite: its values are far from those of training, "
-            "or training went astray (try a smaller learning rate)"
+            f"the network's output for {row_of(row)} is not finite: its values are far from those of "
+            "training, or training went astray (try a smaller learning rate)"
         )
     return a
 

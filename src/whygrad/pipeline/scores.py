@@ -85,6 +85,23 @@ class ClassificationScores:
         """What is compared between models, by the names of `OF_CLASSES`."""
         return {name: getattr(self, name) for name in OF_CLASSES}
 
+    @property
+    def trivial(self) -> dict[str, float | None]:
+        """The measures of the baseline, as far as they follow from the rows of each class.
+
+        Whoever says the same of every row ranks none before another. The two that take probabilities are
+        left out: which ones it would give follows from the training rows, and no table of rows has those.
+        """
+        shares = np.array([one.rows for one in self.classes]) / self.rows
+        there = shares[shares > 0]
+        ranked = there[there < 1][-1:] if len(shares) == 2 else there[there < 1]
+        return {
+            "accuracy": self.baseline,
+            "balanced_accuracy": float(self.baseline > 0) / len(there),
+            "roc_auc": 0.5 if len(ranked) else None,
+            "average_precision": float(ranked.mean()) if len(ranked) else None,
+        }
+
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as plain data for JSON."""
         return {"kind": "accuracy"} | asdict(self)
@@ -127,6 +144,12 @@ class RegressionScores:
     def measures(self) -> dict[str, float | None]:
         """What is compared between models, by the names of `OF_NUMBERS`."""
         return {name: getattr(self, name) for name in OF_NUMBERS}
+
+    @property
+    def trivial(self) -> dict[str, float | None]:
+        """The measures of the baseline, by the same names."""
+        errors = self.baseline_rmse, self.baseline_absolute_error
+        return dict(zip(OF_NUMBERS, (self.baseline, *errors), strict=True))
 
     def to_dict(self) -> dict[str, Any]:
         """Return the scores as plain data for JSON."""

@@ -17,7 +17,7 @@ from whygrad.answers.explanation import Explanation
 from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
-from whygrad.errors import InputError, WhygradError
+from whygrad.errors import InputError, WhygradError, row_of
 from whygrad.nn.functions import Array
 from whygrad.pipeline.comparing import NAMES, losses_of
 from whygrad.pipeline.fit import predict
@@ -401,7 +401,7 @@ def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> lis
         sample = None if run.members == 1 else EXPLAINED
         answer = why.prediction(_one(rows, int(row)), top=5, sample=sample)
         tables = tuple(table for table in answer.tables if table.title.startswith("What"))
-        title = f"Row {row}, {what}: it is {known}, the network says {told}"
+        title = f"{row_of(row).capitalize()}, {what}: it is {known}, the network says {told}"
         found.append(
             replace(
                 answer,

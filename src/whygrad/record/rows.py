@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError, warn
+from whygrad.errors import InputError, WhygradError, warn
 from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn import Array, Data
 from whygrad.pipeline import datasets
@@ -34,15 +34,23 @@ from whygrad.pipeline.fit import (
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import open_folder, score
+from whygrad.pipeline.streamed import again, open_folder, score
 from whygrad.pipeline.streamed.folder import is_address, is_folder, with_rows
 from whygrad.plan.plan import State
 from whygrad.record.files import manifest
 from whygrad.record.files.inside import TEST, TRAINING
 from whygrad.record.folder import Details, conclude, train_and_record
 from whygrad.record.recorded import Recorded
-from whygrad.record.source import FOLDER, prepare_again, read_again, streaming_of, true_values
+from whygrad.record.source import (
+    FOLDER,
+    check_own,
+    prepare_again,
+    read_again,
+    streaming_of,
+    true_values,
+)
 from whygrad.tables import (
+    STANDARD_INPUT,
     WORKBOOK,
     Oddities,
     ReadOptions,
@@ -204,11 +212,7 @@ def _pieces(
         needed = [column.name for column in run.encoding.columns]
         wanted = [*(run.encoding.kinds if targets else needed), *(keep or ())]
         needed += keep or ()
-        if asked is None:
-            asked = options_of(run.manifest["data"])
-            if not ending(str(data)).startswith(WORKBOOK):
-                # That training read a workbook is no reason.
-                asked = replace(asked, sheet=None)
+        asked = _reading_of(run, data, asked)
         if is_address(data):
             folder = open_folder(data)
             refuse_missing([*folder.kinds], needed)
@@ -227,6 +231,17 @@ def _pieces(
     refuse_missing(table.column_names, keep or ())
     for start in range(0, table.num_rows, ROWS):
         yield table.slice(start, ROWS)
+
+
+def _reading_of(run: Recorded, data: Any, asked: ReadOptions | None) -> ReadOptions:
+    """Return how a file is read: as that of training was, unless something else is asked for."""
+    if asked is not None:
+        return asked
+    found = options_of(run.manifest["data"])
+    if not ending(str(data)).startswith(WORKBOOK):
+        # That training read a workbook is no reason.
+        found = replace(found, sheet=None)
+    return found
 
 
 def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data) -> Scores:
@@ -269,6 +284,26 @@ def measure(
         notes += far_values(values, rows, target.name)
     scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))
     return scores, sum(map(len, there)) - len(rows)
+
+
+def rows_seen(run: Recorded, data: str, n: int, asked: ReadOptions | None = None) -> int:
+    """Return how many of the n rows of a file or data set training has seen.
+
+    None, unless it is the table of the run, wherever it lies now: of as many rows, and with the recorded
+    hashes once they are set aside and encoded as those were. `asked` is as of `outputs`.
+    """
+    rows, kind = run.manifest["data"]["rows"], run.manifest["data"]["kind"]
+    if n != sum(rows.values()) or data in STANDARD_INPUT:
+        return 0
+    try:
+        if kind == FOLDER:
+            check_own(run, again(open_folder(data), run.settings, run.encoding, run.first_plan))
+        else:
+            how = _reading_of(run, data, asked)
+            check_own(run, find(data, run.target, run.encoding.task, run.settings.seed, how))
+    except WhygradError:
+        return 0
+    return n - rows.get(TEST, 0)
 
 
 def _baseline(about: Mapping[str, Any]) -> Any:

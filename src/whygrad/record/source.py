@@ -2,6 +2,7 @@
 
     training_data, validation_data     examples as training has them
     prepare_again, rows_trained_on     the table they come from, read and encoded again
+    check_own                          whether another table is that one
     read_again                         the rows that were scored, and what can be done with them
     names_of_run, names_for_fork       what the network's inputs and outputs are called
 
@@ -23,6 +24,7 @@ from whygrad.record.files import stored
 from whygrad.record.files.inside import TRAINING, VALIDATION
 
 if TYPE_CHECKING:
+    from whygrad.pipeline.fit import Source
     from whygrad.pipeline.streamed import Streaming
     from whygrad.tables.target import Target
 
@@ -153,6 +155,16 @@ def rows_trained_on(run: Any) -> Array:
     found, table, encoding, parts = _prepared(run)
     _checked_rows(run, TRAINING, table, encoding, parts)
     return np.flatnonzero(encoding.target.present(found.table))[parts.training]
+
+
+def check_own(run: Any, found: "Source | Streaming") -> None:
+    """Raise `InputError` for a table that is not the one that a run was trained on."""
+    from whygrad.pipeline.fit import Source, prepare
+
+    if isinstance(found, Source):
+        _checked_rows(run, TRAINING, *prepare(found, run.settings))
+    else:
+        _check_hashes(run, TRAINING, found.data)
 
 
 def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) -> tuple[Any, Data]:

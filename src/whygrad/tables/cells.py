@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from whygrad.errors import row_of
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import Kind, as_text, kind_of, quoted, texts, to_float, truths
 from whygrad.tables.dates import DateForm, seconds_of_number, seconds_of_text, seconds_of_time
@@ -182,6 +183,6 @@ class Oddities:
         if (name, what) not in self.found:
             return None
         count, first, example = self.found[name, what]
-        row = f"row {first}"
+        row = row_of(first)
         where = row if count == 1 else f"{count:,} rows, the first is {row}"
         return count, where, example

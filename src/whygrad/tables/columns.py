@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from whygrad.errors import InputError
+from whygrad.errors import InputError, row_of
 from whygrad.nn.functions import Array
 
 Kind: TypeAlias = Literal["number", "boolean", "text", "code", "date", "empty", "other"]
@@ -297,7 +297,7 @@ def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
             "infinite" if np.isinf(values[row]) else f"{values[row]:g}, too large to compute with,"
         )
         raise InputError(
-            f"column {quoted(name)} is {what} in row {start + row}: correct it, or "
+            f"column {quoted(name)} is {what} in {row_of(start + row)}: correct it, or "
             "leave it empty if unknown"
         )
 

@@ -23,7 +23,7 @@ import numpy as np
 import pyarrow as pa
 
 from whygrad.answers.names import AS_IT_IS, Scale
-from whygrad.errors import InputError
+from whygrad.errors import InputError, row_of
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
 from whygrad.tables.columns import (
@@ -185,7 +185,7 @@ class NumberColumn:
         if not np.isfinite(X[:, 0]).all():
             row = int(np.argmin(np.isfinite(X[:, 0])))
             raise InputError(
-                f"column {quoted(self.name)} is {values[row]:g} in row {start + row}: "
+                f"column {quoted(self.name)} is {values[row]:g} in {row_of(start + row)}: "
                 f"too large, in training it was about {self.center:g}"
             )
         if self.flagged:
@@ -434,7 +434,7 @@ class ColumnFacts:
     read : str
         How its cells are read.
     missing, distinct : int
-        Rows without a value, and how many values differ.
+        Rows without a value, or with one that is taken for missing, and how many values differ.
     examples : tuple of str
         Some of its cells as they stand.
     becomes : str
@@ -638,7 +638,7 @@ class Encoding:
             row = int(np.argmin(np.isfinite(Y).all(axis=1)))
             value = self.target.observed(table, start)[row]
             raise InputError(
-                f"target {quoted(self.target.name)} is {value:g} in row {start + row}: too large, in "
+                f"target {quoted(self.target.name)} is {value:g} in {row_of(start + row)}: too large, in "
                 f"training it was about {self.target.center:g}"
             )
         return Y

@@ -61,12 +61,16 @@ IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[
 
 @dataclass(frozen=True)
 class Learned:
-    """What was learned of a column: how it is encoded, or None and why it is of no use; and what to say."""
+    """What was learned of a column: how it is encoded, or None and why it is of no use; and what to say.
+
+    `missing` counts the cells without a value, odd ones among them, where that is known.
+    """
 
     column: Column | None
     reason: str = ""
     kind: str = ""
     note: str = ""
+    missing: int | None = None
 
 
 # How many bins each number has, or a function of how many columns of numbers there are.
@@ -324,9 +328,8 @@ def _learn_number(
     center, scale = standardised(known if edges else np.where(gone, fill, values))
     flagged = bool(gone.any())
     said = "true/false" if kind == "boolean" else "number"
-    return Learned(
-        NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges), kind=said
-    )
+    found = NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges)
+    return Learned(found, kind=said, missing=int(gone.sum()))
 
 
 def edges_of(known: Array, bins: int) -> tuple[float, ...]:
@@ -363,7 +366,7 @@ def _learn_date(
     pieces = tuple(edges_of(days[part], bins) if PARTS[part][1] else () for part in parts)
     edges = pieces if bins else ()
     found = DateColumn(name, "date", form, parts, centers, widths, fill, bool(gone.any()), edges)
-    return Learned(found, kind="date", note=decision.why)
+    return Learned(found, kind="date", note=decision.why, missing=int(gone.sum()))
 
 
 def scales_of_parts(
@@ -598,14 +601,11 @@ def _facts(
 ) -> ColumnFacts:
     made = learned.column
     becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
-    return ColumnFacts(
-        name,
-        learned.kind,
-        _read_as(decision, made),
-        *_counts(column, na, decision.values),
-        becomes,
-        note,
-    )
+    missing, distinct, shown = _counts(column, na, decision.values)
+    if learned.missing is not None:
+        missing = learned.missing
+    read = _read_as(decision, made)
+    return ColumnFacts(name, learned.kind, read, missing, distinct, shown, becomes, note)
 
 
 def _facts_of_target(column: Any, target: Target) -> ColumnFacts:

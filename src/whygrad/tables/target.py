@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from whygrad.errors import InputError, nearest
+from whygrad.errors import InputError, nearest, row_of
 from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_numbers
@@ -134,7 +134,7 @@ class Target:
             row = int(np.argmax(index < 0))
             value, labels = str(column[row].as_py()), [str(label) for label in self.classes]
             raise InputError(
-                f"target {quoted(self.name)} is {quoted(value)} in row {start + row}, which is no "
+                f"target {quoted(self.name)} is {quoted(value)} in {row_of(start + row)}, which is no "
                 f"class of training: {nearest_name(value, labels)}"
             )
         return index
@@ -169,7 +169,7 @@ class Target:
         if np.isnan(values).any():
             row = start + int(np.argmax(np.isnan(values)))
             raise InputError(
-                f"target {quoted(self.name)} has no value in row {row}: leave such rows out"
+                f"target {quoted(self.name)} has no value in {row_of(row)}: leave such rows out"
             )
         refuse_infinity(values, self.name, start)
         return values
@@ -453,8 +453,10 @@ def far_values(values: Array, rows: Array, name: str) -> list[str]:
     indices, ratio = far_outside(values)
     if not len(indices):
         return _slips(values, rows, name)
+    places = [row_of(rows[indices[0]]), *(f"row {rows[i]}" for i in indices[1:3])]
     shown = " and ".join(
-        f"{float(values[i])!r} in row {rows[i]}".replace(".0 in", " in") for i in indices[:3]
+        f"{float(values[i])!r} in {place}".replace(".0 in", " in")
+        for i, place in zip(indices, places, strict=False)
     )
     more = f" and {len(indices) - 3} more" if len(indices) > 3 else ""
     return [
@@ -476,7 +478,7 @@ def _slips(values: Array, rows: Array, name: str) -> list[str]:
     first = int(large[0])
     more = f" and in {_rows(len(large) - 1)} more" if len(large) > 1 else ""
     return [
-        f"target {quoted(name)} is {values[first]:g} in row {rows[first]}{more}, more than a million "
+        f"target {quoted(name)} is {values[first]:g} in {row_of(rows[first])}{more}, more than a million "
         f"times the median, {median:g}: correct that if it is a mistake"
     ]
 

@@ -77,9 +77,10 @@ def option_of(words: Sequence[str], name: str) -> str | None:
 
 
 def _program(words: Sequence[str]) -> list[str]:
-    """Return what a process runs: Python with a script, or with a command of whygrad."""
-    module = () if words[0].endswith(".py") else ("-m", "whygrad")
-    return [sys.executable, *module, *words]
+    """Return what a process runs: a script, which says where it fails, or a command of whygrad."""
+    own = str(Path(__file__).with_name("script.py"))
+    how = [own] if words[0].endswith(".py") else ["-m", "whygrad"]
+    return [sys.executable, *how, *words]
 
 
 def on_cluster(command: Sequence[str]) -> int:
@@ -93,7 +94,7 @@ def _threads() -> dict[str, str]:
 
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
-    """Run n processes to their end; return the first one's exit code, and whether one of them died."""
+    """Run n processes to their end; return the exit code, and whether one died that the others need."""
     address = f"127.0.0.1:{_free_port(port)}"
     common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     with _started(_program(words), common, n) as (started, told):
@@ -108,7 +109,7 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
                 f"process {first} of {n} was ended by {name}: the training is over, what it recorded is "
                 "there"
             )
-            return 1, True
+            return 1, codes[0] != 0
         if first or code == PARTED:  # else it has said why
             who = f"process {first} of {n}"
             line, *trace = _last_words(told[first].read_text(errors="replace"), who)
@@ -133,19 +134,19 @@ def _to_blame(codes: Sequence[int | None]) -> int:
     """Return which process a group ended for, by the codes of those that ended by themselves, else None.
 
     One that was killed comes first; then one that failed by itself; then one that missed the others, as
-    those do that JAX aborts.
+    those do that JAX aborts. Where the training is over and well, who misses the others misses nothing.
 
-    >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75], [0, None])]
-    [1, 1, 0, 1, 0]
+    >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75])]
+    [1, 1, 0, 1]
+    >>> [_to_blame(codes) for codes in ([0, None], [0, 75], [0, 1])]
+    [0, 0, 1]
     """
-    if codes[0] == 0:
-        return 0  # the training is over, and well
     causes: list[Callable[[int], bool]] = [
         lambda code: code < 0 and code != -signal.SIGABRT,
         lambda code: code > 0 and code != PARTED,
         lambda code: code != 0,
     ]
-    for cause in causes:
+    for cause in causes[:2] if codes[0] == 0 else causes:
         for i, code in enumerate(codes):
             if code is not None and cause(code):
                 return i

@@ -307,6 +307,8 @@ def begin(group: Processes) -> None:
         said, _ = group.tell(None if group.follows else {"do": BEGIN})
     if said["do"] == LEFT:
         atexit.unregister(_leave)
+        who = f"process {group.index} of {group.count}"
+        note(f"{who}: the first process has ended, and shares no other training")
         raise SystemExit(1)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.errors import InputError, first_line
+from whygrad.errors import InputError, first_line, row_of
 from whygrad.nn.functions import Array
 from whygrad.pipeline.deploy.form import Choice, Deployable, Proof
 from whygrad.pipeline.deploy.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, TYPES, Graph, write
@@ -203,15 +203,15 @@ def compare(given: Deployable, values: Array, labels: Any, proof: Proof) -> floa
         row, column = np.unravel_index(int(np.argmax(apart)), apart.shape)
         raise InputError(
             f"the exported network gives {values[row, column]:g} where whygrad gives "
-            f"{proof.values[row, column]:g}, in row {row} of {proof.what}: nothing was written"
+            f"{proof.values[row, column]:g}, in {row_of(row)} of {proof.what}: nothing was written"
         )
     if labels is not None and proof.labels is not None:
         other = np.asarray(labels != proof.labels).reshape(len(proof), -1).any(axis=1)
         for row in np.flatnonzero(other & ~_undecided(given, proof, limit)):
             found, own = (np.array(known[row]).tolist() for known in (labels, proof.labels))
             raise InputError(
-                f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in row "
-                f"{row} of {proof.what}: nothing was written"
+                f"the exported network gives {found!r:.60} where whygrad gives {own!r:.60}, in "
+                f"{row_of(row)} of {proof.what}: nothing was written"
             )
     return worst
 

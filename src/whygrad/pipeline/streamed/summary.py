@@ -226,8 +226,8 @@ def _refuse_missing(found: Summary, name: str, folder: Folder, at: int) -> None:
         group = folder.groups[at]
         raise InputError(
             f"target {quoted(name)} has no value in {found.missing:,} of the rows {group.first} to "
-            f"{group.first + group.rows - 1}, of {group.path.name}: in a folder every row needs one, leave "
-            "such rows out"
+            f"{group.first + group.rows - 1} (from 0), of {group.path.name}: in a folder every row needs "
+            "one, leave such rows out"
         )
 
 

@@ -26,6 +26,7 @@ export function trainingControls(recording, store, tell, place) {
     speed, before: [epoch], after: [latest, wrong, fork, reset],
     told: h("div", { class: "st-standing" }, status, cure, advice),
     edit: (kind, layer) => tell("edit", kind, layer),
+    units: () => tell("panel", "network", "", place()),
     toggle() {
       const { playing } = store.get(), pause = header.running || playing;
       if (header.running && !playing) tell("pause"); // looked back in, while it goes on

@@ -485,10 +485,11 @@ class Stage {
     ]);
   }
 
-  // The same for the last hidden layer, where there is no room among the names.
+  // The same for the last hidden layer, where there is no room among the names; and where units are edited then.
   layerEdits() {
-    const { L } = this.model;
-    return [...(L > 1 ? [this.edit("− layer", `layer ${L - 1} out`, "remove_layer", L - 1)] : []),
+    const { L } = this.model, name = "units of each layer, in the panel Network";
+    const units = () => h("button", { type: "button", class: "st-edit", "aria-label": name, title: name, onclick: this.steered.units }, "units …");
+    return [...(this.pitch < APART - 2 ? [units()] : []), ...(L > 1 ? [this.edit("− layer", `layer ${L - 1} out`, "remove_layer", L - 1)] : []),
       this.edit("+ layer", "another layer before the outputs", "add_layer", L)];
   }
 

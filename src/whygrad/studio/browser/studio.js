@@ -60,7 +60,10 @@ class Studio {
       if (COMMANDS.includes(words[0])) this.stands = words[0] === "pause" && !this.reach;
       if (this.reach) this.reach(...words);
       else if (COMMANDS.includes(words[0])) this.command(words[0]).catch(() => this.refused(words)); // it need not wait for Python's half of the page
-      else this.untold.push(words);
+      else {
+        this.untold.push(words);
+        this.waits?.(...words);
+      }
     };
     Object.assign(this, { element, reach: null, panel: "", question: "", own: 0, wanted: null, looking: false, missed: false });
     window.addEventListener("popstate", () => this.restore());

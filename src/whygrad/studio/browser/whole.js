@@ -6,6 +6,8 @@ import { fetcher } from "./recording.js";
 import { openStudio } from "./studio.js";
 import { capital } from "./words.js";
 
+// What waits for the whole page, by the word that this is told: short, for a telephone.
+const WAITS = { fork: "trains on", askFork: "Fork", why: "Why", wrong: "Why", cure: "the cure", edit: "the change", reset: "Reset" };
 const LOOK = 250; // ms between two looks at a training, until the whole page tells of news
 
 /** Open the stage, and lay the whole page around it as soon as that can be had. */
@@ -18,10 +20,15 @@ export function openFirst() {
     setTimeout(look, LOOK);
   };
   const told = document.querySelector("#wg-first .wg-run");
-  for (const way of document.querySelectorAll("#wg-first [data-panel]")) way.onclick = () => {
+  const ways = [...document.querySelectorAll("#wg-first [data-panel]")];
+  studio.waits = (what, panel) => {
+    const way = what === "panel" && ways.find(({ dataset }) => dataset.panel === panel);
+    if (way) write(told, `${way.textContent} opens once it is loaded …`);
+    else if (WAITS[what]) write(told, `${WAITS[what]}: loading the panels …`);
+  };
+  for (const way of ways) way.onclick = () => {
     studio.untold = studio.untold.filter(([what]) => what !== "panel");
     studio.tell("panel", way.dataset.panel, "", studio.where());
-    write(told, `${way.textContent} opens once it is loaded …`);
   };
   studio.first.then(() => studio.untold.length || write(told, "loading the panels …"));
   // To load the rest holds the server up: it is asked for once the picture moves.

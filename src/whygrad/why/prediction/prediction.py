@@ -546,6 +546,8 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
     elif about.at == "z" and net.f[net.L].name != "identity":
         made = "a probability" if classifies(net) else "the output"
         notes.append(f"The parts are of z, what {net.f[net.L].name} makes {made} of.")
+    elif classifies(net):
+        notes.append(f"The parts are of a, the probability that {net.f[net.L].name} makes of z.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
         less, more = class_names(net, about.names)
         notes.append(f"z above 0 speaks for {more}, below 0 for {less}.")
