@@ -198,13 +198,16 @@ def test_values_of_few_rows_have_columns_where_the_target_tells_them_apart():
 
 def test_values_told_apart_have_columns_as_far_as_all_rows_have_room_for_them():
     k = np.arange(20_000)
-    towns, rents = [f"town {i}" for i in k // 10], k // 10 + 10.0 * (k % 100)
-    table = pa.table({"town": towns, "rent": rents})
-    assert len(learn(table, RENT).names) == 500  # 10⁷ cells
+    owner = np.random.default_rng(5).permutation(k) // 10
+    columns = {
+        "town": [f"town {i}" for i in k // 10],
+        "rent": k // 10 + owner + 10.0 * (k % 100),
+    }
+    assert len(learn(pa.table(columns), RENT).names) == 500  # 10⁷ cells
     # One of few values leaves the rest of its share to the others.
-    more = {"few": [f"street {i}" for i in k % 100], "village": towns}
-    origins = learn(pa.table(more | {"town": towns, "rent": rents}), RENT).origins
-    assert [origins.count(name) for name in ("few", "village", "town")] == [100, 200, 200]
+    columns |= {"street": [f"street {i}" for i in k % 100], "owner": [f"owner {i}" for i in owner]}
+    origins = learn(pa.table(columns), RENT).origins
+    assert [origins.count(name) for name in ("street", "owner", "town")] == [100, 200, 200]
 
 
 def test_text_of_many_values_is_a_category_where_the_target_tells_these_apart():
