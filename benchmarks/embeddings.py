@@ -91,13 +91,14 @@ PANELS: dict[str, tuple[str, str, str, str, int]] = {
     "scotland": ("mlmRev", "ScotsSec", "attain", "", 5000),
     "ticks": ("lme4", "grouseticks", "TICKS", "INDEX cHEIGHT", 5000),
     "verbal": ("lme4", "VerbAgg", "r2", "resp", 5000),
-    "vaccines": ("mlmRev", "guImmun", "immun", "", 5000),
+    "vaccines": ("mlmRev", "guImmun", "immun", "kid", 5000),
 }
 NUMBERED = {  # columns whose numbers are names
     "insteval": "s d dept", "airfare": "id", "youths": "nr", "pupils": "childid schoolid",
     "careers": "id", "ratings": "userId", "crimes": "county", "cigarettes": "state", "rice": "id",
     "firms": "firm sector", "hours": "id", "municipalities": "municipality",
-    "chemistry": "lea school", "scotland": "primary second",
+    "chemistry": "lea school", "scotland": "primary second", "ticks": "BROOD LOCATION",
+    "verbal": "id", "vaccines": "mom comm",
 }  # fmt: skip
 # Of 1 + the target, or of a target that is never 0.
 LOGARITHMS = ("countries", "innovation", "companies", "coffee", "diseases", "players", "ticks")
