@@ -66,21 +66,32 @@ def test_looking_never_changes_a_bit(engine, regularisation, optimizer, kind):
 
 @each_engine
 @pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
-@pytest.mark.parametrize("rows", [(), (0,), (1,), (0, 1)])
-def test_a_probe_of_some_rows_shows_these_and_what_theta_sums_up_to(engine, rows, kind):
+@pytest.mark.parametrize("rows", [(), (0,), (1,), (0, 1), None])
+@pytest.mark.parametrize("theta", [False, True])
+def test_a_probe_of_some_rows_shows_these_and_theta_or_what_it_sums_up_to(
+    engine, rows, theta, kind
+):
     plan, data = case("l1", "adam", kind, "float32")
     full, some = (
         run(engine, plan, data, Probes(weights=tuple(weights)))[1].weights.blocks
-        for weights in (WEIGHTS[:3], [replace(probe, rows=rows) for probe in WEIGHTS[:3]])
+        for weights in (
+            WEIGHTS[:3],
+            [replace(probe, rows=rows, theta=theta) for probe in WEIGHTS[:3]],
+        )
     )
+    rows = (0, 1) if rows is None else rows
     for one, other in zip(full, some, strict=True):
         np.testing.assert_array_equal(other.opt_state, one.opt_state[:, list(rows)])
         for row in rows:
             np.testing.assert_array_equal(other.slot(row), one.slot(row))
-        thetas = np.abs(one.theta).sum(axis=0, dtype=np.float64)
-        np.testing.assert_allclose(other.thetas, thetas, rtol=1e-14)
         np.testing.assert_array_equal(other.delta, one.delta)
         np.testing.assert_array_equal(other.a, one.a)
+        if theta:
+            np.testing.assert_array_equal(other.theta, one.theta)
+            assert other.thetas is None
+            continue
+        thetas = np.abs(one.theta).sum(axis=0, dtype=np.float64)
+        np.testing.assert_allclose(other.thetas, thetas, rtol=1e-14)
         assert not other.theta.size and other.theta.shape[1:] == one.theta.shape[1:]
 
 

@@ -104,11 +104,12 @@ def test_accounts_of_inputs_without_their_zeros_are_those_of_numpy(
 ):
     rng = np.random.default_rng(4)
     X = rng.normal(size=(23, 80)) * (rng.random((23, 80)) < 0.2)
-    for l2 in (0.0, 0.01):
+    P = wg.Penalty
+    for penalty in ({}, {"l2": P(0.01)}, {"l1": P(0.01)}, {"l2": P(0.01, per="step")}):
         net = wg.Network(80, [wg.Dense(units, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
         data = as_data(net, X, rng.integers(0, 3, 23), dtype=dtype)
         plan = Plan(
-            net, OPTIMIZERS[optimizer], n=23, epochs=3, batch_size=5, dtype=dtype, l2=wg.Penalty(l2)
+            net, OPTIMIZERS[optimizer], n=23, epochs=3, batch_size=5, dtype=dtype, **penalty
         )
         made, probe = trajectory(plan, start(plan), data), wg.engines.probes.whole(net.sizes, 1)
         found, plain = both_ways(made, probe, monkeypatch)
@@ -160,12 +161,12 @@ def test_a_plant_in_the_compiled_walk_is_caught(name, monkeypatch):
 
 @pytest.fixture
 def taken(monkeypatch):
-    """The θ, the rows below and the chunk of every call of compiled code."""
+    """The block, the rows below and the chunk of every call of compiled code."""
     true, found = accounting.take_in, []
 
     def take_in(*given):
         chunk = true(*given)
-        found.append((given[6].theta, given[8].rows, chunk))
+        found.append((given[6], given[8].rows, chunk))
         return chunk
 
     monkeypatch.setattr(accounting, "take_in", take_in)
@@ -174,17 +175,34 @@ def taken(monkeypatch):
 
 @needs_native
 @pytest.mark.parametrize(
-    ("optimizer", "regularisation", "copies"),
-    [("sgd", "l2 per batch", 1), ("momentum", "clip value", 10)],
+    ("optimizer", "regularisation", "copies", "room"),
+    [("sgd", "l2 per batch", 8, "RECORDED"), ("momentum", "clip value", 10, "MEMORY")],
 )
 def test_a_chunk_of_steps_takes_no_more_memory_than_it_may(
-    optimizer, regularisation, copies, taken, monkeypatch
+    optimizer, regularisation, copies, room, taken, monkeypatch
 ):
     made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
     probe = wg.engines.probes.whole(SIZES, 1)
-    monkeypatch.setattr(accounting, "MEMORY", 4 * copies * 9 * 21)
+    monkeypatch.setattr(accounting, room, 4 * copies * 9 * 21)  # bytes, or numbers
     accounting.accounts(made, probe)
-    assert max(theta.size * copies for theta, *_ in taken) <= accounting.MEMORY
+    assert max(block.theta.size * copies for block, *_ in taken) <= getattr(accounting, room)
+
+
+@needs_native
+@pytest.mark.parametrize(
+    ("optimizer", "regularisation", "theta", "rows"),
+    [
+        ("adam", "none", False, 1), ("adam", "l2 per batch", True, 1), ("adamw", "none", True, 1),
+        ("momentum", "l2 per batch", True, 0), ("sgd", "decay per step", True, 0),
+    ],
+)  # fmt: skip
+def test_of_a_whole_layer_no_more_is_recorded_than_its_ledger_reads(
+    optimizer, regularisation, theta, rows, taken
+):
+    made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": regularisation})
+    accounting.accounts(made, wg.engines.probes.whole(SIZES, 1))
+    for block, *_ in taken:
+        assert (block.theta.size > 0, block.opt_state.shape[1]) == (theta, rows)
 
 
 @needs_native

@@ -104,11 +104,12 @@ def weight_probe_result(
 
 def _filled(plan: Plan, block: Block, data: Data, examples: Array) -> Block:
     """Return the block with what engines leave out, the inputs and the ones of the biases, and no more."""
-    rows = block.probe.rows
-    if rows is not None and block.thetas is None:
+    rows, state = block.probe.rows, block.opt_state
+    if rows is not None and state.shape[1] > len(rows):
+        block = replace(block, opt_state=state[:, list(rows)])
+    if not block.probe.theta and block.thetas is None:
         thetas = np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        state = block.opt_state[:, list(rows)]
-        block = replace(block, theta=block.theta[:0], opt_state=state, thetas=thetas)
+        block = replace(block, theta=block.theta[:0], thetas=thetas)
     if block.probe.layer == 1:
         return replace(block, below=partial(_inputs, plan, block.probe, data, examples))
     _add_bias(plan.net, block.probe, block.a, examples)

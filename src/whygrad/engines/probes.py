@@ -66,19 +66,21 @@ class WeightProbe:
     to, from_ : (int, int)
         The first unit, and the one after the last: of the layer, and of the layer below.
     rows : tuple of int, optional
-        Rows of the optimizer's state, where only these are to be recorded, and of θ only Σ |θ| over the
-        steps. All are by default, and θ.
+        Rows of the optimizer's state, where only these are to be recorded. All are by default.
+    theta : bool
+        Whether θ is recorded; where it is not, Σ |θ| over the steps is.
 
     Examples
     --------
     >>> neuron((784, 30, 10), layer=2, to=1)
-    WeightProbe(layer=2, to=(1, 2), from_=(0, 31), rows=None)
+    WeightProbe(layer=2, to=(1, 2), from_=(0, 31), rows=None, theta=True)
     """
 
     layer: int
     to: tuple[int, int]
     from_: tuple[int, int]
     rows: tuple[int, ...] | None = None
+    theta: bool = True
 
     def check(self, net: Network) -> None:
         """Raise `InputError` where the network has no such weights."""
@@ -175,9 +177,10 @@ class Block:
     `theta` (m, R, K) is taken before the step, `opt_state` (m, s, R, K) of the optimizer after it; `a`
     (m, B, K) includes the masks of dropout, `delta` (m, B, R) the examples' weights and multipliers. Rows
     beyond the end of a smaller batch are 0, and so is a there for the bias. Where the probe names rows,
-    `theta` is empty, `opt_state` has those rows, and `thetas` (R, K) is Σ |θ| over the steps;
-    memory is then used again by the engine's next call. Of inputs that an engine has without their zeros,
-    `compressed` says in rows of X which others there are: where each row starts, columns and values.
+    `opt_state` has those alone, and memory is used again by the engine's next call; where it leaves θ out,
+    `theta` is empty, and `thetas` (R, K) is Σ |θ| over the steps. Of inputs that an engine has without
+    their zeros, `compressed` says in rows of X which others there are: where each row starts, columns and
+    values.
     """
 
     probe: WeightProbe

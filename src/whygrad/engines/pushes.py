@@ -88,6 +88,7 @@ def take_in(
     value leaves of a gradient, `after` θ after the last step; `labels` (m, B) are below `count`.
     """
     from whygrad.engines.native.curvature import accounting
+    from whygrad.engines.native.curvature.accounting import zeros
 
     (R, K), m = direction.shape, len(push)
     theta, v = block.theta, block.theta[:0] if form.v is None else block.slot(form.v)
@@ -99,7 +100,7 @@ def take_in(
     length = accounting.whole_vectors(max(inner, width if inside else 0))
 
     def laid(numbers: Array, width: int = length) -> Array:
-        rows = np.zeros((*numbers.shape[:-2], outer, width), numbers.dtype)
+        rows = zeros(*numbers.shape[:-2], outer, width, dtype=numbers.dtype)
         rows[..., :inner] = numbers.swapaxes(-1, -2) if inside else numbers
         return rows.ravel()
 
@@ -111,24 +112,25 @@ def take_in(
     apart = bool(form.mu) and (form.early or clipped is not None)
     left = form.p * power * push
     left[np.abs(left) < NOTHING * np.abs(left).max()] = 0
+    penalises = any(part.any() for part in penalties[1:])
     decays, none = bool(decay or (form.keep != 1).any()), np.zeros(0)
-    differs = decays or form.v is not None or any(part is not None for part in (factors, clipped))
-    differs = differs or any(part.any() for part in penalties[1:])
+    differs = form.v is not None or any(part is not None for part in (factors, clipped))
+    weighs = differs or penalises or decays
     carried = np.zeros((1, 1))
     moved = none
     if not differs:
         Q = carried_on(form.q, form.mu)
-        moved, carried = push * (form.r + form.p * Q), carried + form.mu * Q[0]
+        moved, carried = form.r + form.p * Q, carried + form.mu * Q[0]
     each = form.p, form.q, form.r, form.epsilon, push, left, power, *penalties, 1 - form.keep, moved
     steps = accounting.Steps(
         float(form.mu), float(decay), bool(form.early), *map(np.ascontiguousarray, each)
     )
-    penalised = np.ones((R, K))
+    penalised = np.ones((R, K) if penalises else (0, 0))
     penalised[:, K - a.bias :] = 0
     recorded = accounting.Recorded(
-        width, *_flat(theta), *_flat(v), laid(after, width) if decays else after[0, :0],
-        laid(np.ones((R, K)) if factors is None else factors) if decays or factors is not None else none,
-        none if clipped is None else laid(clipped), laid(penalised),
+        width, *_flat(theta), *_flat(v), laid(after, width) if decay else after[0, :0],
+        none if factors is None else laid(factors), none if clipped is None else laid(clipped),
+        laid(penalised) if penalises else none,
     )  # fmt: skip
     # δ is copied from what was recorded with it.
     examples = accounting.read_only_examples(
@@ -136,21 +138,23 @@ def take_in(
         a.compressed if inside and not a.low else None,
     )  # fmt: skip
     size = outer * length
-    moves, leaves = np.zeros((count, size)), np.zeros((count, size * bool(form.mu)))
-    found = list(np.zeros((9, size)))
+    moves, leaves = zeros(count, size), zeros(count, size * bool(form.mu))
+    found = list(zeros(9, size))
     along = np.zeros(labels.shape)
     sums = accounting.Sums(
         length, inner, laid(direction), moves, leaves, found[0], found[1], along, *found[2:]
     )
     rows = max(1, min(outer, BLOCK // length))
-    w, p, rate, kept = np.zeros((4, max(rows * length, accounting.PIECE)))
-    row, scaled, total = np.zeros((3, length))
+    w, p, rate, kept, penalty = zeros(5, max(rows * length, accounting.PIECE))
+    as_Q = not (form.r.any() or form.early or factors is not None or clipped is not None)
+    w = none if as_Q or not differs else w
+    row, scaled, total = zeros(3, length)
     row[K - a.bias : K] = not inside  # a of the bias
     work = accounting.Work(
         w, p if apart else none, np.zeros(outer, np.int64), np.zeros(outer), row, scaled, total,
-        rate, kept, np.zeros(labels.size, np.int64),
+        np.zeros(len(rate), v.dtype), rate, kept, penalty, np.zeros(labels.size, np.int64),
     )  # fmt: skip
-    accounting.take_in(steps, recorded, examples, sums, work, inside, rows)
+    accounting.take_in(steps, recorded, examples, sums, work, inside, weighs, rows)
 
     def later(carried: Array) -> Array:
         along = np.zeros(labels.shape)
@@ -161,7 +165,7 @@ def take_in(
 
     thetas = block.thetas
     if thetas is None:
-        thetas = read(sums.thetas) if differs else _sizes(block.theta)
+        thetas = read(sums.thetas) if weighs else _sizes(block.theta)
     return Chunk(
         read(moves), read(leaves) if form.mu else None, (read(sums.moved_size), read(sums.left_size)),
         (read(sums.penalty), read(sums.penalty_left)),

@@ -95,7 +95,7 @@ class Layout:
         sums = self.blocks if self.blocks > 1 and sums_blocks(net, batch_size, skip) else by_units
         self.by_units = _by_units(net, batch_size, dtype, self.size, by_units, sums)
         self.no_probes: ProbeBuffers | None = None  # for steps that nobody probes
-        self.record: Array | None = None  # of the last ones that were probed for sums of θ
+        self.record: Array | None = None  # of the last steps that were probed for rows of the state
         self.inner: list[Array] = []  # memory for θ and the optimizer's state in the loop's order
         # What was left the last time, and the same as the loop takes it: seldom does anything else enter.
         self.outer: tuple[Any, Any] = (None, None), (None, None)

@@ -38,7 +38,7 @@ def probe_buffers(
     rows, width = _rows(layout, probes.weights, plan.batch_size, opt_state)
     summed = np.zeros(len(net.sizes) if rows[:, SUMMED].any() else 0, np.bool_)
     for probe in probes.weights:
-        if probe.rows is not None:
+        if not probe.theta:
             summed[probe.layer] = True
     found = ProbeBuffers(
         every=probes.every if len(due) else 0,
@@ -51,7 +51,7 @@ def probe_buffers(
             [0.0, *(BOUNDED.get(f.name, -ONE_SIDED.get(f.name, 0.0)) for f in net.f[1:])]
         ),
         weights=rows,
-        record=_record(layout, steps, width, rows, real),
+        record=_record(layout, steps, width, rows, real, probes.weights),
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
         low=0,
@@ -65,13 +65,15 @@ def probe_buffers(
     return found
 
 
-def _record(layout: Layout, steps: int, width: int, rows: Array, real: Any) -> Array:
+def _record(
+    layout: Layout, steps: int, width: int, rows: Array, real: Any, weights: tuple[WeightProbe, ...]
+) -> Array:
     """Return memory for what probes of weights record: 0 where a batch may end, all else as it is.
 
-    Where θ is no part of it, it is that of the last call: new memory takes as long as the steps.
+    Where all of them name rows, it is that of the last call: new memory takes as long as the steps.
     """
     record = layout.record
-    if not (len(rows) and rows[:, SUMMED].all()):
+    if not weights or any(probe.rows is None for probe in weights):
         record = np.empty((steps, width), real)
     elif record is None or len(record) < steps or record.shape[1] != width:
         record = layout.record = np.zeros((steps, width), real)
@@ -91,7 +93,7 @@ def _rows(
     for probe in weights:
         tall, wide = probe.shape
         stretch = _stretch(layout, probe)
-        one, summed = (stretch or tall) * wide, probe.rows is not None
+        one, summed = (stretch or tall) * wide, not probe.theta
         slots = range(opt_state) if probe.rows is None else probe.rows
         sizes = (one * (not summed), len(slots) * one, B * wide * (probe.layer > 1), B * tall)
         begins = [width + sum(sizes[:i]) for i in range(4)]

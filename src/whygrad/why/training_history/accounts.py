@@ -33,7 +33,7 @@ from whygrad.why.training_history.rules import buffer_slot, form_of
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
-RECORDED = 2**24  # and where nothing is needed of them but what is recorded
+RECORDED = 2**27  # bytes, where nothing is needed of them but what is recorded
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
 WAITING = 2**24  # numbers of the chunks that wait until their momentum has worn off
@@ -104,7 +104,9 @@ def chunk_of(
         if probe.shape[0] * probe.shape[1] <= FEW
     )
     each = weights + 3 * batch + 2 * alone
-    return max(1, min(4096, (MEMORY if copies else RECORDED) // each))
+    recorded = all(probe.rows is not None for probe in probes)
+    room = RECORDED // np.dtype(trajectory.plan.dtype).itemsize if recorded else MEMORY
+    return max(1, min(4096, room // each))
 
 
 def apart_in_buffer(plan: Plan) -> bool:
@@ -147,11 +149,12 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     by_value = plan.clip.value is not None  # how far a gradient is bounded is found from all rows
     gathered = kept_apart or probe.layer > 1 or not rows_of_X or by_value
     lean = compiled and not by_value
-    if lean and probe.shape == whole(plan.net.sizes, probe.layer).shape and not reads_theta(plan):
+    if lean and probe.shape == whole(plan.net.sizes, probe.layer).shape:
         squared = form_of(plan.optimizer, np.zeros((0, 3))).v
-        probe = replace(probe, rows=() if squared is None else (squared,))
+        rows = () if squared is None else (squared,)
+        probe = replace(probe, rows=rows, theta=reads_theta(plan))
     # θ as recorded; and in float64 coefficients, of every weight where they differ, else of the step.
-    copies = (probe.rows is None) if lean else 8 if differs(plan) else 2
+    copies = int(probe.theta) if lean else 8 if differs(plan) else 2
     made, by_else = np.zeros(G), 0.0
     each = chunk_of(trajectory, (probe,), copies, gathered)
     for state, seen in trajectory.steps(Probes(weights=(probe,)), each):
@@ -206,14 +209,25 @@ class _Account:
 
     total: Array
     buffer: Array
+    laid_out: bool = False  # as the numbers are that are added
 
     def take(self, chunk: Chunk, moves: Array | float, left: Array | float | None) -> None:
         """Add what a chunk of steps moved, and what the momentum from before it did."""
+        if isinstance(moves, np.ndarray) and not self.laid_out:
+            self.total, self.buffer = (_laid_as(moves, part) for part in (self.total, self.buffer))
+            self.laid_out = True
         self.total += moves
         if left is not None and (chunk.kept or chunk.carried.any()):
             self.total += self.buffer * chunk.carried
             self.buffer *= chunk.kept
             self.buffer += left
+
+
+def _laid_as(other: Array, numbers: Array) -> Array:
+    """Return a copy whose axes follow one another in memory as those of `other` of the same shape."""
+    copy = np.empty_like(other)
+    copy[...] = numbers
+    return copy
 
 
 class _Far:
@@ -227,7 +241,10 @@ class _Far:
     def take(self, chunk: Chunk, coefficients: Array) -> None:
         """Add a chunk of steps."""
         sized = replace(chunk, carried=np.abs(chunk.carried), kept=abs(chunk.kept))
-        moved, left = (sum(parts) for parts in zip(chunk.sizes, chunk.penalty_sizes, strict=True))
+        moved, left = (
+            (pushed + penalty)[None]
+            for pushed, penalty in zip(chunk.sizes, chunk.penalty_sizes, strict=True)
+        )
         self.pushed.take(sized, moved, left)
         self.shrunk += np.abs(chunk.decay)
         self.coefficients.append(coefficients)

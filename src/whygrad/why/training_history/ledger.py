@@ -46,7 +46,7 @@ ALL = "all"
 # where penalties or decay follow from θ, where each weight's gradient is bounded, and where examples are
 # followed back through all steps.
 TAKES, WITH_FEW = (5.0, 2.0, 6.0), 19.0
-PENALISED, BOUNDED, BACKWARDS = (0.0, 0.0, 6.0), (0.0, 1.0, 16.0), (0.0, 7.0, 36.0)
+PENALISED, BOUNDED, BACKWARDS = (0.0, 0.0, 2.0), (0.0, 1.0, 16.0), (0.0, 7.0, 36.0)
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What would be without an example, influence says."

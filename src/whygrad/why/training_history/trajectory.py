@@ -23,7 +23,7 @@ from whygrad.training.again import Change, Tell, nobody, trained_again
 from whygrad.training.loop import Training
 from whygrad.why.choosing import classes_said
 
-ROOM = 2**22  # numbers of the states that a stretch may take where √T of them are fewer
+ROOM = 2**24  # numbers of the states that a stretch may take where √T of them are fewer
 LONG = 16  # chunks between two states that are kept while steps are looked at backwards
 
 # From a copy of a state to step `until`, so many steps at a time at most.

@@ -22,6 +22,7 @@ from whygrad.engines.native.curvature.pushing import (
     add_pushes,
     add_up_rows,
 )
+from whygrad.engines.native.layout import aligned_zeros
 from whygrad.engines.native.memory import prefetch, read_only
 from whygrad.engines.native.probes import add_sizes
 from whygrad.nn.functions import Array
@@ -33,8 +34,8 @@ class Steps(NamedTuple):
     """The numbers of m steps, (m,) each, and those of all: what moves a weight, and how.
 
     `push` is what turns s δ a into its part of ĝ, `left` what a push then leaves in the buffer at the end,
-    0 where that is nothing, and `power` μ^{m−1−t}; `scale` is that of clipping, and `lost` 1 − κ. Where
-    nothing differs by weight, `moved` is w_t, and else it is empty.
+    0 where that is nothing, and `power` μ^{m−1−t}; `scale` is that of clipping, and `lost` 1 − κ. `moved`
+    is what moves a weight by a gradient of 1, w_t, where it is the same for all, and else it is empty.
     """
 
     mu: float
@@ -117,7 +118,7 @@ class Sums(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Memory of the loop: w of a block, p too where weights differ in it, and rows.
+    """Memory of the loop: w of a block, but where it is p Q, p too where weights differ in it, and rows.
 
     `reached` (m, B) says how many numbers of its row a block has taken of an example.
     """
@@ -129,14 +130,21 @@ class Work(NamedTuple):
     inner: Array
     scaled: Array
     found: Array
+    inverse: Array
     rate: Array
     kept: Array
+    penalty: Array
     reached: Array
 
 
 def whole_vectors(numbers: int) -> int:
     """Return how long a row of so many numbers is, filled up to whole vectors."""
     return -(-numbers // LANES) * LANES
+
+
+def zeros(*shape: int, dtype: Any = np.float64) -> Array:
+    """Return zeros that begin with a cache line: a vector across two takes two to three times as long."""
+    return aligned_zeros(math.prod(shape), dtype).reshape(shape)
 
 
 def read_only_examples(
@@ -155,19 +163,28 @@ def _weigh(
     steps: Steps, t: int, v: Array, factors: Array, clipped: Array, Q: Array, w: Array, apart: Array,
     work: Work,
 ) -> None:  # fmt: skip
-    """Find Q of a step and w; `apart` is what pushes leave, if it has room.
+    """Find Q of a step and, if there is room, w without S and what a push leaves, `apart`.
 
     In loops of few arrays each: where there are many, whether they overlap is too much to ask at run time,
     and nothing is done in lanes.
     """
-    p, q, r, epsilon, mu = steps.p[t], steps.q[t], steps.r[t], steps.epsilon[t], steps.mu
-    n, push = len(Q), steps.push[t]
+    p, q, r, mu, n = steps.p[t], steps.q[t], steps.r[t], steps.mu, len(Q)
+    inverse = vector(work.inverse, 0, len(v))
+    if len(v) > 0:
+        _invert(v, steps.epsilon[t], inverse)
+    if len(w) == 0:
+        if len(v) > 0:
+            for k in range(n):
+                Q[k] = q * float(inverse[k]) + mu * Q[k]
+        else:
+            for k in range(n):
+                Q[k] = q + mu * Q[k]
+        return
     rate, kept = vector(work.rate, 0, n), vector(work.kept, 0, n)
     divided = kept if steps.early else rate
     if len(v) > 0:
-        one, small = type(v[0])(1), type(v[0])(epsilon)  # rounded as the steps were
         for k in range(n):
-            divided[k] = one / (math.sqrt(v[k]) + small)
+            divided[k] = float(inverse[k])
     else:
         for k in range(n):
             divided[k] = 1.0
@@ -181,14 +198,14 @@ def _weigh(
         Q[k] = q * rate[k] + mu * Q[k]
     if steps.early:
         for k in range(n):
-            w[k] = push * (r * rate[k] + kept[k] * Q[k])
+            w[k] = r * rate[k] + kept[k] * Q[k]
     else:
         for k in range(n):
-            w[k] = push * (r * rate[k] + p * Q[k])
+            w[k] = r * rate[k] + p * Q[k]
     for k in range(len(clipped)):
         w[k] *= clipped[k]
     if len(apart) > 0:
-        power = push * steps.power[t]
+        power = steps.push[t] * steps.power[t]
         for k in range(n):
             apart[k] = power * (kept[k] if steps.early else p)
         for k in range(len(clipped)):
@@ -196,37 +213,81 @@ def _weigh(
 
 
 @kernel
-def _penalise(
-    steps: Steps, t: int, theta: Array, clipped: Array, penalised: Array, Q: Array, work: Work,
-    sums: Sums, at: int,
-) -> None:  # fmt: skip
-    """Add what the penalties of a step moved and left, of a row of weights."""
-    scale, l1, l2, power = steps.scale[t], steps.l1[t], steps.l2[t], steps.power[t]
-    rate, kept, p, r, n = work.rate, work.kept, steps.p[t], steps.r[t], len(theta)
-    penalty, left = vector(sums.penalty, at, n), vector(sums.penalty_left, at, n)
-    size, left_size = vector(sums.penalty_size, at, n), vector(sums.penalty_left_size, at, n)
-    for k in range(n):
-        W = float(theta[k])
-        sign = 1.0 if W > 0 else -1.0 if W < 0 else 0.0
-        push = penalised[k] * scale * (l1 * sign + l2 * W)
-        if len(clipped) > 0:
-            push *= clipped[k]
-        buffer = kept[k] if steps.early else p
-        moved, remains = (r * rate[k] + buffer * Q[k]) * push, power * buffer * push
-        penalty[k] += moved
-        left[k] += remains
-        size[k] += abs(moved)
-        left_size[k] += abs(remains)
+def _invert(v: Array, epsilon: float, inverse: Array) -> None:
+    """Find 1/(√v + ε), rounded as the steps were, and so in as many lanes as these had."""
+    one, small = type(v[0])(1), type(v[0])(epsilon)
+    for k in range(len(v)):
+        inverse[k] = one / (math.sqrt(v[k]) + small)
 
 
 @kernel
-def _decay(
-    lost: float, decay: float, theta: Array, after: Array, factors: Array, taken: Array
-) -> None:
-    """Add what decay took off: κ of the rule from θ before the step, and d of what the step had made."""
-    for k in range(len(theta)):
-        rate = decay * factors[k]
-        taken[k] -= lost * factors[k] * float(theta[k]) + rate / (1.0 - rate) * float(after[k])
+def _penalise(
+    steps: Steps, t: int, theta: Array, clipped: Array, penalised: Array, Q: Array, w: Array,
+    work: Work, sums: Sums, at: int,
+) -> None:  # fmt: skip
+    """Add what the penalties of a step moved and left, of a row of weights."""
+    n, l1, l2 = len(theta), steps.scale[t] * steps.l1[t], steps.scale[t] * steps.l2[t]
+    push = vector(work.penalty, 0, n)
+    for k in range(n):
+        W = float(theta[k])
+        sign = 1.0 if W > 0 else -1.0 if W < 0 else 0.0
+        push[k] = penalised[k] * (l1 * sign + l2 * W)
+    penalty, size = vector(sums.penalty, at, n), vector(sums.penalty_size, at, n)
+    if len(steps.moved) > 0:
+        _add_alike(steps.moved[t], push, penalty, size)
+    elif len(w) > 0:
+        _add_penalties(1.0, push, w, penalty, size)
+    else:
+        _add_penalties(steps.p[t], push, Q, penalty, size)
+    if steps.left[t] == 0:
+        return
+    for k in range(len(clipped)):
+        push[k] *= clipped[k]
+    penalty, size = vector(sums.penalty_left, at, n), vector(sums.penalty_left_size, at, n)
+    if steps.early:
+        _add_penalties(steps.power[t], push, vector(work.kept, 0, n), penalty, size)
+    else:
+        _add_alike(steps.power[t] * steps.p[t], push, penalty, size)
+
+
+@kernel
+def _add_penalties(factor: float, push: Array, w: Array, sums: Array, sizes: Array) -> None:
+    for k in range(len(push)):
+        moved = factor * push[k] * w[k]
+        sums[k] += moved
+        sizes[k] += abs(moved)
+
+
+@kernel
+def _add_alike(factor: float, push: Array, sums: Array, sizes: Array) -> None:
+    for k in range(len(push)):
+        moved = factor * push[k]
+        sums[k] += moved
+        sizes[k] += abs(moved)
+
+
+@kernel
+def _decay(lost: float, theta: Array, factors: Array, taken: Array) -> None:
+    """Add what the decay of the rule took off: κ from θ before the step."""
+    if len(factors) > 0:
+        for k in range(len(theta)):
+            taken[k] -= lost * factors[k] * float(theta[k])
+    else:
+        for k in range(len(theta)):
+            taken[k] -= lost * float(theta[k])
+
+
+@kernel
+def _decay_after(decay: float, after: Array, factors: Array, taken: Array) -> None:
+    """Add what the decay of the plan took off: d of what the step had made."""
+    if len(factors) > 0:
+        for k in range(len(after)):
+            rate = decay * factors[k]
+            taken[k] -= rate / (1.0 - rate) * float(after[k])
+    else:
+        share = decay / (1.0 - decay)
+        for k in range(len(after)):
+            taken[k] -= share * float(after[k])
 
 
 @kernel
@@ -243,7 +304,7 @@ def _weigh_step(
         apart = wide = min(PIECE, rows * length)
         rows = -(-rows * length // apart)
     end = (high - low) * length
-    decays, before = steps.lost[t] != 0 or steps.decay != 0, max(t - 1, 0)
+    before = max(t - 1, 0)
     for row in range(rows):
         here = row * apart
         at, there = low * length + here, low * width + row * wide
@@ -259,20 +320,24 @@ def _weigh_step(
         # Those of the step that is taken next, from far away.
         prefetch(recorded.theta, before * recorded.theta_apart + there, len(theta))
         prefetch(recorded.v, before * recorded.v_apart + there, len(v))
-        _weigh(
-            steps, t, v, factors, clipped, Q, vector(work.w, here, n),
-            vector(work.apart, here, min(n, len(work.apart))), work,
-        )  # fmt: skip
+        w = vector(work.w, here, min(n, len(work.w)))
+        if len(steps.moved) == 0:
+            _weigh(
+                steps, t, v, factors, clipped, Q, w,
+                vector(work.apart, here, min(n, len(work.apart))), work,
+            )  # fmt: skip
         add_sizes(theta, vector(sums.thetas, at, len(theta)))
         if steps.l1[t] != 0 or steps.l2[t] != 0:
             _penalise(
-                steps, t, theta, clipped, vector(recorded.penalised, at, n), Q, work, sums, at
+                steps, t, theta, clipped, vector(recorded.penalised, at, n), Q, w, work, sums, at
             )
-        if decays:
+        if steps.lost[t] != 0:
+            _decay(steps.lost[t], theta, factors, vector(sums.decay, at, n))
+        if steps.decay != 0:
             later = vector(recorded.after, there, n)
             if t + 1 < len(steps.p):
                 later = vector(recorded.theta, (t + 1) * recorded.theta_apart + there, n)
-            _decay(steps.lost[t], steps.decay, theta, later, factors, vector(sums.decay, at, n))
+            _decay_after(steps.decay, later, factors, vector(sums.decay, at, n))
 
 
 @kernel
@@ -363,7 +428,13 @@ def _add_step(
     """Add the pushes of a step, on the weights of some rows."""
     left, length, base = steps.left[t], sums.length, low * sums.length
     places, values, inner, scaled = work.places, work.values, work.inner, work.scaled
-    alike = len(steps.moved) > 0
+    alike, factor = len(steps.moved) > 0, steps.push[t]
+    weights = vector(work.w, 0, len(work.w))
+    if alike:
+        factor *= steps.moved[t]
+    elif len(weights) == 0:
+        factor *= steps.p[t]
+        weights = vector(sums.Q, base, (high - low) * length)
     found = vector(work.found, 0, sums.inner)
     for i in range(examples.which.shape[1]):
         _ask_for_inputs(examples, max(t - 1, 0), i, work, units_inside, low, high)
@@ -371,15 +442,15 @@ def _add_step(
             continue
         first = examples.labels[t, i] * sums.moves.shape[1] + base
         count = _split(examples, t, i, work, units_inside, low, high)
+        _scale(factor, inner, scaled)
         if alike:
-            _scale(steps.moved[t], inner, scaled)
             add_pushes(
                 places, values, count, scaled, length, None, sums.moves, first, sums.moved_size, base,
                 sums.direction, work.found,
             )  # fmt: skip
         else:
             add_pushes(
-                places, values, count, inner, length, work.w, sums.moves, first, sums.moved_size, base,
+                places, values, count, scaled, length, weights, sums.moves, first, sums.moved_size, base,
                 sums.direction, work.found,
             )  # fmt: skip
         sums.along[t, i] += _sum(found)
@@ -413,18 +484,19 @@ def _scale(factor: float, row: Array, scaled: Array) -> None:
 @cached_kernel
 def take_in(
     steps: Steps, recorded: Recorded, examples: Examples, sums: Sums, work: Work, units_inside: bool,
-    block: int,
+    weighs: bool, block: int,
 ) -> int:  # fmt: skip
     """Walk a chunk of steps back and add up all of `Sums`, which is 0 before; return the number of steps.
 
-    It is walked once for each so many rows, whose numbers stay in the cache meanwhile.
+    It is walked once for each so many rows, whose numbers stay in the cache meanwhile. `weighs`
+    says whether anything follows from θ or v.
     """
     m, outer = len(steps.p), len(sums.Q) // sums.length
     for low in range(0, outer, block):
         high = min(low + block, outer)
         for back in range(m):
             t = m - 1 - back
-            if len(steps.moved) == 0:
+            if weighs:
                 _weigh_step(steps, t, recorded, sums, work, low, high)
             _add_step(steps, t, examples, sums, work, units_inside, low, high)
     return m
@@ -440,8 +512,11 @@ def find_lengths(
     outer = len(weights) // length
     found, used = vector(work.found, 0, inner), vector(work.inner, 0, inner)
     for t in range(m):
+        if factors[t] == 0:
+            continue
         for i in range(B):
-            if factors[t] == 0 or examples.which[t, i] < 0:
+            _ask_for_inputs(examples, min(t + 1, m - 1), i, work, units_inside, ZERO, outer)
+            if examples.which[t, i] < 0:
                 continue
             count = _split(examples, t, i, work, units_inside, ZERO, outer)
             add_up_rows(work.places, work.values, count, length, weights, work.found)
