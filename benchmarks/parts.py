@@ -70,7 +70,7 @@ def error(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
     for _ in range(times):
-        passes.find_error(layers, workspace, zero, rows)
+        passes.find_error(layers, examples, workspace, zero, rows)
 
 
 def backward(
@@ -216,7 +216,7 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     order = order.astype(np.int32)
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, opt_state,
-        layout.examples(order, runner.data), layout.workspace, layout.by_units,
+        layout.examples(order, order, runner.data), layout.workspace, layout.by_units,
         np.ascontiguousarray(runner.plan.optimizer.coefficients(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip
