@@ -70,7 +70,7 @@ def error(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
     for _ in range(times):
-        passes.find_error(layers, examples, workspace, zero, rows)
+        passes.find_error(layers, workspace, zero, rows)
 
 
 def backward(
