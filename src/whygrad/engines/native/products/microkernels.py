@@ -494,5 +494,9 @@ def multiply_columns(
 
 @kernel
 def columns_of(size: int, lanes: int) -> int:
-    """Return how many of `size` columns are multiplied at a time: a whole tile, or what is less."""
-    return WIDTH * lanes if size >= WIDTH * lanes else min((WIDTH - 1) * lanes, size)
+    """Return how many of `size` columns are multiplied at a time: a whole tile, or what is less.
+
+    A vector more than a tile is halved with it: alone it has too few sums to keep multiply-adds going.
+    """
+    wide, some = WIDTH * lanes, (WIDTH - 1) * lanes
+    return min(some, size) if size < wide or wide < size <= 2 * some else wide
