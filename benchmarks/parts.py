@@ -216,7 +216,7 @@ def measure(case: Case, rows: int) -> dict[str, Any]:
     order = order.astype(np.int32)
     given = (
         layout.layers, rule(runner.plan.optimizer), theta, opt_state,
-        layout.examples(order, runner.data), layout.workspace, layout.by_units,
+        layout.examples(order, order, runner.data), layout.workspace, layout.by_units,
         np.ascontiguousarray(runner.plan.optimizer.coefficients(np.array([1]), np.array([1e-9])))[0],
         np.uint64(0), np.int64(case.batch), np.int64(0),
     )  # fmt: skip

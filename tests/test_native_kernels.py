@@ -9,7 +9,7 @@ from numba import njit
 
 from kernels import from_python, native_costs_and_error
 from whygrad.engines.machine_code.exporting import OPTIONS
-from whygrad.engines.native import blas, costs, elementwise, self_test
+from whygrad.engines.native import blas, costs, elementwise, memory, self_test
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
 from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, check_pairing
 from whygrad.nn.pairings import together
@@ -308,6 +308,19 @@ def test_a_bad_number_shows_in_the_cost_of_its_row_and_in_its_error(activation, 
     per_row, delta = native_costs_and_error(activation, cost, z, a, y)
     assert np.flatnonzero(np.isnan(per_row)).tolist() == [3]
     assert np.isnan(delta[3, 1])
+
+
+# ── memory ───────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_of_any_length_are_copied_and_nothing_beside_them(dtype):
+    source = np.arange(1, 200, dtype=dtype)
+    for size in (*range(40), 64, 131):
+        target = np.zeros(150, dtype)
+        from_python(memory.copy)(source, 7, target, 5, size)
+        np.testing.assert_array_equal(target[5 : 5 + size], source[7 : 7 + size])
+        assert not target[:5].any() and not target[5 + size :].any()
 
 
 # ── products ─────────────────────────────────────────────────────────────────────────────────────────

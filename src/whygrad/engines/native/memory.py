@@ -9,6 +9,7 @@ from typing import Any
 from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.vectors import Vectors
 from whygrad.nn.functions import Array
 
 LINE = 64  # bytes that memory delivers at a time
@@ -40,6 +41,7 @@ def prefetch(source: Array, start: int, size: int) -> None:
     """Ask for `size` numbers of source from `start` on, counted row by row, without waiting for them."""
     for k in range(start, start + size, LINE // source.itemsize):
         _prefetch(source, k)
+    _prefetch(source, start + size - 1)  # a row seldom begins with a line
 
 
 def _address(context: Any, builder: Any, kind: Any, array: Any, start: Any) -> Any:
@@ -52,14 +54,32 @@ def _copy(
 ) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, source_start, target, target_start, size = arguments
-        number = context.get_value_type(signature.args[0].dtype)
-        cgutils.raw_memcpy(
-            builder,
-            _address(context, builder, signature.args[2], target, target_start),
-            _address(context, builder, signature.args[0], source, source_start),
-            size,
-            context.get_abi_sizeof(number),
+        vectors = Vectors(context, builder, signature.args[0].dtype)
+        source, target = (
+            _address(context, builder, signature.args[n], array, start)
+            for n, array, start in ((0, source, source_start), (2, target, target_start))
         )
+
+        def move(place: Any, lanes: int) -> None:
+            kind = ir.VectorType(vectors.number, lanes).as_pointer()
+            from_, to = (
+                builder.bitcast(builder.gep(address, [place]), kind) for address in (source, target)
+            )
+            builder.store(builder.load(from_, align=vectors.size), to, align=vectors.size)
+
+        # Most rows are of a few numbers, for which a function of the C library takes longer.
+        none, lanes = ir.Constant(vectors.index, 0), vectors.lanes
+        step = ir.Constant(vectors.index, lanes)
+        rest = builder.srem(size, step)
+        place = builder.sub(size, rest)
+        with cgutils.for_range_slice(builder, none, place, step, vectors.index) as (k, _):
+            move(k, lanes)
+        while lanes > 1:
+            lanes //= 2
+            some = builder.and_(rest, ir.Constant(vectors.index, lanes))
+            with builder.if_then(builder.icmp_signed("!=", some, none)):
+                move(place, lanes)
+            place = builder.add(place, some)
         return context.get_dummy_value()
 
     index = types.intp

@@ -102,84 +102,116 @@ def _dots_tile(rows: int, units: int) -> Any:
     return tile
 
 
-def _combine_tile(rows: int, width: int) -> Any:
-    """Make the tile of `combine` that has so many rows and is so many vectors wide.
+def _combine_columns(width: int) -> Any:
+    """Make what multiplies a few columns: `width` vectors, in tiles of HEIGHT rows, fewer at the end.
 
-    Rows of R are R_row apart, those of `old` old_row and those of C C_row; `inner` rows of R are added up,
-    each times c[c_start + p c_row + q c_column]. A tile one vector wide ends after `left` columns. c and R
-    may be pairs of numbers (see `pairs`).
+    C (rows, left) ← β old + α c R. Rows of R are R_row apart, those of `old` old_row and those of C C_row;
+    `inner` rows of R are added up, each times c[c_start + p c_row + q c_column]. Where there is less than a
+    tile is wide, the last vector ends after `left` columns in all. c and R may be pairs of numbers (see
+    `pairs`).
     """
 
     @intrinsic
-    def tile(
+    def columns(
         typing_context: Any, alpha: Any, c: Any, c_start: Any, c_row: Any, c_column: Any, R: Any,
-        R_start: Any, R_row: Any, inner: Any, beta: Any, old: Any, old_start: Any, old_row: Any, C: Any,
-        C_start: Any, C_row: Any, left: Any,
+        R_start: Any, R_row: Any, rows: Any, inner: Any, beta: Any, old: Any, old_start: Any, old_row: Any,
+        C: Any, C_start: Any, C_row: Any, left: Any,
     ) -> Any:  # fmt: skip
         def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            alpha, c, c_start, c_row, c_column, R, R_start, R_row = arguments[:8]
-            inner, beta, old, old_start, old_row, C, C_start, C_row, left = arguments[8:]
+            alpha, c, c_start, c_row, c_column, R, R_start, R_row, rows, inner = arguments[:10]
+            beta, old, old_start, old_row, C, C_start, C_row, left = arguments[10:]
             kinds = signature.args
-            vectors, operands = (Vectors(context, builder, kinds[n].dtype) for n in (13, 5))
+            vectors, operands = (Vectors(context, builder, kinds[n].dtype) for n in (14, 5))
             index = vectors.index
 
             def number(n: int) -> Any:
                 return ir.Constant(index, n)
 
             c_data, R_data, old_data, C_data = (
-                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (10, old), (13, C))
+                data(context, builder, kinds[n], v) for n, v in ((1, c), (5, R), (11, old), (14, C))
             )
-            mask = vectors.mask(left) if width == 1 else None
-            totals = [
-                [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(width)]
-                for _ in range(rows)
-            ]
-            # What the products are added to comes meanwhile, where they take long enough.
-            long = number(LONG // 2 if operands.pairs else LONG)
-            with builder.if_then(builder.icmp_signed(">", inner, long)):
-                for row in range(rows):
-                    old_p = builder.add(old_start, builder.mul(old_row, number(row)))
-                    for v in range(width):
-                        place = builder.add(old_p, number(v * vectors.lanes))
-                        vectors.prefetch(builder.gep(old_data, [place]))
-            with cgutils.for_range(builder, inner, intp=index) as loop:
-                q = loop.index
-                R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
-                r = [
-                    operands.load(builder.gep(R_q, [number(v * vectors.lanes)]), mask)
-                    for v in range(width)
-                ]
-                c_q = builder.add(c_start, builder.mul(q, c_column))
-                for row in range(rows):
-                    at = builder.add(c_q, builder.mul(c_row, number(row)))
-                    factor = operands.spread(builder.load(builder.gep(c_data, [at])))
-                    for v in range(width):
-                        total = totals[row][v]
-                        builder.store(
-                            operands.multiply_add(factor, r[v], builder.load(total)), total
-                        )
+            masks: list[Any] = [None] * width
+            if width < WIDTH:
+                masks[-1] = vectors.mask(builder.sub(left, number((width - 1) * vectors.lanes)))
             scale, keep = vectors.spread(alpha), vectors.spread(beta)
             kept = builder.fcmp_unordered("!=", beta, ir.Constant(vectors.number, 0.0))
-            for row, row_totals in enumerate(totals):
-                C_p = builder.add(C_start, builder.mul(C_row, number(row)))
-                old_p = builder.add(old_start, builder.mul(old_row, number(row)))
-                for v, total in enumerate(row_totals):
-                    place = number(v * vectors.lanes)
-                    source = builder.gep(old_data, [builder.add(old_p, place)])
-                    target = builder.gep(C_data, [builder.add(C_p, place)])
-                    product = builder.fmul(scale, builder.load(total))
-                    builder.store(product, total)
-                    with builder.if_then(kept):  # where β is 0, what stands there may be anything
-                        sum_ = vectors.multiply_add(keep, vectors.load(source, mask), product)
-                        builder.store(sum_, total)
-                    vectors.store(builder.load(total), target, mask)
+            # What the products are added to comes meanwhile, where they take long enough.
+            long = builder.icmp_signed(">", inner, number(LONG // 2 if operands.pairs else LONG))
+
+            def tile(height: int, p: Any) -> None:
+                """Compute `height` rows from p on."""
+                c_p = builder.add(c_start, builder.mul(p, c_row))
+                places = [builder.add(p, number(row)) for row in range(height)]
+                sources, targets = (
+                    [
+                        builder.gep(address, [builder.add(start, builder.mul(apart, place))])
+                        for place in places
+                    ]
+                    for address, start, apart in (
+                        (old_data, old_start, old_row), (C_data, C_start, C_row)
+                    )
+                )  # fmt: skip
+                totals = [
+                    [cgutils.alloca_once_value(builder, vectors.zero) for _ in range(width)]
+                    for _ in range(height)
+                ]
+                with builder.if_then(long):
+                    for source in sources:
+                        for v in range(width):
+                            vectors.prefetch(builder.gep(source, [number(v * vectors.lanes)]))
+                with cgutils.for_range(builder, inner, intp=index) as loop:
+                    q = loop.index
+                    R_q = builder.gep(R_data, [builder.add(R_start, builder.mul(q, R_row))])
+                    r = [
+                        operands.load(builder.gep(R_q, [number(v * vectors.lanes)]), masks[v])
+                        for v in range(width)
+                    ]
+                    c_q = builder.add(c_p, builder.mul(q, c_column))
+                    for row in range(height):
+                        at = builder.add(c_q, builder.mul(c_row, number(row)))
+                        factor = operands.spread(builder.load(builder.gep(c_data, [at])))
+                        for v in range(width):
+                            total = totals[row][v]
+                            builder.store(
+                                operands.multiply_add(factor, r[v], builder.load(total)), total
+                            )
+                for row in range(height):
+                    for v, total in enumerate(totals[row]):
+                        place = number(v * vectors.lanes)
+                        source, target = (
+                            builder.gep(address, [place])
+                            for address in (sources[row], targets[row])
+                        )
+                        builder.store(builder.fmul(scale, builder.load(total)), total)
+                        with builder.if_then(
+                            kept
+                        ):  # where β is 0, what stands there may be anything
+                            before = vectors.load(source, masks[v])
+                            sum_ = vectors.multiply_add(keep, before, builder.load(total))
+                            builder.store(sum_, total)
+                        vectors.store(builder.load(total), target, masks[v])
+
+            rest = builder.srem(rows, number(HEIGHT))
+            p = builder.sub(rows, rest)
+            with cgutils.for_range_slice(builder, number(0), p, number(HEIGHT), index) as (
+                first,
+                _,
+            ):
+                tile(HEIGHT, first)
+            height = HEIGHT // 2
+            while height:
+                some = builder.and_(rest, number(height))
+                with builder.if_then(builder.icmp_signed("!=", some, number(0))):
+                    tile(height, p)
+                p = builder.add(p, some)
+                height //= 2
             return context.get_dummy_value()
 
         i = types.intp
-        signature = types.void(alpha, c, i, i, i, R, i, i, i, beta, old, i, i, C, i, i, i)
+        signature = types.void(alpha, c, i, i, i, R, i, i, i, i, beta, old, i, i, C, i, i, i)
         return signature, lower
 
-    return tile
+    return columns
 
 
 @intrinsic
@@ -258,10 +290,9 @@ _dots_row = _dots_tile(1, WIDTH)
 _dots_one = _dots_tile(1, 1)
 _dots_two = _dots_tile(HEIGHT, 2)
 _dots_two_row = _dots_tile(1, 2)
-_combine = _combine_tile(HEIGHT, WIDTH)
-_combine_column = _combine_tile(HEIGHT, 1)
-_combine_row = _combine_tile(1, WIDTH)
-_combine_one = _combine_tile(1, 1)
+_wide_columns, _some_columns, _last_columns = (
+    _combine_columns(width) for width in (WIDTH, WIDTH - 1, 1)
+)
 
 
 @kernel
@@ -327,10 +358,9 @@ def combine(
     Rows of R and of C lie `stride` apart.
     """
     lanes = VECTOR_BYTES // C.itemsize
-    wide = WIDTH * lanes
     k = ZERO
     while k < size:
-        step = wide if size - k >= wide else min(lanes, size - k)
+        step = columns_of(size - k, lanes)
         multiply_columns(
             alpha, c, c_start, c_row, c_column, R, R_start + k, stride, rows, inner, beta,
             C, C_start + k, stride, C, C_start + k, stride, step,
@@ -379,18 +409,17 @@ def combine_transposed(
     then rows of a need no sums of lanes, which take longer than the products where rows are short.
     """
     lanes = VECTOR_BYTES // z.itemsize
-    wide = WIDTH * lanes
+    # What does not fill a vector is decided by itself, since threads that share units divide these by whole
+    # vectors: a tile of `dots` takes so long for a pair of units, of which 30 for the sums of lanes.
+    last = units % lanes
+    if last * (8 * size // lanes + 30) <= 10 * size:
+        units -= last
+    else:
+        last = ZERO
     j = ZERO
     while j < units:
-        left = units - j
-        # What a tile of `dots` takes for a pair of units, of which 30 for the sums of lanes.
-        if left < lanes and left * (8 * size // lanes + 30) <= 10 * size:
-            _last_dots(
-                a, a_start, W, W_start + j * size, b + j, rows, left, size, z, z_start + j, z_row
-            )
-            return
-        step = wide if left >= wide else min(lanes, left)
-        across = max(step, lanes)
+        step = columns_of(units - j, lanes)
+        across = -(-step // lanes) * lanes
         for k in range(0, size, DEEP):
             deep = min(DEEP, size - k)
             for unit in range(0, step, lanes):
@@ -412,6 +441,7 @@ def combine_transposed(
                     z, to, z_row, z, to, z_row, step,
                 )  # fmt: skip
         j += step
+    _last_dots(a, a_start, W, W_start + j * size, b + j, rows, last, size, z, z_start + j, z_row)
 
 
 @kernel
@@ -442,31 +472,31 @@ def multiply_columns(
     rows: int, inner: int, beta: float, old: Array, old_start: int, old_row: int, C: Array, C_start: int,
     C_row: int, left: int,
 ) -> None:  # fmt: skip
-    """C ← β old + α c R for a few columns: as many as a tile has, or `left` of one vector."""
+    """C ← β old + α c R for `left` columns, as many as `columns_of` returns at most."""
     real, lanes = type(C[0]), VECTOR_BYTES // C.itemsize
-    al, be, wide = real(alpha), real(beta), left == WIDTH * lanes
-    p = ZERO
-    while p < rows:
-        s, at, to = c_start + p * c_row, old_start + p * old_row, C_start + p * C_row
-        whole = rows - p >= HEIGHT
-        if whole and wide:
-            _combine(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
-                C, to, C_row, left,
-            )  # fmt: skip
-        elif whole:
-            _combine_column(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
-                C, to, C_row, left,
-            )  # fmt: skip
-        elif wide:
-            _combine_row(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
-                C, to, C_row, left,
-            )  # fmt: skip
-        else:
-            _combine_one(
-                al, c, s, c_row, c_column, R, R_start, R_row, inner, be, old, at, old_row,
-                C, to, C_row, left,
-            )  # fmt: skip
-        p += HEIGHT if whole else 1
+    al, be = real(alpha), real(beta)
+    if left == WIDTH * lanes:
+        _wide_columns(
+            al, c, c_start, c_row, c_column, R, R_start, R_row, rows, inner, be, old, old_start, old_row,
+            C, C_start, C_row, left,
+        )  # fmt: skip
+    elif left > lanes:
+        _some_columns(
+            al, c, c_start, c_row, c_column, R, R_start, R_row, rows, inner, be, old, old_start, old_row,
+            C, C_start, C_row, left,
+        )  # fmt: skip
+    else:
+        _last_columns(
+            al, c, c_start, c_row, c_column, R, R_start, R_row, rows, inner, be, old, old_start, old_row,
+            C, C_start, C_row, left,
+        )  # fmt: skip
+
+
+@kernel
+def columns_of(size: int, lanes: int) -> int:
+    """Return how many of `size` columns are multiplied at a time: a whole tile, or what is less.
+
+    A vector more than a tile is halved with it: alone it has too few sums to keep multiply-adds going.
+    """
+    wide, some = WIDTH * lanes, (WIDTH - 1) * lanes
+    return min(some, size) if size < wide or wide < size <= 2 * some else wide
