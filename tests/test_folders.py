@@ -300,6 +300,8 @@ def test_the_run_predicts_a_folder_and_answers_for_all_of_its_training(
     predicted = out.read_text().split()[1:]
     assert [word.strip('"') for word in predicted] == opened.predict(whole).tolist()
     assert opened.evaluate() == opened.scores
+    told = whygrad("evaluate", trained, folder).err
+    assert told.startswith("whygrad: training has seen 1,200 of these 1,500 rows"), told
     ledger = accounts(opened.trajectory(), WeightProbe(2, (0, 1), (0, 1)))
     assert len(ledger.by_example) == 1200 and np.count_nonzero(ledger.by_example) > 500
     assert (np.abs(ledger.rounding) <= ledger.bound).all()

@@ -25,7 +25,7 @@ from whygrad.tables import (
     split,
 )
 from whygrad.tables.dates import WEEKDAYS
-from whygrad.tables.learning import learn_counts, rows_to_tell
+from whygrad.tables.learning import rows_to_tell
 
 N = 60
 DRAWS = np.random.default_rng(0)
@@ -196,13 +196,32 @@ def test_values_of_few_rows_have_columns_where_the_target_tells_them_apart():
     assert len(learn(*choose_target(classes, "rent")).names) == 151
 
 
-def test_of_values_told_apart_the_five_hundred_most_frequent_have_columns():
-    table = pa.concat_tables([towns_of(1800, 3, 1), towns_of(600, 6, 1), towns_of(600, 6, 1)])
-    names = learn(table, RENT).names
-    assert len(names) == 501 and names[-2:] == ("town is rare", "area")
-    assert {f"town=town {k:03}" for k in range(100)} < set(names)
-    told = learn_counts({f"town {k}": 40 for k in range(2500)}, 0, "town", enough=1.0)
-    assert len(told.column.values) == 99 and told.column.rare  # of 100,000 rows
+def test_values_told_apart_have_columns_as_far_as_all_rows_have_room_for_them():
+    k = np.arange(20_000)
+    owner = np.random.default_rng(5).permutation(k) // 10
+    columns = {
+        "town": [f"town {i}" for i in k // 10],
+        "rent": k // 10 + owner + 10.0 * (k % 100),
+    }
+    assert len(learn(pa.table(columns), RENT).names) == 500  # 10⁷ cells
+    # One of few values leaves the rest of its share to the others.
+    columns |= {"street": [f"street {i}" for i in k % 100], "owner": [f"owner {i}" for i in owner]}
+    origins = learn(pa.table(columns), RENT).origins
+    assert [origins.count(name) for name in ("street", "owner", "town")] == [100, 200, 200]
+
+
+def test_text_of_many_values_is_a_category_where_the_target_tells_these_apart():
+    pupils = towns_of(600, 2, 1)
+    alone = pa.table({"town": [f"pupil {k}" for k in range(150)]})
+    grades = alone.append_column("area", pa.array(np.arange(150.0) % 7))
+    grades = grades.append_column("rent", pa.array(np.arange(150.0) % 11))
+    table = pa.concat_tables([pupils, grades])  # 450 different values in 750 rows
+    assert len(learn(table, RENT).names) == 302
+    # By chance they are text, also where one of them is frequent.
+    shuffled = np.random.default_rng(3).permutation(np.array(table["rent"]))
+    text = pa.array([*table["town"].to_pylist()[:-30], *["nobody"] * 30])
+    table = table.set_column(0, "town", text).set_column(2, "rent", pa.array(shuffled))
+    assert learn(table, RENT).names == ("area",)
 
 
 def test_rows_to_tell_are_the_variance_within_over_that_between():

@@ -49,13 +49,12 @@ from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
 from whygrad.tables.written_numbers import PLAIN_FORM
 
-MOST_CATEGORIES = 50  # of one column; the others count as rare,
-MOST_TOLD_APART = 500  # or these, where the target tells them apart,
-MOST_CELLS = 10**7  # and where all rows have fewer cells in them
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
 LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
 BEARINGS = (30, 60, 120, 150)  # from north by east, along which a place is seen beside its own two
 MOST_DEGREES = (90, 360)  # of latitude and longitude
+MOST_CATEGORIES = 50  # of one column; the others count as rare, unless the target tells them apart
+MOST_CELLS = 10**7  # of the inputs that all categories become then, in all rows
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
@@ -197,6 +196,7 @@ def _learn_all(
     decisions = _decide_all(table, target, asked)
     if callable(bins):
         bins = bins(sum(one.kind == "number" for n, one in decisions.items() if n != target.name))
+    most = _most_inputs(table, decisions, target.na)
     for name in names:
         column = find(table, name)
         if name == target.name:
@@ -206,7 +206,7 @@ def _learn_all(
         if asked.get(name) == "leave-out":
             learned = Learned(None, "you asked for that", "left out")
         else:
-            learned = _learn_column(column, name, decision, target.na, bins, Y)
+            learned = _learn_column(column, name, decision, target.na, bins, Y, most)
         if learned.column is None:
             notes.append(f"column {quoted(name)} left out: {learned.reason}")
         else:
@@ -258,8 +258,8 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
             values = along(numbers, of)
             known = values[~np.isnan(values)]
             edges = edges_of(known, bins)
-            if edges:
-                said = f"{place_of([name, other])} {bearing}°"
+            said = f"{place_of([name, other])} {bearing}°"
+            if edges and said not in found.kinds:
                 turned.append(TurnedColumn(said, of, *standardised(known), median(known), edges))
     return tuple(turned)
 
@@ -277,6 +277,22 @@ def pairs_of_places(names: Sequence[str]) -> list[tuple[str, str]]:
         others = [before + word + latitude[-1] for word in LONGITUDES] if latitude else []
         found += [(name, known[other]) for other in others if other in known][:1]
     return found
+
+
+def _most_inputs(table: Any, decisions: Mapping[str, Decision], na: tuple[str, ...]) -> int:
+    """Return how many inputs a category may become, so that all of them together have `MOST_CELLS`.
+
+    Those of few values leave the rest of their share to the others; of text without repetition none is one.
+    """
+    rows = max(table.num_rows, 1)
+    names = [name for name, one in decisions.items() if one.kind in ("text", "code")]
+    distinct = sorted(pc.count_distinct(texts(find(table, name), na)).as_py() for name in names)
+    needed = [count for count in distinct if count <= 0.75 * rows]
+    room = share = MOST_CELLS / rows
+    for k, count in enumerate(needed):
+        share = room / (len(needed) - k)
+        room -= min(count, share)
+    return max(MOST_CATEGORIES, int(share))
 
 
 def dates_to_split_by(
@@ -357,7 +373,13 @@ def _all_thousands(column: Any) -> bool:
 
 
 def _learn_column(
-    column: Any, name: str, decision: Decision, na: tuple[str, ...], bins: int, Y: Array | None
+    column: Any,
+    name: str,
+    decision: Decision,
+    na: tuple[str, ...],
+    bins: int,
+    Y: Array | None,
+    most: int,
 ) -> Learned:
     """Return what was learned of a column, or the reason why it is of no use."""
     kind = decision.kind
@@ -371,7 +393,7 @@ def _learn_column(
         return _learn_date(column, name, decision, na, bins)
     if kind in ("number", "boolean"):
         return _learn_number(column, name, decision, na, bins)
-    return _learn_category(column, name, decision, na, Y)
+    return _learn_category(column, name, decision, na, Y, most)
 
 
 def _learn_number(
@@ -500,12 +522,12 @@ def _identifies(values: Array, name: str) -> bool:
 
 
 def _learn_category(
-    column: Any, name: str, decision: Decision, na: tuple[str, ...], Y: Array | None
+    column: Any, name: str, decision: Decision, na: tuple[str, ...], Y: Array | None, most: int
 ) -> Learned:
     cells = texts(column, na)
     counts = counts_of(cells)
     enough = math.inf if Y is None else rows_to_tell(index_of(cells, [*counts]), Y)
-    return learn_counts(counts, cells.null_count, name, decision, enough)
+    return learn_counts(counts, cells.null_count, name, decision, enough, most)
 
 
 def rows_to_tell(category: Array, Y: Array) -> float:
@@ -566,10 +588,11 @@ def learn_counts(
     name: str,
     decision: Decision = AS_TEXT,
     enough: float = math.inf,
+    most: int = MOST_CATEGORIES,
 ) -> Learned:
     """Return how a column of categories is encoded, by how often each value is there, or none is.
 
-    A value of `enough` rows has a column of its own, see `rows_to_tell`.
+    A value of `enough` rows, see `rows_to_tell`, has a column of its own, `most` of these at most.
     """
     n = sum(found.values()) + missing
     if not found:
@@ -586,12 +609,13 @@ def learn_counts(
     if distinct == known and distinct > 1 and not decision.asked:
         why = _why_text(found, name, "it identifies the rows, every one is different")
         return Learned(None, why, "identifier")
-    if distinct > max(FEW, n // 3) and not decision.asked:
+    apart = sum(count for count in found.values() if count >= max(2, enough))
+    if distinct > max(FEW, n // 3) and apart < known / 4 and not decision.asked:
         why = _why_text(found, name, f"free text, {distinct:,} different values in {n:,} rows")
         return Learned(None, why, "free text")
     if distinct == 1 and not missing:
         return Learned(None, f"it is {quoted(next(iter(found)))} in every row", "always the same")
-    values, rare_values = _frequent(found, missing, enough)
+    values, rare_values = _frequent(found, missing, enough, most)
     if not values and not missing:
         why = _why_text(found, name, f"free text, none of its {distinct:,} values is frequent")
         return Learned(None, why, "free text")
@@ -618,18 +642,16 @@ def learn_counts(
 
 
 def _frequent(
-    counts: Mapping[str, int], missing: int, enough: float
+    counts: Mapping[str, int], missing: int, enough: float, most: int
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the values that get a column of their own, and the rare ones, both in order.
 
     The first by `min_frequency` and `max_categories`, as scikit-learn's OneHotEncoder has them, of which a
-    missing value is one; and more that have `enough` rows.
+    missing value is one; and more that have `enough` rows, with the former at most `most`.
     """
     names: list[str | None] = [*sorted(counts), *([None] if missing else [])]
     often = np.array([missing if name is None else counts[name] for name in names])
-    n = often.sum()
-    most = int(np.clip(MOST_CELLS / n, MOST_CATEGORIES, MOST_TOLD_APART))
-    own = _most_frequent(often, max(2, min(10, n // 50)), MOST_CATEGORIES)
+    own = _most_frequent(often, max(2, min(10, often.sum() // 50)), MOST_CATEGORIES)
     own |= _most_frequent(often, max(2.0, enough), most)
     known = [(name, one) for name, one in zip(names, own, strict=True) if name is not None]
     return tuple(name for name, one in known if one), tuple(name for name, one in known if not one)
