@@ -37,6 +37,7 @@ from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Category, DateColumn, Encoding, NumberColumn, Target, learn
 from whygrad.tables.dates import DateForm
+from whygrad.tables.encoding import TurnedColumn
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -469,6 +470,32 @@ def test_a_tabular_estimator_after_other_steps_converts_by_skl2onnx():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_place_converts_by_skl2onnx_with_what_its_two_columns_make_together():
+    skl2onnx = pytest.importorskip("skl2onnx")
+    pd = pytest.importorskip("pandas")
+    from whygrad.pipeline.recipe import Recipe
+
+    recipe = Recipe(members=2, hidden=(4, 3), bins=3, epochs=3, batch_size=16)
+    lost = X[:, 2] > 1
+    frame = pd.DataFrame(
+        {
+            "longitude": 9 + 2 * X[:, 0],
+            "town": np.where(X[:, 1] > 0, "Ulm", "Bonn"),
+            "latitude": np.where(lost, np.nan, 50 + X[:, 3]),
+        }
+    )
+    reg = wg.TabularRegressor(recipe, random_state=0, engine="reference").fit(frame, SCORE)
+    assert reg.encoding_.turned and lost.any()
+    model = skl2onnx.to_onnx(reg, frame[["latitude", "town", "longitude"]][:1])
+    session = exported.onnxruntime().InferenceSession(model.SerializeToString())
+    feed = {name: frame[[name]].to_numpy() for name in ("latitude", "longitude")}
+    (variable,) = session.run(None, feed | {"town": frame[["town"]].to_numpy(object)})
+    expected = reg.predict(frame)
+    most = limit("float32", expected)
+    np.testing.assert_allclose(variable[:, 0], expected, rtol=0, atol=most)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_columns_that_skl2onnx_gives_otherwise_are_refused_in_a_line():
     skl2onnx = pytest.importorskip("skl2onnx")
     from skl2onnx.common.data_types import FloatTensorType, StringTensorType
@@ -799,6 +826,140 @@ def test_what_stands_for_a_missing_value_is_missing_elsewhere_too(na, value, tmp
         write(deployable, proof, tmp_path / name)
     assert compiled(tmp_path / "t.c", "T")[0] == 0
     assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-12
+
+
+# ── places ───────────────────────────────────────────────────────────────────────────────────────────
+
+# Latitudes and longitudes, −9 for a missing one, which is the middle of neither.
+PLACES = {
+    "lat": [47.5, math.nan, -9.0, 52.5, 49.0, math.nan, 48.0, 61.0],
+    "lon": [7.5, 8.0, 9.5, math.nan, -9.0, -9.0, 13.0, -3.0],
+}
+
+
+def network_on_a_place(dtype="float64", lat_flagged=True):
+    """Columns around and between the two of a place, and two numbers that these make together."""
+    columns = (
+        NumberColumn("size", "number", 50.0, 10.0, 49.0, True),
+        NumberColumn("lat", "number", 50, 3.0, 50.5, lat_flagged, edges=(47.0, 49.0, 52.0, 54.0)),
+        Category("kind", "text", ("flat", "house"), missing=True),
+        NumberColumn("lon", "number", 9.0, 2.0, 8.5, edges=(6.0, 9.0, 15.0)),
+    )
+    turned = (
+        TurnedColumn(
+            "lat & lon 30°", (("lat", 0.866), ("lon", 0.321)), 46, 2, 47.1, (43.0, 46.5, 49.0)
+        ),
+        TurnedColumn("lat & lon 120°", (("lat", -0.5), ("lon", 0.557)), -20, 3, -21, (-23.0, -16)),
+    )
+    target = Target("price", "regression", "number", (), 5.0, 2.0, na=("-9",))
+    encoding = Encoding(columns, target, turned=turned)
+    net = wg.Network(len(encoding.names), [wg.Dense(6, "tanh"), wg.Dense(1)], "squared_error")
+    fitted = wg.Fitted(net, net.init(seed=2))
+    cells = {
+        "size": [40.0, 50, 60, 55, 45, math.nan, 52, 48],
+        "kind": ["flat", "house", "", "flat", "house", "flat", "barn", "flat"],
+    }
+    table = pa.table({"lon": PLACES["lon"], "lat": PLACES["lat"]} | cells)
+    return in_dtype(fitted, dtype), encoding, table
+
+
+def proven_on_a_place(dtype="float64", lat_flagged=True):
+    """The network, and a proof of rows that go in as they stand in the table, with its −9."""
+    fitted, encoding, table = network_on_a_place(dtype, lat_flagged)
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    as_they_stand = {name: np.array(cells) for name, cells in PLACES.items()}
+    return deployable, replace(proof, inputs={**proof.inputs, **as_they_stand})
+
+
+def test_of_a_place_both_are_missing_where_one_is():
+    fitted, encoding, table = network_on_a_place()
+    found = encoding.encode(table, np.float64)[:, -5:]
+    filled = np.empty((1, 5))
+    for k, one in zip((slice(3), slice(3, 5)), encoding.turned, strict=True):
+        one.encode({"lat": np.array([math.nan]), "lon": np.array([8.0])}, filled[:, k])
+    missing = (found == filled).all(axis=1)
+    assert missing.tolist() == [False, True, True, True, True, True, False, False]
+
+
+@pytest.mark.parametrize("lat_flagged", [True, False])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_place_is_seen_from_other_sides_elsewhere_too(dtype, lat_flagged, tmp_path):
+    deployable, proof = proven_on_a_place(dtype, lat_flagged)
+    most = limit(dtype, proof.values)
+    for name in ("t.onnx", "t.c", "t.mjs"):
+        done = write(deployable, proof, tmp_path / name)
+        assert done.difference is None or done.difference <= most
+    code, worst = compiled(tmp_path / "t.c", "T")
+    assert code == 0 and worst <= most
+    assert in_node(tmp_path / "t.mjs", "net.prove()") <= most
+    assert in_node(tmp_path / "t.mjs", "net.columns") == ["size", "lat", "kind", "lon"]
+
+
+def test_a_place_goes_in_from_rows_drawn_at_random(tmp_path):
+    fitted, encoding, _ = network_on_a_place()
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, None, "")
+    assert write(deployable, proof, tmp_path / "t.onnx").difference <= limit(
+        "float64", proof.values
+    )
+
+
+@pytest.mark.parametrize("which, column", [(0, "lat"), (1, "lon")])
+def test_a_place_seen_from_another_side_than_the_network_fails_every_proof(which, column, tmp_path):
+    deployable, proof = proven_on_a_place()
+    turned = list(deployable.turned)
+    wrong = tuple((name, f + 1e-6 * (name == column)) for name, f in turned[which].of)
+    turned[which] = replace(turned[which], of=wrong)
+    deployable = replace(deployable, turned=tuple(turned))
+    with pytest.raises(wg.InputError, match="nothing was written"):
+        write(deployable, proof, tmp_path / "t.onnx")
+    for name in ("t.c", "t.mjs"):
+        write(deployable, proof, tmp_path / name)
+    assert compiled(tmp_path / "t.c", "T")[0] == 1
+    caught = "(() => { try { return net.prove() } catch (e) { return e.message } })()"
+    assert "differs from whygrad" in in_node(tmp_path / "t.mjs", caught)
+
+
+def test_two_numbers_that_go_in_as_they_are_do_not_where_they_are_a_place(tmp_path):
+    columns = (NumberColumn("lat", "number"), NumberColumn("lon", "number"))
+    one = TurnedColumn("lat & lon 45°", (("lat", 0.7), ("lon", 0.5)), 0, 1, 0, (-1.0, 0.0, 1.0))
+    encoding = Encoding(columns, Target("price", "regression", "number"), turned=(one,))
+    net = wg.Network(5, [wg.Dense(3, "tanh"), wg.Dense(1)], "squared_error")
+    fitted = wg.Fitted(net, net.init(seed=1))
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, None, "")
+    assert [*proof.inputs] == ["lat", "lon"]
+    assert write(deployable, proof, tmp_path / "t.onnx").difference < 1e-12
+
+
+def test_exported_files_know_what_a_place_makes_together(tmp_path):
+    fitted, encoding, table = network_on_a_place()
+    deployable, proof = proven_on_a_place()
+    for name in ("t.safetensors", "t.onnx"):
+        write(deployable, proof, tmp_path / name)
+    model = wg.explain(tmp_path / "t.safetensors")
+    assert model.why.names.inputs == encoding.names
+    assert model.why.names.inputs[-2:] == ("lat & lon 120°", "lat & lon 120° -23 to -16")
+    X = encoding.encode(table, np.float64)
+    np.testing.assert_allclose(model.predict(X)[:, 0], proof.values[:, 0], rtol=1e-12)
+    about = json.loads(metadata(tmp_path / "t.safetensors")["turned"])
+    assert [one["of"] for one in about] == [
+        [["lat", 0.866], ["lon", 0.321]],
+        [["lat", -0.5], ["lon", 0.557]],
+    ]
+    assert about[0]["number"]["edges"] == [43.0, 46.5, 49.0]
+    again = wg.explain(tmp_path / "t.onnx", cost="squared_error")
+    assert sorted(again.why.names.inputs) == sorted(encoding.names)
+    rows = pytest.importorskip("pandas").DataFrame(dict(proof.inputs))
+    np.testing.assert_allclose(again.predict(rows), proof.values, rtol=1e-12)
+
+
+def metadata(path):
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return file.metadata()
 
 
 @pytest.mark.parametrize(

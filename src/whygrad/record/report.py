@@ -325,15 +325,15 @@ def _importance(
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
-    for column in encoding.columns:
-        places = np.flatnonzero(origins == column.name)
+    for name in dict.fromkeys(encoding.origins):
+        places = np.flatnonzero(origins == name)
         each = []
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
             after = losses_of(target, predict(run.average, shuffled), true).mean()
             each.append(float(after - before))
-        risen[column.name] = (float(np.mean(each)), float(np.std(each)))
+        risen[name] = (float(np.mean(each)), float(np.std(each)))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
     parts = _mean_parts(why, rows, few)
     order = sorted(risen, key=lambda name: -risen[name][0])

@@ -3,6 +3,7 @@
     a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
     a date       its parts: year, month and hour as points on a circle, weekday, day, number of the day
+    a place      latitude and longitude in pieces, and how far it lies along four other directions
 
 A number, or a part of a date that is standardised, may be encoded in pieces instead (`in_pieces`): as z,
 smoothly clipped, and beside it piecewise linearly (Gorishniy, Rubachev & Babenko 2022).
@@ -14,7 +15,7 @@ element by element: a piece of a table gives the same bits as the whole.
 
 import json
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -418,6 +419,67 @@ class DateColumn:
         return read_dates(column, self.form, na)[0]
 
 
+@dataclass(frozen=True)
+class TurnedColumn:
+    """Latitude and longitude seen from another side: a number that two columns of a table make together.
+
+    Parameters
+    ----------
+    name : str
+        Such as "latitude, longitude 30°".
+    of : tuple of (str, float)
+        The columns and their factors: the number is Σ factor · value, in degrees of latitude.
+    center, scale, edges
+        As of a `NumberColumn` in pieces.
+    fill : float
+        Stands in where either of the two is missing.
+    """
+
+    name: str
+    of: tuple[tuple[str, float], ...]
+    center: float
+    scale: float
+    fill: float
+    edges: tuple[float, ...]
+
+    @property
+    def names(self) -> list[str]:
+        """The encoded columns."""
+        return _names_of_pieces(self.name, self.edges)
+
+    @property
+    def scales(self) -> list[Scale]:
+        """Center and scale of each encoded column."""
+        return _scales_of_pieces(self.center, self.scale, self.edges)
+
+    @property
+    def place(self) -> str:
+        """What the columns are together, such as "latitude & longitude"."""
+        return place_of([name for name, _ in self.of])
+
+    def encode(self, numbers: Mapping[str, Array], X: Array) -> None:
+        """Write the encoded columns into X, (n, len(names)), from the numbers of columns, (n,) each."""
+        values = along(numbers, self.of)
+        known = np.where(np.isnan(values), self.fill, values)
+        X[:] = in_pieces(known, self.center, self.scale, self.edges)
+
+
+def place_of(names: Sequence[str]) -> str:
+    """Return what columns are called together.
+
+    >>> place_of(["latitude", "longitude"])
+    'latitude & longitude'
+    """
+    return " & ".join(names)
+
+
+def along(numbers: Mapping[str, Array], of: Sequence[tuple[str, float]]) -> Array:
+    """Return Σ factor · number, (n,), NaN where one is missing."""
+    with np.errstate(over="ignore"):
+        total: Array = sum((factor * numbers[name] for name, factor in of), np.zeros(1))
+    return total
+
+
 Column: TypeAlias = NumberColumn | Category | DateColumn
 
 
@@ -467,6 +529,8 @@ class Encoding:
         Lines for the user: what was left out, and why.
     facts : tuple of ColumnFacts
         What was decided about every column of the table, the target and those left out included.
+    turned : tuple of TurnedColumn
+        What latitude and longitude make together; their inputs follow those of all columns.
 
     Examples
     --------
@@ -482,21 +546,26 @@ class Encoding:
     target: Target
     notes: tuple[str, ...] = field(default=(), compare=False)
     facts: tuple[ColumnFacts, ...] = field(default=(), compare=False)
+    turned: tuple[TurnedColumn, ...] = ()
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The encoded columns, such as "rooms", "rooms is missing", "ocean=NEAR BAY"."""
-        return tuple(name for column in self.columns for name in column.names)
+        return tuple(name for column in (*self.columns, *self.turned) for name in column.names)
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
-        """For each encoded column the column of the table that it comes from."""
-        return tuple(column.name for column in self.columns for _ in column.names)
+        """For each encoded column that of the table that it comes from, or the place that several are."""
+        places = {name: one.place for one in self.turned for name, _ in one.of}
+        found = [
+            places.get(column.name, column.name) for column in self.columns for _ in column.names
+        ]
+        return (*found, *(one.place for one in self.turned for _ in one.names))
 
     @cached_property
     def scales(self) -> tuple[Scale, ...]:
         """For each encoded column its center and scale, and the bound of one that is smoothly clipped."""
-        return tuple(scale for column in self.columns for scale in column.scales)
+        return tuple(scale for column in (*self.columns, *self.turned) for scale in column.scales)
 
     @property
     def task(self) -> Task:
@@ -548,6 +617,16 @@ class Encoding:
             last = first + len(column.names)
             cells = find(table, column.name)
             column.encode(cells, X[:, first:last], start, self.target.na, odd)
+            first = last
+        parts = {name for one in self.turned for name, _ in one.of}
+        numbers = {
+            column.name: column.read(find(table, column.name), self.target.na)
+            for column in self.columns
+            if column.name in parts
+        }
+        for one in self.turned:
+            last = first + len(one.names)
+            one.encode(numbers, X[:, first:last])
             first = last
         return X
 
@@ -671,6 +750,8 @@ class Encoding:
             "notes": self.notes,
             "facts": [asdict(one) for one in self.facts],
         }
+        if self.turned:
+            about["turned"] = [asdict(one) for one in self.turned]
         plain_data: dict[str, Any] = json.loads(json.dumps(about))
         return plain_data
 
@@ -681,7 +762,8 @@ class Encoding:
             columns = tuple(_column(column) for column in about["columns"])
             facts = tuple(_facts(one) for one in about.get("facts", ()))
             target = target_from_dict(about["target"])
-            return Encoding(columns, target, tuple(about["notes"]), facts)
+            turned = tuple(_turned(one, columns) for one in about.get("turned", ()))
+            return Encoding(columns, target, tuple(about["notes"]), facts, turned)
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise InputError(f"the description of the table is damaged ({error!r})") from None
 
@@ -714,6 +796,16 @@ def _column(about: dict[str, Any]) -> Column:
     spellings = tuple((key, value) for key, value in fields.get("spellings", ()))
     lists = {name: tuple(fields.get(name, ())) for name in ("values", "rare_values")}
     return Category(**(fields | lists | {"spellings": spellings}))
+
+
+def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
+    """Return what columns make together as JSON has stored it."""
+    of = tuple((str(name), float(factor)) for name, factor in about["of"])
+    numbers = {column.name for column in columns if isinstance(column, NumberColumn)}
+    edges = _increasing(about["edges"])
+    if not of or not edges or not numbers.issuperset(name for name, _ in of):
+        raise ValueError(f"no numbers that make {about['name']!r} together, or no edges")
+    return TurnedColumn(**(about | {"of": of, "edges": edges}))
 
 
 def _increasing(edges: Sequence[float]) -> tuple[float, ...]:

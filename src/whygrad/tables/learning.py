@@ -9,7 +9,7 @@ StandardScaler and OneHotEncoder do; the target adds values of few rows that it 
 import math
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
@@ -41,11 +41,18 @@ from whygrad.tables.encoding import (
     DateColumn,
     Encoding,
     NumberColumn,
+    TurnedColumn,
+    along,
+    place_of,
 )
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
 from whygrad.tables.written_numbers import PLAIN_FORM
 
+LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
+LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
+BEARINGS = (30, 60, 120, 150)  # from north by east, along which a place is seen beside its own two
+MOST_DEGREES = (90, 360)  # of latitude and longitude
 MOST_CATEGORIES = 50  # of one column; the others count as rare, unless the target tells them apart
 MOST_CELLS = 10**7  # of the inputs that all categories become then, in all rows
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
@@ -208,7 +215,68 @@ def _learn_all(
         if said:
             notes.append(f"column {quoted(name)}: {said}")
         facts.append(_facts(column, name, decision, learned, said, target.na))
-    return Encoding(tuple(columns), target, tuple(notes), tuple(facts))
+    found = Encoding(tuple(columns), target, tuple(notes), tuple(facts))
+    found = replace(found, turned=_turned(table, found, bins))
+    return replace(found, facts=tuple(_with_place(one, found) for one in facts))
+
+
+def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
+    """Return what was decided about a column, and where it is one of a place that it is."""
+    turned = [other for other in found.turned if one.name in dict(other.of)]
+    if not turned:
+        return one
+    inputs = sum(len(other.names) for other in turned)
+    with_other = next(name for name, _ in turned[0].of if name != one.name)
+    said = f"with {quoted(with_other)} {inputs:,} more, along {len(turned)} other directions"
+    return replace(one, becomes=f"{one.becomes}; {said}")
+
+
+def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
+    """Return what pairs of latitude and longitude make together, where these are numbers in pieces.
+
+    Latitude φ and longitude λ lie along the compass bearing β at φ cos β + λ cos φ̄ sin β, in degrees of
+    latitude, where φ̄ is the mean latitude.
+    """
+    degrees = {
+        column.name: column
+        for column in found.columns
+        if isinstance(column, NumberColumn) and column.edges and column.kind == "number"
+    }
+    turned = []
+    for name, other in pairs_of_places([*degrees]):
+        pair = (degrees[name], degrees[other])
+        if any(
+            max(-one.edges[0], one.edges[-1]) > most
+            for one, most in zip(pair, MOST_DEGREES, strict=True)
+        ):
+            continue
+        numbers = {one.name: one.read(find(table, one.name), found.target.na) for one in pair}
+        per_degree = math.cos(math.radians(float(np.nanmean(numbers[name]))))
+        for bearing in BEARINGS:
+            β = math.radians(bearing)
+            of = ((name, math.cos(β)), (other, per_degree * math.sin(β)))
+            values = along(numbers, of)
+            known = values[~np.isnan(values)]
+            edges = edges_of(known, bins)
+            said = f"{place_of([name, other])} {bearing}°"
+            if edges and said not in found.kinds:
+                turned.append(TurnedColumn(said, of, *standardised(known), median(known), edges))
+    return tuple(turned)
+
+
+def pairs_of_places(names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the columns that are latitude and longitude of the same place, by their names.
+
+    >>> pairs_of_places(["Lat", "long", "price", "start_latitude", "start_longitude", "flat", "lng"])
+    [('Lat', 'long'), ('start_latitude', 'start_longitude')]
+    """
+    known = {name.lower(): name for name in reversed(names)}
+    found = []
+    for name in names:
+        before, *latitude = LATITUDE.split(name.lower(), 1)
+        others = [before + word + latitude[-1] for word in LONGITUDES] if latitude else []
+        found += [(name, known[other]) for other in others if other in known][:1]
+    return found
 
 
 def _most_inputs(table: Any, decisions: Mapping[str, Decision], na: tuple[str, ...]) -> int:

@@ -25,9 +25,11 @@ from whygrad.pipeline.deploy.form import (
     Number,
     Proof,
     Result,
+    Turned,
 )
 from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, quoted
 from whygrad.tables.dates import DAY, EPOCH_TO, EPOCHS, PARTS
+from whygrad.tables.encoding import TurnedColumn
 
 ROWS = 1000  # that are compared at most
 DRAWN = 100  # rows, where there are none
@@ -111,6 +113,7 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
     notes: list[str] = []
     try:
         columns, result = _columns(encoding, notes), _result(encoding.target)
+        turned = tuple(map(_turned, encoding.turned))
     except InputError:
         raise
     except (
@@ -120,7 +123,7 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
     ) as error:  # of a file that anyone may have written
         raise InputError(f"the description of the table is damaged ({error})") from None
     names = encoding.names if columns else ()
-    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, names)
+    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, names, turned)
 
 
 def _result(target: Target) -> Result:
@@ -134,7 +137,7 @@ def _result(target: Target) -> Result:
 
 def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
     """Return the columns of a table; () where they go in side by side as they are."""
-    if all(_as_it_is(column) for column in encoding.columns):
+    if not encoding.turned and all(_as_it_is(column) for column in encoding.columns):
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
         return ()
@@ -195,6 +198,13 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
         len(column.names),
         len(column.values) if column.rare else -1,
     )
+
+
+def _turned(column: TurnedColumn) -> Turned:
+    center, scale, fill = map(finite, (column.center, column.scale, column.fill))
+    edges = tuple(map(finite, column.edges))
+    of = tuple((name, finite(factor)) for name, factor in column.of)
+    return Turned(Number(column.name, center, scale, fill, edges=edges), of)
 
 
 def _number(sign: str) -> float | None:

@@ -29,6 +29,7 @@ from whygrad.pipeline.deploy.form import (
     Layer,
     Number,
     Proof,
+    Turned,
 )
 from whygrad.pipeline.deploy.source_text import (
     LONGEST,
@@ -193,7 +194,8 @@ class _Source:
         pairs = list(zip(self.fields, self.given.columns, strict=True))
         if any(isinstance(column, Date) and _has_date(column) for _, column in pairs):
             yield self._function("civil")
-        if any(any(getattr(column, "edges", ())) for _, column in pairs):
+        numbers = [*self.given.columns, *(one.number for one in self.given.turned)]
+        if any(any(getattr(column, "edges", ())) for column in numbers):
             yield self._function("pieces")
         choices = [(field, column) for field, column in pairs if isinstance(column, Choice)]
         if choices:
@@ -233,6 +235,11 @@ class _Source:
             yield from (f"        {line}" for line in self._column(column, field, place))
             yield "    }"
             place += column.width
+        for turned in given.turned:
+            yield f"    {{ /* {commented(turned.number.name)} */"
+            yield from (f"        {line}" for line in self._turned(turned, place))
+            yield "    }"
+            place += turned.number.width
         for l, layer in enumerate(given.layers, start=1):
             yield from (f"    {line}" for line in self._dense(layer, l, below))
             units = len(layer.b)
@@ -271,9 +278,7 @@ class _Source:
             return
         per = f" * {number(column.per)}" if isinstance(column, Date) and column.per != 1 else ""
         yield f"double cell = row->{field}, value = cell{per};"
-        gone = ["isnan(cell)", *(f"cell == {number(gap)}" for gap in column.gaps)]
-        if isinstance(column, Number) and column.boolean:
-            gone.append("(cell != 0 && cell != 1)")
+        gone = _gone(column, "cell")
         if isinstance(column, Date) and column.low is not None and column.high is not None:
             gone += [f"value < {number(column.low)}", f"value > {number(column.high)}"]
         yield f"int missing = {' || '.join(gone)};"
@@ -289,6 +294,24 @@ class _Source:
                 yield f"for (j = {place}; missing && j < {flag}; j++)"
                 yield "    a[j] = 0;"
             yield f"a[{flag}] = ({self.real})missing;"
+
+    def _turned(self, turned: Turned, place: int) -> Iterator[str]:
+        """Yield the lines that encode what some columns make together, into a from `place` on."""
+        known = zip(self.fields, self.given.columns, strict=True)
+        cells = {
+            one.name: (f"row->{field}", one) for field, one in known if isinstance(one, Number)
+        }
+        terms: list[str] = []
+        gone: list[str] = []
+        for name, factor in turned.of:
+            cell, column = cells[name]
+            terms.append(f"{number(factor)} * {cell}")
+            gone += _gone(column, cell)
+        summed = turned.number
+        yield f"double value = {' + '.join(terms)};"
+        yield f"if ({' || '.join(gone)})"
+        yield f"    value = {number(summed.fill)};"
+        yield from self._scaled(place, "value", summed.center, summed.scale, summed.edges)
 
     def _date(self, column: Date, place: int) -> Iterator[str]:
         """Yield the lines that take a time apart."""
@@ -435,6 +458,14 @@ def _cell(value: Any) -> str:
     if isinstance(value, str):
         return c_string(value)
     return "NAN" if math.isnan(value) else number(float(value))
+
+
+def _gone(column: Number | Date, cell: str) -> list[str]:
+    """Return the conditions under which a cell is missing."""
+    gone = [f"isnan({cell})", *(f"{cell} == {number(gap)}" for gap in column.gaps)]
+    if isinstance(column, Number) and column.boolean:
+        gone.append(f"({cell} != 0 && {cell} != 1)")
+    return gone
 
 
 def _signed(value: float) -> str:

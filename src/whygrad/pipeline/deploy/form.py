@@ -3,6 +3,7 @@
     a Number      (value − center) / scale, missing ones filled in and flagged; with edges in pieces
     a Choice      text → the one encoded column that is 1
     a Date        seconds since 1970 → its parts, year, month, …, as `tables.dates` takes it apart
+    a Turned      Σ factor · number of some columns → a Number
     a Layer       a = f(W a_below + b), or several side by side
     a Result      what the outputs mean: labels and probabilities, or numbers in their own units
 
@@ -96,6 +97,17 @@ class Date:
 Column: TypeAlias = Number | Choice | Date
 
 
+@dataclass(frozen=True)
+class Turned:
+    """A number that others make together, Σ factor · value: `of` are the columns and their factors.
+
+    A row has no cell for it. It is missing where one of the others is; `number` says how it is encoded.
+    """
+
+    number: Number
+    of: tuple[tuple[str, float], ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Layer:
     """A dense layer: W, (n_l, n_{l-1}), b, (n_l,), the name of its activation, and training's dropout.
@@ -185,6 +197,8 @@ class Deployable:
         The name of the cost that it was trained with.
     inputs : tuple of str
         The names of the encoded columns, () without columns.
+    turned : tuple of Turned
+        What numbers of `columns` make together; their inputs follow those of all columns.
     """
 
     columns: tuple[Column, ...]
@@ -193,6 +207,7 @@ class Deployable:
     notes: tuple[str, ...] = ()
     cost: str = ""
     inputs: tuple[str, ...] = ()
+    turned: tuple[Turned, ...] = ()
 
     @property
     def dtype(self) -> Dtype:

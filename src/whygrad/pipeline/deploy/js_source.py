@@ -65,10 +65,18 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
     yield ""
     yield "const model = {"
     result = given.result
+    places = {column.name: k for k, column in enumerate(given.columns)}
     about = {
         "dtype": given.dtype,
         "inputs": given.n_0,
         "columns": [_column(column) for column in given.columns],
+        "turned": [
+            {
+                "number": _column(one.number),
+                "of": [(places[name], factor) for name, factor in one.of],
+            }
+            for one in given.turned
+        ],
         "result": asdict(result)
         | {
             "values": result.values.replace("variable", "values"),

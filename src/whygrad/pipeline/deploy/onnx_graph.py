@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE, Array
 from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
-from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Layer, Number
+from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Layer, Number, Turned
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
 from whygrad.tables.dates import DAY
 from whygrad.tables.encoding import BOUND, WEIGHT
@@ -195,10 +195,28 @@ def _shares(g: Graph, x: str, edges: Sequence[Sequence[float]]) -> str:
     return g.do("Mul", inside, _row([WEIGHT]))
 
 
-def _numbers(g: Graph, columns: Sequence[Number], names: Sequence[str]) -> list[str]:
+def _sums(g: Graph, x: str, columns: Sequence[Number], turned: Sequence[Turned]) -> str:
+    """Return what some columns, side by side in x, make together; NaN where one of them is."""
+    places = {column.name: k for k, column in enumerate(columns)}
+    total = ""
+    for terms in zip(*(one.of for one in turned), strict=True):
+        values = g.do("Gather", x, np.array([places[name] for name, _ in terms]), axis=1)
+        term = g.do("Mul", values, _row([factor for _, factor in terms]))
+        total = g.do("Add", total, term) if total else term
+    return total
+
+
+def _numbers(
+    g: Graph, columns: Sequence[Number], names: Sequence[str], turned: Sequence[Turned]
+) -> list[str]:
     """Return the encoded columns of numbers: all values, then the flags, then the pieces."""
     x = names[0] if len(names) == 1 else g.do("Concat", *names, axis=1)
     gone = _missing(g, x, columns)
+    if turned:
+        x = g.do("Where", gone, _row([math.nan]), x)
+        x = g.do("Concat", x, _sums(g, x, columns, turned), axis=1)
+        gone = g.do("IsNaN", x)
+        columns = [*columns, *(one.number for one in turned)]
     x = g.do("Where", gone, _row([column.fill for column in columns]), x)
     z = g.do("Sub", x, _row([column.center for column in columns]))
     z = g.do("Div", z, _row([column.scale for column in columns]))
@@ -341,28 +359,29 @@ class _Calendar:
 
 def _encoded(g: Graph, given: Deployable, names: Sequence[str]) -> tuple[str, list[int]]:
     """Return the encoded columns, and which of the network's inputs each is."""
-    first, places = 0, {}
-    for column in given.columns:
-        places[column.name] = list(range(first, first + column.width))
+    summed = [one.number for one in given.turned]
+    first, places = 0, []
+    for column in (*given.columns, *summed):
+        places.append(range(first, first + column.width))
         first += column.width
-    pairs = list(zip(given.columns, names, strict=True))
+    cells = list(zip(given.columns, names, places, strict=False))
     found: list[str] = []
     order: list[int] = []
-    numbers = [(column, name) for column, name in pairs if isinstance(column, Number)]
+    numbers = [(column, name, place) for column, name, place in cells if isinstance(column, Number)]
     if numbers:
-        columns = [column for column, _ in numbers]
-        found += _numbers(g, columns, [name for _, name in numbers])
-        order += [places[column.name][0] for column in columns]
-        order += [places[column.name][-1] for column in columns if column.flagged]
-        for column in columns:
-            order += places[column.name][1 : len(column.edges)]
-    for column, name in pairs:
-        if isinstance(column, Number):
+        columns, tensors, _ = zip(*numbers, strict=True)
+        found += _numbers(g, columns, tensors, given.turned)
+        placed = [(column, place) for column, _, place in numbers]
+        placed += zip(summed, places[len(given.columns) :], strict=True)
+        order += [place[0] for _, place in placed]
+        order += [place[-1] for column, place in placed if column.flagged]
+        for column, place in placed:
+            order += place[1 : len(column.edges)]
+    for one, name, place in cells:
+        if isinstance(one, Number):
             continue
-        found.append(
-            _date(g, column, name) if isinstance(column, Date) else _choice(g, column, name)
-        )
-        order += places[column.name]
+        found.append(_date(g, one, name) if isinstance(one, Date) else _choice(g, one, name))
+        order += place
     return found[0] if len(found) == 1 else g.do("Concat", *found, axis=1), order
 
 

@@ -108,13 +108,17 @@ function withFlag(column, missing, found) {
 
 const isMissing = (value) => value === null || value === undefined || value === "";
 
+function numberOf(column, cell) {
+  const value = isMissing(cell) ? NaN : Number(cell);
+  const wrong = column.boolean && value !== 0 && value !== 1;
+  return wrong || column.gaps.includes(value) ? NaN : value;
+}
+
 const kinds = {
   number(column, cell) {
-    let value = isMissing(cell) ? NaN : Number(cell);
-    const wrong = column.boolean && value !== 0 && value !== 1;
-    const missing = Number.isNaN(value) || wrong || column.gaps.includes(value);
-    if (missing) value = column.fill;
-    const found = scaled(value, column.center, column.scale, column.edges);
+    const value = numberOf(column, cell);
+    const missing = Number.isNaN(value);
+    const found = scaled(missing ? column.fill : value, column.center, column.scale, column.edges);
     return withFlag(column, missing, found);
   },
   choice(column, cell, known) {
@@ -145,11 +149,17 @@ function cellOf(row, name, position) {
   return row[name];
 }
 
+// A number that others make together is missing where one of them is.
+const turned = (terms, cells) =>
+  terms.reduce((sum, [k, factor]) => sum + factor * numberOf(model.columns[k], cells[k]), 0);
+
 function inputsOf(row) {
   if (model.columns.length) {
-    return model.columns
-      .flatMap((column, k) => kinds[column.kind](column, cellOf(row, column.name, k), codes[k]))
-      .map(round);
+    const cells = model.columns.map((column, k) => cellOf(row, column.name, k));
+    return [
+      ...model.columns.flatMap((column, k) => kinds[column.kind](column, cells[k], codes[k])),
+      ...model.turned.flatMap(({ number, of }) => kinds.number(number, turned(of, cells))),
+    ].map(round);
   }
   if (row.length !== model.inputs) throw new Error(`${row.length} inputs: it takes ${model.inputs}`);
   return Array.from(row, round);

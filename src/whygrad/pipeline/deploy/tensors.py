@@ -6,6 +6,7 @@ Linear, the activation, Dropout where the layer has some, and so on, as of `whyg
     whygrad.network   units, activation and dropout of each layer, and the name of the cost
     inputs            the names of the encoded columns of a table
     columns           how these are encoded
+    turned            what numbers among them make together, whose inputs come last
     result            what the outputs mean
 """
 
@@ -72,6 +73,8 @@ def to_tensors(given: Deployable) -> bytes:
     if given.columns:
         about["inputs"] = given.inputs
         about["columns"] = [asdict(column) for column in given.columns]
+    if given.turned:
+        about["turned"] = [asdict(one) for one in given.turned]
     about["result"] = asdict(given.result)
     content: bytes = save(
         tensors, {"format": "pt"} | {name: json.dumps(one) for name, one in about.items()}

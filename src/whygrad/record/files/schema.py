@@ -59,6 +59,13 @@ def _inputs(value: Any, where: str) -> None:
     (each(POSITIVE) if isinstance(value, list) else POSITIVE)(value, where)
 
 
+def _factor(value: Any, where: str) -> None:
+    if not isinstance(value, list) or len(value) != 2:
+        fail(value, where, "a column and its factor")
+    text(value[0], where)
+    number(value[1], where)
+
+
 def _initialiser(value: Any, where: str) -> None:
     (keys({"low": number, "high": number}) if isinstance(value, dict) else text)(value, where)
 
@@ -388,8 +395,13 @@ TARGET = keys(
     },
     {"form": NUMBER_FORM, "spellings": SPELLINGS, "na": each(text), "threshold": number},
 )
+TURNED = keys(
+    {"name": text, "of": each(_factor), "center": number, "scale": above_zero}
+    | {"fill": number, "edges": each(number)}
+)
 ENCODING = keys(
-    {"columns": each(COLUMN), "target": TARGET, "notes": each(text)}, {"facts": each(FACTS)}
+    {"columns": each(COLUMN), "target": TARGET, "notes": each(text)},
+    {"facts": each(FACTS), "turned": each(TURNED)},
 )
 
 # ── what stands in the database, as JSON ─────────────────────────────────────────────────────────────

@@ -3,6 +3,7 @@
 "rooms", "rooms is missing" → rooms      "rooms", "rooms 1 to 3", "rooms 3 to 9" → rooms, in pieces
 "ocean=INLAND", "ocean=NEAR BAY" → ocean
 "sold month sin", "sold month cos", "sold day number" → sold, a date, of which no part moves alone
+"lat", "lat 1 to 3", "lon", "lon 5 to 8", "lat & lon 30°" → lat & lon, a place
 """
 
 import re
@@ -24,7 +25,8 @@ class InputColumn:
 
     A number's own input comes first; what follows are flags, such as "rooms is missing", or where it is
     `pieced` inputs that go along with it, such as its shares of bins. Of a date `day` is the input that
-    counts the days since 1970, or −1 where there is none. `missing` are inputs that say it is missing.
+    counts the days since 1970, or −1 where there is none. `missing` are inputs that say it is missing. Of a
+    place `placed` are the own inputs of its latitude and longitude.
     """
 
     name: str
@@ -34,16 +36,19 @@ class InputColumn:
     day: int = -1
     pieced: bool = False
     missing: tuple[int, ...] = ()
+    placed: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> bool:
-        """Whether it is a number whose own input may be moved alone: no category, no date, no pieces."""
-        return not (self.categories or self.dated or self.pieced)
+        """Whether it is a number whose own input may be moved alone: no category or date, no pieces."""
+        return not (self.categories or self.dated or self.pieced or self.placed)
 
     @property
-    def leading(self) -> int:
-        """The input that says how large it is: a number's own, a date's day, or −1."""
-        return self.day if self.dated else -1 if self.categories else int(self.inputs[0])
+    def leading(self) -> tuple[int, ...]:
+        """The inputs that say how large it is: a number's own, a date's day, a place's two; () for none."""
+        if self.dated:
+            return (self.day,) if self.day >= 0 else ()
+        return () if self.categories else self.placed or (int(self.inputs[0]),)
 
     def category(self, x: Array) -> str:
         """Return the category that x holds, "none of them" where no input is on."""
@@ -60,6 +65,8 @@ class InputColumn:
             return self.category(x)
         if (x[list(self.missing)] == 1).any():  # a mean of rows has less
             return "is missing"
+        if self.placed:
+            return ", ".join(f"{float(names.own(net, 0, k, x[k])):.5g}" for k in self.placed)
         if not self.dated:
             return self.number(float(names.own(net, 0, self.inputs[0], x[self.inputs[0]])))
         if self.day < 0:
@@ -85,6 +92,13 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
+        both = origin.split(" & ")
+        if len(both) > 1 and set(own) >= {*both}:
+            placed = tuple(at[own.index(one)] for one in both)
+            said = [f"{one} is missing" for one in both]
+            flags = tuple(at[own.index(one)] for one in said if one in own)
+            found.append(InputColumn(as_name(origin), np.array(at), missing=flags, placed=placed))
+            continue
         day, gone = f"{origin} day number", f"{origin} is missing"
         missing = (at[own.index(gone)],) if gone in own else ()
         if day in own or f"{origin} hour sin" in own:

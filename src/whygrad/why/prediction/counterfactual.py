@@ -193,14 +193,15 @@ def _categories(
 def _met_in_training(
     answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen
 ) -> list[Change]:
-    """Return for each date and each number in pieces the nearest of training that turns the answer."""
+    """Return for each date, place and number in pieces the nearest of training that turns the answer."""
     found = []
     for column in columns:
-        k = column.leading
-        if column.numeric or k < 0 or answer.x[list(column.missing)].any():
+        leading = list(column.leading)
+        if column.numeric or not leading or answer.x[list(column.missing)].any():
             continue
         rows = seen.rows[column.name]
-        far = abs(rows[:, int(np.flatnonzero(column.inputs == k)[0])] - answer.x[k])
+        own = [int(np.flatnonzero(column.inputs == k)[0]) for k in leading]
+        far = np.linalg.norm(rows[:, own] - answer.x[leading], axis=1)
         order = np.argsort(far, kind="stable")
         order = order[np.unique(np.linspace(0, len(order) - 1, TRIED).astype(int))]
         X = np.repeat(answer.x[None].astype(np.float64), len(order), axis=0)
@@ -231,7 +232,7 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
         assert change.column is not None
         column, k = change.column, change.column.inputs[0]
         ends: tuple[Any, ...]
-        if column.categories or column.dated:
+        if column.categories or column.dated or column.placed:
             ends = (*(column.shown(answer.net, names, x) for x in (answer.x, change.x)), "")
         else:
             before, after = (
