@@ -198,8 +198,12 @@ def test_a_run_is_shown_that_a_kill_left_without_its_members(trained):
     shown = whygrad("show", run.path)
     assert shown.code == 0 and "the mean of their best epochs" in " ".join(shown.out.split())
     assert whygrad("resume", run.path).code == 0
+    found = round(sum(best_epochs(run)) / 2)
     again = whygrad("show", run.path)
-    assert f"best epochs, {round(sum(best_epochs(run)) / 2)}" in " ".join(again.out.split())
+    assert f"best epochs, {found}" in " ".join(again.out.split())
+    assert whygrad("resume", run.path, "--epochs", 14).code == 0
+    again = whygrad("show", run.path)
+    assert f"best epochs, {found}" in " ".join(again.out.split())
 
 
 def test_copied_rows_suffice_for_members_that_waited(table, trained, tmp_path, monkeypatch):

@@ -74,7 +74,8 @@ def _learned_from_all(run: Run) -> str:
     found = ""
     with suppress(FileError):  # where a kill left no folder of it
         last = run.member(run.members)
-        found = f", {last.plan.epochs:,}" if last.step else ""
+        before = [stage.epochs for stage in last.stages() if stage.step == 0]  # any resumption
+        found = f", {before[-1]:,}" if last.step else ""
     return f"{said} best epochs{found}"
 
 
