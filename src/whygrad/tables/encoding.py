@@ -803,8 +803,8 @@ def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
     of = tuple((str(name), float(factor)) for name, factor in about["of"])
     numbers = {column.name for column in columns if isinstance(column, NumberColumn)}
     edges = _increasing(about["edges"])
-    if not of or not edges or not numbers.issuperset(name for name, _ in of):
-        raise ValueError(f"no numbers that make {about['name']!r} together, or no edges")
+    if len(of) != 2 or not edges or not numbers.issuperset(name for name, _ in of):
+        raise ValueError(f"no two numbers that make {about['name']!r} together, or no edges")
     return TurnedColumn(**(about | {"of": of, "edges": edges}))
 
 

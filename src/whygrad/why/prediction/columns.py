@@ -92,8 +92,9 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
-        both = origin.split(" & ")
-        if len(both) > 1 and set(own) >= {*both}:
+        firsts = [one for one in own if origin.startswith(f"{one} & ")]  # & may stand in a name too
+        pairs = [(one, origin.removeprefix(f"{one} & ")) for one in firsts]
+        if both := next((pair for pair in pairs if pair[1] in own), None):
             placed = tuple(at[own.index(one)] for one in both)
             said = [f"{one} is missing" for one in both]
             flags = tuple(at[own.index(one)] for one in said if one in own)
