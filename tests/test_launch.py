@@ -392,6 +392,21 @@ EARLY = {
     "import os, time\nif os.environ['WHYGRAD_PROCESS'] == '1':\n    time.sleep(1)\n    {}['price']":
         "1 of 2 failed: KeyError: 'price'",  # the first is done by then
 }  # fmt: skip
+SAYS = """
+import os, sys, time
+if os.environ["WHYGRAD_PROCESS"] == "1":
+    time.sleep(1)
+    sys.exit("no price")
+"""
+HOOK = """
+import sys
+sys.excepthook = lambda kind, error, trace: sys.stderr.write(f"of my own: {error}\\n")
+{}["price"]
+"""
+IN_ITS_WAY = {
+    SAYS: (2, "whygrad: process 1 of 2 ended with code 1: no price"),
+    HOOK: (1, "of my own: 'price'"),
+}
 
 
 @pytest.mark.parametrize("code", EARLY)
@@ -404,6 +419,15 @@ def test_who_fails_without_whygrad_is_named_with_what(code, tmp_path):
     assert said_by_whygrad(told) == [line.removeprefix("whygrad: ")]
     assert all("own.py" in line for line in trace if line.startswith("  File "))
     assert trace[-1:] in ([], [EARLY[code].partition("failed: ")[2]])
+
+
+@pytest.mark.parametrize("code", IN_ITS_WAY)
+def test_what_a_script_says_in_its_own_way_is_passed_on(code, tmp_path):
+    (tmp_path / "own.py").write_text(code)
+    n, line = IN_ITS_WAY[code]
+    process = launched(tmp_path, "-n", str(n), "own.py")
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 1 and told.decode().splitlines() == [line]
 
 
 def test_a_script_is_run_as_python_runs_it(tmp_path):

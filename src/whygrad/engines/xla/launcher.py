@@ -112,21 +112,25 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
             return 1, codes[0] != 0
         if first or code == PARTED:  # else it has said why
             who = f"process {first} of {n}"
-            line, *trace = _last_words(told[first].read_text(errors="replace"), who)
-            note(line or f"{who} ended with code {code}")
+            line, *trace = _last_words(told[first].read_text(errors="replace"), who, code)
+            note(line)
             write("".join(f"{line}\n" for line in trace), sys.stderr)
         return code, code == PARTED
 
 
-def _last_words(text: str, who: str) -> list[str]:
-    r"""Return the line in which a process said that it failed, and those below; else the last one.
+def _last_words(text: str, who: str, code: int) -> list[str]:
+    r"""Return the line in which a process said why it failed, and those below; else its code and last line.
 
-    >>> _last_words("of a library\nwhygrad: process 1 of 2 failed: …\nTraceback …", "process 1 of 2")
+    >>> _last_words("of a library\nwhygrad: process 1 of 2 failed: …\nTraceback …", "process 1 of 2", 1)
     ['process 1 of 2 failed: …', 'Traceback …']
+    >>> _last_words("no price", "process 1 of 2", 3)
+    ['process 1 of 2 ended with code 3: no price']
     """
     lines = text.strip().splitlines()
     failed = [i for i, line in enumerate(lines) if line.startswith(f"whygrad: {who}")]
     first, *more = lines[failed[-1] if failed else -1 :] or [""]
+    if not first.startswith("whygrad: ") and not (first and code == PARTED):
+        return [": ".join(filter(None, (f"{who} ended with code {code}", first)))]
     return [first.removeprefix("whygrad: "), *more]
 
 

@@ -22,7 +22,8 @@ def main() -> None:
             code = compile(file.read(), path, "exec", dont_inherit=True)
         exec(code, module.__dict__)
     except Exception as error:
-        from whygrad.engines.xla import processes  # noqa: F401 - who is launched says so from here on
+        if sys.excepthook is sys.__excepthook__:  # else the script's own, or ours, is there
+            from whygrad.engines.xla import processes  # noqa: F401 - who is launched says so from here on
 
         trace = error.__traceback__ and error.__traceback__.tb_next  # without this frame
         sys.excepthook(type(error), error.with_traceback(trace), trace)
