@@ -567,7 +567,7 @@ def _notes_on_changes(unseen: int, limited: bool, trained: bool) -> list[str]:
         within = "the limits" if limited else "the range of the training rows"
         notes.append(
             f"A change stays within {within} and among the values seen there: whole numbers where a column "
-            "is whole, categories and dates that occurred."
+            "is whole, categories, dates and places that occurred."
         )
     elif not limited:
         notes.append(
