@@ -229,7 +229,10 @@ def test_the_table_of_columns_the_run_and_the_report_tell_of_it(tmp_path, monkey
     frame, price = some_places(200)
     frame.assign(price=price).to_csv("flats.csv", index=False)
     facts = describe(pa.Table.from_pandas(frame), bins=lambda rows, target: 8).facts
-    assert facts[0].becomes.endswith("; with 'long' 36 more, along 4 other directions")
+    assert facts[0].becomes.endswith(
+        "; a place with 'long', in 36 inputs more along 4 other directions"
+    )
+    assert facts[2].becomes.endswith("; a place with 'lat'")
     words = ("--target", "price", "--epochs", 2, "--engine", "reference", "--no-comparison")
     assert whygrad("train", "flats.csv", *words, "--quality", "fast").code == 0
     run = wg.open_run("flats.run")

@@ -426,7 +426,7 @@ class TurnedColumn:
     Parameters
     ----------
     name : str
-        Such as "latitude, longitude 30°".
+        Such as "latitude & longitude 30°".
     of : tuple of (str, float)
         The columns and their factors: the number is Σ factor · value, in degrees of latitude.
     center, scale, edges

@@ -225,9 +225,12 @@ def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
     turned = [other for other in found.turned if one.name in dict(other.of)]
     if not turned:
         return one
-    inputs = sum(len(other.names) for other in turned)
     with_other = next(name for name, _ in turned[0].of if name != one.name)
-    said = f"with {quoted(with_other)} {inputs:,} more, along {len(turned)} other directions"
+    said = f"a place with {quoted(with_other)}"
+    names = [column.name for column in found.columns]
+    if names.index(one.name) < names.index(with_other):  # what both make is counted once
+        inputs = sum(len(other.names) for other in turned)
+        said += f", in {inputs:,} inputs more along {len(turned)} other directions"
     return replace(one, becomes=f"{one.becomes}; {said}")
 
 

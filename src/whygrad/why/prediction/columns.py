@@ -109,7 +109,8 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
             )
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
-        labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
+        # One of the two is cut off: a value may itself begin with the name, "shop=shop 083".
+        labels = tuple(re.sub(f"^{re.escape(origin)}[= ]", "", name) for name in own)
         pieced = not encoded and bool(set(own) - {origin, gone})
         column = InputColumn(
             as_name(origin), np.array(at), labels if encoded else (), pieced=pieced, missing=missing
