@@ -209,6 +209,18 @@ def test_another_place_that_turns_the_answer_is_one_of_training():
     moved = row.copy()
     moved[["lat", "long"]] = frame[["lat", "long"]].iloc[met.index(there)].to_numpy()
     assert clf.predict(moved) == ["coast"]
+    # Whoever bounds the latitude from below gets no place south of it.
+    why, name = clf.why_, next(iter(changes))
+    assert name == "lat & long"
+    (x,) = clf.encoding_.encode(pa.Table.from_pandas(row))
+    k = list(clf.encoding_.names).index("lat")
+    low, high = np.full(len(x), -9.0), np.full(len(x), 9.0)
+    there = next(to for place, to, *_ in answer.arrays["changes"] if place == name)
+    south = there[k] < x[k]
+    (low if south else high)[k] = x[k]
+    bounded = why.prediction(row, limits=(low, high)).arrays["changes"]
+    for place, there, *_ in bounded:
+        assert place != name or low[k] <= there[k] <= high[k]
 
 
 def test_what_runs_across_both_is_learned_better(monkeypatch):

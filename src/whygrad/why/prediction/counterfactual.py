@@ -61,7 +61,7 @@ def changes(
     singles = _numbers(answer, names, looked_at, room, top)
     singles += _categories(answer, columns, room.seen)
     if room.seen is not None:
-        singles += _met_in_training(answer, names, columns, room.seen)
+        singles += _met_in_training(answer, names, columns, room, room.seen)
     together = _together(answer, names, movable, room)
     alone = [one for one in singles if one.size is not None and one.verified]
     if together is not None and alone:
@@ -191,7 +191,7 @@ def _categories(
 
 
 def _met_in_training(
-    answer: Answer, names: Names, columns: tuple[InputColumn, ...], seen: Seen
+    answer: Answer, names: Names, columns: tuple[InputColumn, ...], room: Room, seen: Seen
 ) -> list[Change]:
     """Return for each date, place and number in pieces the nearest of training that turns the answer."""
     found = []
@@ -199,7 +199,10 @@ def _met_in_training(
         leading = list(column.leading)
         if column.numeric or not leading or answer.x[list(column.missing)].any():
             continue
-        rows = seen.rows[column.name]
+        rows, at = seen.rows[column.name], column.inputs
+        rows = rows[((rows >= room.low[at]) & (rows <= room.high[at])).all(axis=1)]
+        if not len(rows):
+            continue
         own = [int(np.flatnonzero(column.inputs == k)[0]) for k in leading]
         far = np.linalg.norm(rows[:, own] - answer.x[leading], axis=1)
         order = np.argsort(far, kind="stable")
