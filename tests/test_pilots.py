@@ -1,5 +1,6 @@
 """Pilots: members of an ensemble that set rows aside, and say how long the others learn from all rows."""
 
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -7,15 +8,17 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from whygrad.fitted import fitted_of
 from whygrad.nn.arrays import Data
 from whygrad.pipeline import settings
-from whygrad.pipeline.fit import find
+from whygrad.pipeline.fit import find, prepare_training, scored
 from whygrad.pipeline.members import epochs_found, network_of, train_each
 from whygrad.pipeline.recipe import Recipe, recommended, shortened
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
 from whygrad.training.epochs import Epoch, History
+from whygrad.training.loop import INTERRUPTED
 
 RECIPE = Recipe(members=4, hidden=(16,), bins=4, epochs=12, learning_rate=0.05, pilots=2)
 GIVEN = Settings(quality="best", engine="reference", seed=1)
@@ -163,3 +166,56 @@ def test_pilots_are_given_up_where_there_is_no_time_to_wait_for_them():
     assert shortened(recipe, 0.1, enough * 1.001, 2) == recipe
     assert shortened(recipe, 0.1, enough * 0.999, 2).pilots == 0
     assert shortened(recipe, 0.1, 12.1, 2) == replace(recipe, pilots=0, members=4)
+
+
+def test_pilots_and_those_that_wait_for_them_are_two_rounds_on_any_cores():
+    recipe = replace(recommended(20_000, 8, 0, "best"), epochs=60)
+    whole = 60 * 0.1 / (1 - recipe.share)
+    for cores, rounds in ((1, 10), (2, 5), (6, 3), (16, 2)):
+        assert shortened(recipe, 0.1, rounds * whole * 1.001, cores) == recipe
+        assert shortened(recipe, 0.1, rounds * whole * 0.999, cores).pilots == 0
+
+
+def test_metrics_are_measured_where_there_are_rows_for_them(source, tmp_path):
+    path = tmp_path / "measured.run"
+    asked = replace(GIVEN, metrics=("roc_auc", "training_accuracy"))
+    members.record_members(path, source, asked)
+    run = wg.open_run(path)
+    found = [set(run.member(k).history.epochs[0].metrics) for k in range(1, 5)]
+    assert found == 2 * [{"roc_auc", "training_accuracy"}] + 2 * [{"training_accuracy"}]
+
+
+def test_a_threshold_is_chosen_where_no_epoch_is_over(source):
+    ready = prepare_training(source, replace(GIVEN, aim="f1"))
+    early = fitted_of(ready.training.plan, ready.training.state, History((), INTERRUPTED))
+    result = scored(ready, [early, None, None, None], 0.0)
+    assert result.encoding.target.threshold is not None and result.stopped == INTERRUPTED
+
+
+def test_a_run_is_shown_that_a_kill_left_without_its_members(trained):
+    _, run = trained
+    shutil.rmtree(run.path / "members" / "4.run")
+    shown = whygrad("show", run.path)
+    assert shown.code == 0 and "the mean of their best epochs" in " ".join(shown.out.split())
+    assert whygrad("resume", run.path).code == 0
+    found = round(sum(best_epochs(run)) / 2)
+    again = whygrad("show", run.path)
+    assert f"best epochs, {found}" in " ".join(again.out.split())
+    assert whygrad("resume", run.path, "--epochs", 14).code == 0
+    again = whygrad("show", run.path)
+    assert f"best epochs, {found}" in " ".join(again.out.split())
+
+
+def test_copied_rows_suffice_for_members_that_waited(table, trained, tmp_path, monkeypatch):
+    path, here = tmp_path / "copied.run", tmp_path / "noisy.csv"
+    shutil.copy(table, here)
+    with monkeypatch.context() as patch:
+        patch.setattr(members, "epochs_found", lambda fits: None)  # as after Ctrl-C
+        members.record_members(path, find(str(here), "kind"), GIVEN, copy_data=True)
+    here.unlink()
+    resumed, whole = wg.open_run(path).resume(), trained[1]
+    for k in range(1, 5):
+        one = resumed.member(k)
+        assert one.theta.flat.tobytes() == whole.member(k).theta.flat.tobytes()
+        assert str(one.replay().verdict).endswith("equal to the last bit")
+    assert resumed.scores == whole.scores

@@ -7,7 +7,11 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from whygrad.pipeline.comparing import leaks
+from whygrad.pipeline.fit import find, prepare_training
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.recipe import Recipe
+from whygrad.pipeline.settings import Settings
 from whygrad.tables import Encoding, Target, describe, learn, learning
 from whygrad.tables.encoding import in_pieces
 from whygrad.why.prediction.columns import columns_of
@@ -122,6 +126,43 @@ def test_what_are_no_degrees_or_no_numbers_in_pieces_is_no_place(frame):
     assert len(learned(frame.assign(long=frame["long"] + 300)).turned) == 4
 
 
+def pairs(encoding):
+    return {tuple(name for name, _ in one.of) for one in encoding.turned}
+
+
+def test_a_longitude_is_of_one_place_alone(frame):
+    rounded = frame[["lat", "long"]].round(1)
+    both = frame.assign(latitude=rounded["lat"], longitude=rounded["long"])
+    assert pairs(learned(both)) == {("lat", "long"), ("latitude", "longitude")}
+    assert pairs(learned(both.drop(columns="long"))) == {("lat", "longitude")}
+    assert pairs(learned(frame.assign(LAT=rounded["lat"]))) == {("lat", "long")}
+
+
+@pytest.mark.parametrize("names", [("R & D lat", "R & D long"), ("lat & so", "long & so")], ids=str)
+def test_names_with_the_sign_between_the_two_are_told_apart(names, frame):
+    encoding = learned(frame.rename(columns=dict(zip(("lat", "long"), names, strict=True))))
+    net = wg.Network(len(encoding.names), [wg.Dense(1)], "squared_error")
+    place, rooms = columns_of(net, names_of_encoding(encoding))
+    assert (place.name, rooms.name) == (" & ".join(names), "rooms") and not place.categories
+    assert [encoding.names[k] for k in place.placed] == [*names]
+
+
+def test_a_column_that_is_called_as_the_place_keeps_its_name(frame):
+    encoding = learned(frame.assign(**{"lat & long": frame["rooms"] > 4}))
+    assert not encoding.turned and "lat & long" in encoding.origins
+
+
+def test_a_place_that_tells_the_answer_is_no_leak_and_a_column_of_it_is(frame, tmp_path):
+    north, east = frame["lat"] > 48.5, frame["long"] > 10.5
+    path = tmp_path / "flats.csv"
+    for kind, told in ((north == east, 0), (north, 1)):
+        frame.assign(kind=np.where(kind, "yes", "no")).to_csv(path, index=False)
+        ready = prepare_training(find(str(path), "kind"), Settings(quality="fast"))
+        assert len(ready.encoding.turned) == 4
+        warned = leaks(ready)
+        assert len(warned) == told and all("--leave-out 'lat'" in line for line in warned)
+
+
 def test_it_comes_back_from_json_and_damage_is_told(frame):
     encoding = learned(frame)
     about = encoding.to_dict()
@@ -130,6 +171,7 @@ def test_it_comes_back_from_json_and_damage_is_told(frame):
     for key, value in (
         ("of", [["rooms?", 1.0]]),
         ("of", []),
+        ("of", [["lat", 1.0]]),
         ("edges", []),
         ("edges", [2.0, 1.0]),
         ("of", [["lat", "far"]]),
@@ -187,7 +229,10 @@ def test_the_table_of_columns_the_run_and_the_report_tell_of_it(tmp_path, monkey
     frame, price = some_places(200)
     frame.assign(price=price).to_csv("flats.csv", index=False)
     facts = describe(pa.Table.from_pandas(frame), bins=lambda rows, target: 8).facts
-    assert facts[0].becomes.endswith("; with 'long' 36 more, along 4 other directions")
+    assert facts[0].becomes.endswith(
+        "; a place with 'long', in 36 inputs more along 4 other directions"
+    )
+    assert facts[2].becomes.endswith("; a place with 'lat'")
     words = ("--target", "price", "--epochs", 2, "--engine", "reference", "--no-comparison")
     assert whygrad("train", "flats.csv", *words, "--quality", "fast").code == 0
     run = wg.open_run("flats.run")

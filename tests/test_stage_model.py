@@ -222,6 +222,26 @@ def test_a_function_of_the_users_own_is_refused_with_its_name():
         network_of(wg.Network(2, [wg.Dense(2, cube), wg.Dense(1)]))
 
 
+@pytest.mark.parametrize(
+    ("text", "room", "written"),
+    [
+        ("latitude & longitude 30° 40.01 to 40.09", 23, "lati…30° 40.01 to 40.09"),
+        ("latitude & longitude 30° 40.01 to 40.09", 14, "latit…to 40.09"),
+        ("ocean_proximity=NEAR BAY", 14, "ocean…NEAR BAY"),
+        ("pneumonoultramicroscopic", 10, "pneumonou…"),
+        ("age 88 to 89", 12, "age 88 to 89"),
+    ],
+    ids=str,
+)
+def test_a_long_name_keeps_the_words_that_it_ends_with_and_never_half_a_number(text, room, written):
+    found = in_node(f"""
+import {{ shortened }} from "{(BROWSER / "dom.js").as_uri()}";
+const context = {{ measureText: (text) => ({{ width: text.length }}) }};
+process.stdout.write(JSON.stringify(shortened(context, {json.dumps(text)}, {room}, true)));
+""")
+    assert found == written
+
+
 # ── the bundle ───────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -13,7 +13,7 @@ from whygrad.pipeline.settings import Settings
 from whygrad.record.members import record_members
 from whygrad.studio.session.controls import start_label
 from whygrad.studio.session.opened_run import OpenedRun
-from whygrad.studio.session.questions import Question, answer
+from whygrad.studio.session.questions import Question, answer, title_of
 from whygrad.studio.session.session import Session
 from whygrad.studio.session.subject import Chosen
 
@@ -89,6 +89,9 @@ def test_at_the_last_step_the_average_is_asked_and_before_it_the_first_network(t
     assert abs(asked.arrays["output"]) == pytest.approx(abs(float(z)), rel=1e-5)
     early = answer(session.subject(2), Question("", "prediction", ONE))
     assert early.notes[-1].startswith("This is the first of 8 networks")
+    assert asked.answer.startswith("The average of 8 networks says ")
+    assert early.answer.startswith("The network says ")
+    assert title_of(session.subject(), "", ONE).startswith("The first of 8 networks says ")
     alone = wg.Fitted(run.net, session.subject(2).theta).predict(np.float32(x))[0, 0]
     assert abs(early.arrays["output"]) == pytest.approx(abs(np.log(alone / (1 - alone))), rel=1e-4)
 

@@ -16,7 +16,7 @@ from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, Activation
 from whygrad.why.bound import Why
 from whygrad.why.prediction.attribution import integrated_gradients
-from whygrad.why.prediction.columns import InputColumn
+from whygrad.why.prediction.columns import InputColumn, columns_of
 from whygrad.why.prediction.prediction import prediction
 
 STRAIGHT = ["identity", "leaky_relu", "relu"]
@@ -739,3 +739,9 @@ def test_among_numbers_that_are_not_whole_a_change_is_as_small_as_it_can_be():
     free, within = (prediction(net, theta, X[1], **about) for about in ({}, {"training": X}))
     sizes = [{name: size for name, _, size, _ in one["changes"]} for one in (free, within)]
     assert sizes[1] and all(sizes[0][name] == pytest.approx(sizes[1][name]) for name in sizes[1])
+
+
+def test_a_category_that_begins_with_the_name_of_its_column_is_shown_whole():
+    names = Names(("shop=shop 083", "shop=shop=1", "shop is rare"), origins=("shop",) * 3)
+    (column,) = columns_of(wg.Network(3, [wg.Dense(1, "tanh")]), names)
+    assert column.categories == ("shop 083", "shop=1", "is rare")

@@ -1,5 +1,6 @@
 """A run in lines: its data, network and plan, and where it stands; and its layers, as a table."""
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -70,8 +71,11 @@ def _members(run: Run) -> list[tuple[str, str]]:
 def _learned_from_all(run: Run) -> str:
     """Return how long the members learned that set no rows aside."""
     said = f"the first {run.pilots} set rows aside; the others learn from all rows, for the mean of their"
-    last = run.member(run.members)
-    found = f", {last.plan.epochs:,}" if last.step else ""
+    found = ""
+    with suppress(FileError):  # where a kill left no folder of it
+        last = run.member(run.members)
+        before = [stage.epochs for stage in last.stages() if stage.step == 0]  # any resumption
+        found = f", {before[-1]:,}" if last.step else ""
     return f"{said} best epochs{found}"
 
 

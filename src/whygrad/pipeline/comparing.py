@@ -327,7 +327,8 @@ def leaks(ready: Prepared) -> list[str]:
     if target.task == "regression":
         y = np.searchsorted(np.sort(y), y).astype(np.float64)
     columns: dict[str, list[int]] = {}
-    for place, name in enumerate(encoding.origins):
+    own = [column.name for column in encoding.columns for _ in column.names]
+    for place, name in enumerate(own):
         columns.setdefault(name, []).append(place)
     found = []
     for name in _likely(columns, X, y, target):

@@ -590,7 +590,7 @@ def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Ar
     by = [
         (one, rows)
         for one, rows in zip(fits, aside, strict=True)
-        if one and one in used and one.history.validation_cost[-1] is not None
+        if one and one in used and one.history.validation_cost[-1:] != [None]
     ]
     p = [predict(one, data.X[rows])[:, 0] for one, rows in by]
     return np.concatenate(p), data.Y[np.concatenate([rows for _, rows in by]), 0] > 0.5

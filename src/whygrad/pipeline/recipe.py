@@ -176,7 +176,9 @@ def shortened(recipe: Recipe, epoch: float, left: float, cores: int) -> Recipe:
     whole = recipe.epochs * epoch
     if recipe.pilots:
         # Those that learn from all rows have more steps. Where time is short none wait for others.
-        if left >= math.ceil(recipe.members / cores) * whole / (1 - recipe.share):
+        first, others = recipe.setting_aside, recipe.members - recipe.setting_aside
+        rounds = math.ceil(first / cores) + math.ceil(others / cores)
+        if left >= rounds * whole / (1 - recipe.share):
             return recipe
         recipe = replace(recipe, pilots=0)
     rounds = int(left / whole) if whole > 0 else recipe.members

@@ -353,8 +353,14 @@ def recipe_of(settings: Settings, rows: int, numbers: int, classes: int) -> Reci
 
 
 def following(settings: Settings, epochs: int) -> Settings:
-    """Return the settings of members that learn from all rows, for as many epochs as pilots found."""
-    return replace(settings, epochs=epochs, validation=0.0, aim=None)
+    """Return the settings of members that learn from all rows, for as many epochs as pilots found.
+
+    They have no validation rows, and measure nothing there.
+    """
+    from whygrad.training.metrics import ON_TRAINING  # which help and completion do not need
+
+    metrics = tuple(name for name in settings.metrics if name.startswith(ON_TRAINING))
+    return replace(settings, epochs=epochs, validation=0.0, aim=None, metrics=metrics)
 
 
 def check_quality(settings: Settings) -> None:

@@ -241,12 +241,16 @@ def resume_members(
     last = None
     for k in [*range(2, run.pilots + 1), 1, *range(run.pilots + 1, run.members + 1)]:
         _begin_again(run, k)
-        if epochs is None and not _cut_off(run.member(k)):
-            continue
+        one, in_all = run.member(k), epochs
+        if epochs is None:
+            if not _cut_off(one):
+                continue
+            if k > run.pilots and one.step == 0:  # it waited for them
+                in_all = epochs_found([run.member(i).fitted for i in range(1, run.pilots + 1)])
         last = k
         before_each(k)
         seen = observers if k == 1 else ()
-        now = forking.resume(run.member(k), epochs, callbacks, seconds, seen, controller)
+        now = forking.resume(one, in_all, callbacks, seconds, seen, controller)
         run = now if k == 1 else run
         if now.stopped == INTERRUPTED:
             return run
@@ -260,13 +264,11 @@ def resume_members(
 
 
 def _begin_again(run: Recorded, k: int) -> None:
-    """Make the folder of a member that a kill left none of, or that waited for its pilots."""
-    follows = k > run.pilots
-    if folder_of(run.path, k).exists() and not (follows and run.member(k).step == 0):
+    """Make the folder of a member that a kill left none of."""
+    if folder_of(run.path, k).exists():
         return
     given = replace(without_recipe(run.settings), member=k)
-    if follows:
-        pilots = [run.member(i).fitted for i in range(1, run.pilots + 1)]
-        given = following(given, epochs_found(pilots) or run.plan.epochs)
+    if k > run.pilots:
+        given = following(given, run.plan.epochs)
     source = find_again(run.manifest["data"], run.target, run.encoding.task)
     _begin(run.path, ready(tabulate(source, given), given), run.manifest["data"]["copied"])

@@ -426,7 +426,7 @@ class TurnedColumn:
     Parameters
     ----------
     name : str
-        Such as "latitude, longitude 30°".
+        Such as "latitude & longitude 30°".
     of : tuple of (str, float)
         The columns and their factors: the number is Σ factor · value, in degrees of latitude.
     center, scale, edges
@@ -803,8 +803,8 @@ def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
     of = tuple((str(name), float(factor)) for name, factor in about["of"])
     numbers = {column.name for column in columns if isinstance(column, NumberColumn)}
     edges = _increasing(about["edges"])
-    if not of or not edges or not numbers.issuperset(name for name, _ in of):
-        raise ValueError(f"no numbers that make {about['name']!r} together, or no edges")
+    if len(of) != 2 or not edges or not numbers.issuperset(name for name, _ in of):
+        raise ValueError(f"no two numbers that make {about['name']!r} together, or no edges")
     return TurnedColumn(**(about | {"of": of, "edges": edges}))
 
 

@@ -225,9 +225,12 @@ def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
     turned = [other for other in found.turned if one.name in dict(other.of)]
     if not turned:
         return one
-    inputs = sum(len(other.names) for other in turned)
     with_other = next(name for name, _ in turned[0].of if name != one.name)
-    said = f"with {quoted(with_other)} {inputs:,} more, along {len(turned)} other directions"
+    said = f"a place with {quoted(with_other)}"
+    names = [column.name for column in found.columns]
+    if names.index(one.name) < names.index(with_other):  # what both make is counted once
+        inputs = sum(len(other.names) for other in turned)
+        said += f", in {inputs:,} inputs more along {len(turned)} other directions"
     return replace(one, becomes=f"{one.becomes}; {said}")
 
 
@@ -244,8 +247,8 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
     }
     turned = []
     for name, other in pairs_of_places([*degrees]):
-        pair = (degrees[name], degrees[other])
-        if any(
+        pair, place = (degrees[name], degrees[other]), place_of([name, other])
+        if place in found.kinds or any(
             max(-one.edges[0], one.edges[-1]) > most
             for one, most in zip(pair, MOST_DEGREES, strict=True)
         ):
@@ -258,7 +261,7 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
             values = along(numbers, of)
             known = values[~np.isnan(values)]
             edges = edges_of(known, bins)
-            said = f"{place_of([name, other])} {bearing}°"
+            said = f"{place} {bearing}°"
             if edges and said not in found.kinds:
                 turned.append(TurnedColumn(said, of, *standardised(known), median(known), edges))
     return tuple(turned)
@@ -271,12 +274,14 @@ def pairs_of_places(names: Sequence[str]) -> list[tuple[str, str]]:
     [('Lat', 'long'), ('start_latitude', 'start_longitude')]
     """
     known = {name.lower(): name for name in reversed(names)}
-    found = []
+    found: dict[str, str] = {}  # by the longitude, which is of one place alone
     for name in names:
-        before, *latitude = LATITUDE.split(name.lower(), 1)
-        others = [before + word + latitude[-1] for word in LONGITUDES] if latitude else []
-        found += [(name, known[other]) for other in others if other in known][:1]
-    return found
+        before, *latitude = LATITUDE.split(name.lower(), maxsplit=1)
+        words = LONGITUDES if latitude[:1] == ["latitude"] else LONGITUDES[1:] + LONGITUDES[:1]
+        others = [known.get(before + word + latitude[-1]) for word in words] if latitude else []
+        free = [other for other in others if other and other not in found]
+        found |= {other: name for other in free[:1]}
+    return [(name, other) for other, name in found.items()]
 
 
 def _most_inputs(table: Any, decisions: Mapping[str, Decision], na: tuple[str, ...]) -> int:

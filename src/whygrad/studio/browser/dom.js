@@ -99,12 +99,15 @@ export function onTheme(told) {
   };
 }
 
-// Text on a canvas, shortened to the room there is.
-export function shortened(ctx, text, room) {
+// Text on a canvas, shortened to the room there is; with `ending`, between its first letters and its last words.
+export function shortened(ctx, text, room, ending = false) {
+  const fits = (start, end) => ctx.measureText(`${start}…${end}`).width <= room;
   if (ctx.measureText(text).width <= room) return text;
-  let end = text.length;
-  while (end > 1 && ctx.measureText(`${text.slice(0, end)}…`).width > room) end--;
-  return `${text.slice(0, end).trimEnd()}…`;
+  const ends = ending ? [...text.matchAll(/[ =]/g)].map(({ index }) => text.slice(index + 1)) : [];
+  const end = ends.find((one) => fits(text.slice(0, 3), one)) ?? ""; // whole words: half a number is another one
+  let start = text.slice(0, text.length - end.length - 1);
+  while (start.length > 1 && !fits(start.trimEnd(), end)) start = start.slice(0, -1);
+  return `${start.trimEnd()}…${end}`;
 }
 
 // The shape of a class, filled: colour alone must not tell classes apart.

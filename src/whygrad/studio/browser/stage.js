@@ -114,7 +114,7 @@ class Stage {
     const widest = (l) => Math.max(...shown[l].map((j) => ctx.measureText(this.nameOf(l, j)).width));
     const beside = L < 4 ? 96 : 62; // a deep network needs the width itself
     const room = narrow ? { left: Math.min(widest(0) + 10, beside), right: Math.min(widest(L) + 10, beside) }
-      : { left: Math.min(widest(0) + 16, 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
+      : { left: Math.min(widest(0) + 16, this.width > 1100 ? 200 : 150), right: Math.min(Math.max(widest(L) + 16, 70), 130) };
     const lay = () => layoutOf({ sizes, shown, width: this.width, height: this.height, room, image });
     this.layout = lay();
     // Where columns stand too close for the buttons above them, names give way, as far as they can still be told.
@@ -520,12 +520,12 @@ class Stage {
     }
   }
 
-  label(ctx, text, x, y, { align = "left", colour = this.colours.ink, size = 12, room = 100 } = {}) {
+  label(ctx, text, x, y, { align = "left", colour = this.colours.ink, size = 12, room = 100, ending = false } = {}) {
     ctx.font = `${size}px ${FACE}`;
     ctx.textAlign = align;
     ctx.textBaseline = "middle";
     ctx.fillStyle = colour;
-    const written = shortened(ctx, text, room), { width } = ctx.measureText(written);
+    const written = shortened(ctx, text, room, ending), { width } = ctx.measureText(written);
     ctx.fillText(written, x, y);
     const left = align === "left" ? x : align === "right" ? x - width : x - width / 2;
     this.labels.push({ text: written, x: left, y: y - size / 2, width, height: size });
@@ -544,7 +544,8 @@ class Stage {
         const { x, y, r } = unitPlace(layout, l, j);
         const own = this.nameOf(l, j), under = y + r + 8;
         if (l === 0) {
-          this.label(ctx, own, x - r - 8, y, { align: "right", room: this.room.left - 10, size: layout.narrow ? 11 : 13 });
+          // Pieces of a column differ at the end of their names: "latitude & longitude 30° 37.81 to 38.29".
+          this.label(ctx, own, x - r - 8, y, { align: "right", room: this.room.left - 10, size: layout.narrow ? 11 : 13, ending: true });
           if (tile >= 34) this.labelNumber(ctx, inOwnUnits(header.inputs?.[j], scene.trace.a[0][j]), x, under, "center", tile, colours.soft);
         } else if (l === L) {
           const half = tile >= 34 ? 8 : 0;

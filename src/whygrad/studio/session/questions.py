@@ -99,7 +99,9 @@ def _said(subject: Subject, chosen: Chosen | None) -> str:
         said = f"{classes_said(net, names)[c]} ({share(float(p[c]))})"
     else:
         said = ", ".join(in_units(net, names, net.L, m, float(x)) for m, x in enumerate(a[0]))
-    return f"Says {said}, true {true}. Why?"
+    several = 1 if subject.run is None else subject.run.members
+    says = f"The first of {several} networks says" if several > 1 else "Says"
+    return f"{says} {said}, true {true}. Why?"
 
 
 def value_of(subject: Subject, part: str) -> float | None:

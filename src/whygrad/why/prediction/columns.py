@@ -92,8 +92,9 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
     found = []
     for origin, at in members.items():
         own = [inputs[k] for k in at]
-        both = origin.split(" & ")
-        if len(both) > 1 and set(own) >= {*both}:
+        firsts = [one for one in own if origin.startswith(f"{one} & ")]  # & may stand in a name too
+        pairs = [(one, origin.removeprefix(f"{one} & ")) for one in firsts]
+        if both := next((pair for pair in pairs if pair[1] in own), None):
             placed = tuple(at[own.index(one)] for one in both)
             said = [f"{one} is missing" for one in both]
             flags = tuple(at[own.index(one)] for one in said if one in own)
@@ -108,7 +109,8 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
             )
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))
-        labels = tuple(name.removeprefix(f"{origin}=").removeprefix(f"{origin} ") for name in own)
+        # One of the two is cut off: a value may itself begin with the name, "shop=shop 083".
+        labels = tuple(re.sub(f"^{re.escape(origin)}[= ]", "", name) for name in own)
         pieced = not encoded and bool(set(own) - {origin, gone})
         column = InputColumn(
             as_name(origin), np.array(at), labels if encoded else (), pieced=pieced, missing=missing

@@ -438,14 +438,16 @@ def _steepest(f: Activation) -> float:
 
 def _said(about: _Attribution) -> str:
     net, names, name, m, a = about.net, about.names, about.name, about.m, about.a
+    several = about.members.count
+    who = f"The average of {several} networks" if several > 1 else "The network"
     if not classifies(net):
-        return f"The network says {name} is {in_units(net, names, net.L, m, float(a[m]))}."
+        return f"{who} says {name} is {in_units(net, names, net.L, m, float(a[m]))}."
     called, parts = classes_said(net, names), a if len(a) > 1 else np.array([1 - a[0], a[0]])
     order = np.argsort(-parts, kind="stable").tolist()
     asked = order[0] if len(a) == 1 else m if about.rival is None else about.rival
     beside = asked if asked != order[0] else order[1]
     return (
-        f"The network says {called[order[0]]}: {share(float(parts[order[0]]))}, "
+        f"{who} says {called[order[0]]}: {share(float(parts[order[0]]))}, "
         f"against {share(float(parts[beside]))} for {called[beside]}."
     )
 
@@ -567,7 +569,7 @@ def _notes_on_changes(unseen: int, limited: bool, trained: bool) -> list[str]:
         within = "the limits" if limited else "the range of the training rows"
         notes.append(
             f"A change stays within {within} and among the values seen there: whole numbers where a column "
-            "is whole, categories and dates that occurred."
+            "is whole, categories, dates and places that occurred."
         )
     elif not limited:
         notes.append(
