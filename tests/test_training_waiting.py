@@ -55,6 +55,16 @@ def test_every_question_says_how_long_it_takes_before_its_first_step(made, told,
     assert {stage.seconds for stage in others} == {first.seconds}
 
 
+def test_a_ledger_of_a_layer_takes_longer_where_the_optimizer_remembers_steps():
+    net, takes = wg.Network(3, [wg.Dense(20, "tanh"), wg.Dense(1)]), []
+    for optimizer in (wg.SGD(0.1), wg.SGD(0.1, momentum=0.9), wg.Adam(0.01)):
+        plan = Plan(net, optimizer, 60, epochs=1, batch_size=10)
+        of, stages = trajectory(plan, start(plan), as_data(net, X, Y)), []
+        ledger(of, 1, progress=stages.append)
+        takes.append(stages[0].trainings)
+    assert takes[0] < takes[1] == takes[2]
+
+
 @pytest.mark.parametrize("question", QUESTIONS)
 def test_steps_are_counted_to_their_end(told, question):
     of = {}

@@ -30,7 +30,6 @@ from whygrad.why.training_history.accounts import (
     Accounts,
     accounts,
     apart_in_buffer,
-    reads_theta,
 )
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
@@ -42,11 +41,11 @@ from whygrad.why.training_history.waiting import Progress, watched
 
 ALL = "all"
 # Trainings that a weight, a neuron and a layer take at most, measured on networks from 20-64-3 to
-# 784-30-10; those of a neuron of so few weights that each has an account of every example; how many more
-# where penalties or decay follow from θ, where each weight's gradient is bounded, and where examples are
-# followed back through all steps.
-TAKES, WITH_FEW = (5.0, 2.0, 6.0), 19.0
-PENALISED, BOUNDED, BACKWARDS = (0.0, 0.0, 2.0), (0.0, 1.0, 16.0), (0.0, 7.0, 36.0)
+# 784-30-10, most between hidden layers of a small one; those of a neuron of so few weights that each has an
+# account of every example; how many more where the optimizer remembers steps, where each weight's gradient
+# is bounded, and where examples are followed back through all steps.
+TAKES, WITH_FEW = (5.0, 2.0, 7.0), 19.0
+REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 16.0), (0.0, 7.0, 36.0)
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What would be without an example, influence says."
@@ -152,7 +151,8 @@ def _takes(plan: Plan, probe: WeightProbe, several: int) -> float:
     if several and probe.shape[0] * probe.shape[1] <= FEW:
         return WITH_FEW
     bounded, backwards = plan.clip.value is not None, apart_in_buffer(plan)
-    more = PENALISED[several] * reads_theta(plan) + BOUNDED[several] * bounded
+    remembers = len(plan.optimizer.init(np.zeros(1))) > 0
+    more = REMEMBERED[several] * remembers + BOUNDED[several] * bounded
     return TAKES[several] + more + BACKWARDS[several] * backwards
 
 
