@@ -119,6 +119,7 @@ def test_what_are_no_degrees_or_no_numbers_in_pieces_is_no_place(frame):
     assert not learned(frame, bins=0).turned
     assert not learned(frame, lat="leave-out").turned
     assert not learned(frame.assign(long=1.0)).turned
+    assert not learned(frame.assign(**{"lat & long": frame["rooms"]})).turned
     assert len(learned(frame.assign(long=frame["long"] + 300)).turned) == 4
 
 

@@ -248,6 +248,8 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
     turned = []
     for name, other in pairs_of_places([*degrees]):
         pair = (degrees[name], degrees[other])
+        if place_of([name, other]) in {column.name for column in found.columns}:
+            continue  # answers would take that column for a part of the place
         if any(
             max(-one.edges[0], one.edges[-1]) > most
             for one, most in zip(pair, MOST_DEGREES, strict=True)
