@@ -36,7 +36,6 @@ INNER = [
     "numba.core.codegen CPUCodeLibrary._optimize_final_module",
     "numba.core.compiler_lock global_compiler_lock",
     "numba.np.arrayobj populate_array",
-    "numba.core.cgutils raw_memcpy",
     "numba.extending typeof_impl",
     "numba.core.registry cpu_target",
     "llvmlite.ir IRBuilder.load_atomic",
