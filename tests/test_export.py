@@ -184,14 +184,20 @@ def test_rows_of_a_table_go_in_as_they_are(target, given, dtype, table, trained,
     fitted = in_dtype(fitted, dtype)
     deployable = of_table(fitted, encoding)
     rows = table if given == "rows given" else None
-    proof = proof_of_table(deployable, fitted, encoding, rows, given)
-    most = limit(dtype, proof.values)
+    prove_everywhere(
+        deployable, proof_of_table(deployable, fitted, encoding, rows, given), tmp_path
+    )
+
+
+def prove_everywhere(deployable, proof, folder):
+    """Write t.onnx, t.c and t.mjs, each of which gives what whygrad does."""
+    most = limit(deployable.dtype, proof.values)
     for name in ("t.onnx", "t.c", "t.mjs"):
-        done = write(deployable, proof, tmp_path / name)
+        done = write(deployable, proof, folder / name)
         assert done.difference is None or done.difference <= most
-    code, worst = compiled(tmp_path / "t.c", "T")
+    code, worst = compiled(folder / "t.c", "T")
     assert code == 0 and worst <= most
-    assert in_node(tmp_path / "t.mjs", "net.prove()") <= most
+    assert in_node(folder / "t.mjs", "net.prove()") <= most
 
 
 def test_a_chosen_threshold_decides_elsewhere_too(table, trained, tmp_path):
@@ -885,14 +891,7 @@ def test_of_a_place_both_are_missing_where_one_is():
 @pytest.mark.parametrize("lat_flagged", [True, False])
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_place_is_seen_from_other_sides_elsewhere_too(dtype, lat_flagged, tmp_path):
-    deployable, proof = proven_on_a_place(dtype, lat_flagged)
-    most = limit(dtype, proof.values)
-    for name in ("t.onnx", "t.c", "t.mjs"):
-        done = write(deployable, proof, tmp_path / name)
-        assert done.difference is None or done.difference <= most
-    code, worst = compiled(tmp_path / "t.c", "T")
-    assert code == 0 and worst <= most
-    assert in_node(tmp_path / "t.mjs", "net.prove()") <= most
+    prove_everywhere(*proven_on_a_place(dtype, lat_flagged), tmp_path)
     assert in_node(tmp_path / "t.mjs", "net.columns") == ["size", "lat", "kind", "lon"]
 
 

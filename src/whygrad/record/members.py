@@ -259,9 +259,8 @@ def resume_members(
     if last == 1:
         return run
     state = state_at(run, run.step)
-    took = {
-        "seconds": run.manifest.get("seconds")
-    }  # which nobody knows of a training that was killed
+    # Which nobody knows of a training that was killed.
+    took = {"seconds": run.manifest.get("seconds")}
     conclude(run.path, run.fitted, results_again(run, state, run.history) | took)
     return run.opened_again()
 
