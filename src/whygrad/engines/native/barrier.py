@@ -9,12 +9,13 @@ import sys
 from typing import Any
 
 from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
-from whygrad.engines.native.compiling import kernel
+from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.vectors import data
 from whygrad.nn.functions import Array
 
 _SPINS = 4000  # reads of the counter before the core is yielded
 _YIELDS = sys.platform != "win32"
+CLAIM = 8  # numbers of a block's line in `claims`
 
 
 @kernel
@@ -24,20 +25,21 @@ def wait_at_barrier(barrier_count: Array, parts: int, phase: int) -> None:
         return
     _add_one(barrier_count)
     spins = 0
-    while _arrivals(barrier_count) < phase * parts:
+    while _number_at(barrier_count, ZERO) < phase * parts:
         spins += 1
         if spins > _SPINS:
             _yield_core()
 
 
 @kernel
-def claim_block(claims: Array) -> int:
-    """Return the number of the next block that no thread has claimed, from 0 on: dynamic scheduling.
+def claim_block(claims: Array, block: int, turn: int) -> bool:
+    """Claim a block for this thread, and return whether no other one has: dynamic scheduling.
 
-    For work that needs nothing of its thread's cache: a late thread takes less. The count is set back to 0
-    behind a barrier.
+    Turns are numbered from 1. Threads that ask for the blocks which they had the last time first find in
+    their caches what they left there; a late one loses some.
     """
-    return _add_one(claims)
+    place = block * CLAIM
+    return _number_at(claims, place) < turn and _exchange(claims, place, turn) < turn
 
 
 @kernel
@@ -57,12 +59,23 @@ def _add_one(typing_context: Any, counts: Any) -> Any:
 
 
 @intrinsic
-def _arrivals(typing_context: Any, barrier_count: Any) -> Any:
+def _number_at(typing_context: Any, counts: Any, place: Any) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         counter = data(context, builder, signature.args[0], arguments[0])
-        return builder.load_atomic(counter, "acquire", 8)
+        return builder.load_atomic(builder.gep(counter, [arguments[1]]), "acquire", 8)
 
-    return types.int64(barrier_count), lower
+    return types.int64(counts, types.intp), lower
+
+
+@intrinsic
+def _exchange(typing_context: Any, counts: Any, place: Any, number: Any) -> Any:
+    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        counter = data(context, builder, signature.args[0], arguments[0])
+        return builder.atomic_rmw(
+            "xchg", builder.gep(counter, [arguments[1]]), arguments[2], "acq_rel"
+        )
+
+    return types.int64(counts, types.intp, types.int64), lower
 
 
 @intrinsic

@@ -26,8 +26,9 @@ from whygrad.engines.native.products.microkernels import combine, dots, gather_s
 from whygrad.engines.native.updates import lanes_of
 from whygrad.nn.functions import Array
 
-# Examples of a piece at most, in whole tiles of vectors; and numbers of a row that are too few for squares.
-PIECE, _NARROW = 240, 3
+# Examples of a piece at most, in whole tiles of vectors; examples that blocks are multiples of; and numbers
+# of a row that are too few for squares.
+PIECE, LANES, _NARROW = 240, 16, 3
 
 
 @inlined_kernel

@@ -22,7 +22,8 @@ from whygrad.engines.native.elementwise import (
     SOFTMAX,
     times_slope,
 )
-from whygrad.engines.native.vector_math import by_type, exp, log1p_unit, sigmoid
+from whygrad.engines.native.rows import largest_of_row
+from whygrad.engines.native.vector_math import by_type, exp, log, log1p_unit, sigmoid
 from whygrad.nn.functions import HUBER_THRESHOLD, Array
 
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, POISSON, CROSS_ENTROPY, BINARY_CROSS_ENTROPY = range(6)
@@ -50,8 +51,7 @@ def output_costs(
     z is read where the cost has a pole. `terms` is memory like a, to be used at will.
     """
     if activation == SOFTMAX and cost == CROSS_ENTROPY:
-        for row in range(rows):
-            costs[row] = _softmax_cross_entropy(z, a, y, row * units, units)
+        _softmax_cross_entropy(z, a, y, rows, units, costs)
     elif activation == SIGMOID and cost == BINARY_CROSS_ENTROPY:
         _sigmoid_binary_cross_entropy(z, y, terms, rows * units)
         for row in range(rows):
@@ -118,17 +118,20 @@ def output_error(
 
 
 @kernel
-def _softmax_cross_entropy(z: Array, a: Array, y: Array, start: int, units: int) -> float:
+def _softmax_cross_entropy(
+    z: Array, a: Array, y: Array, rows: int, units: int, costs: Array
+) -> None:
     """sum_j y_j (log sum_k exp z_k - z_j), where the logarithm is max z - log max a."""
-    largest_z, largest_a = z[start], a[start]
-    for j in range(start + 1, start + units):
-        largest_z = z[j] if z[j] > largest_z else largest_z
-        largest_a = a[j] if a[j] > largest_a else largest_a
-    log_sum = float(largest_z) - math.log(float(largest_a))
-    total = 0.0
-    for j in range(start, start + units):
-        total += float(y[j]) * (log_sum - float(z[j]))
-    return total
+    for row in range(rows):
+        costs[row] = float(largest_of_row(a, row * units, units))
+    for row in range(rows):
+        costs[row] = log(costs[row])
+    for row in range(rows):
+        start, total = row * units, 0.0
+        log_sum = float(largest_of_row(z, start, units)) - costs[row]
+        for j in range(start, start + units):
+            total += float(y[j]) * (log_sum - float(z[j]))
+        costs[row] = total
 
 
 @kernel

@@ -11,6 +11,7 @@ from typing import Any
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, inlined_kernel, kernel
 from whygrad.engines.native.memory import fill
+from whygrad.engines.native.rows import largest_of_row, sum_of_row
 from whygrad.engines.native.vector_math import (
     exp,
     expm1_negative,
@@ -237,28 +238,18 @@ def _exp_slope(a: Array, delta: Array, n: int) -> None:
 
 @kernel
 def _softmax(v: Array, rows: int, units: int) -> None:
-    """The exponentials run over all rows at once: rows are often shorter than a vector."""
+    """The exponentials run over all rows at once; with a NaN or infinity a row is NaN."""
     for row in range(rows):
-        _subtract_largest(v, row * units, units)
+        start = row * units
+        largest = largest_of_row(v, start, units)
+        for j in range(start, start + units):
+            v[j] -= largest
     _exp(v, rows * units)
     for row in range(rows):
         start = row * units
-        total = type(v[0])(0)
-        for j in range(start, start + units):
-            total += v[j]
-        inverse = type(total)(1) / total
+        inverse = type(v[0])(1) / sum_of_row(v, start, units)
         for j in range(start, start + units):
             v[j] *= inverse
-
-
-@kernel
-def _subtract_largest(v: Array, start: int, units: int) -> None:
-    """Shift one row so that its largest number is 0; with a NaN or infinity the softmax is NaN."""
-    largest = v[start]
-    for j in range(start + 1, start + units):
-        largest = v[j] if v[j] > largest else largest
-    for j in range(start, start + units):
-        v[j] -= largest
 
 
 @kernel

@@ -6,6 +6,7 @@ machine compiles once. Where Numba or a BLAS that it knows is missing, the refer
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from whygrad.cores import one_thread, own_cores
 from whygrad.engines import BatchCurvature, ProbeResult, Probes, WalkBack
 from whygrad.engines.machine_code import bfloat16
 from whygrad.engines.machine_code.kernel import Call, Kernel
+from whygrad.engines.native.pace import Pace
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.arrays import Data, is_sparse
@@ -69,6 +71,7 @@ class NativeEngine:
 
     def __init__(self, pool: ThreadPoolExecutor | None = None) -> None:
         self._layout: Layout | None = None
+        self._pace = Pace()
         self._pool = (
             pool  # the threads that share a step; one of its own is made when they are needed
         )
@@ -172,7 +175,8 @@ class NativeEngine:
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
-            parts = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
+            most = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
+            parts = self._pace.threads(most)
             threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
             examples = self._examples_for(layout, given)
@@ -183,6 +187,7 @@ class NativeEngine:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
             fixed = (plan.batch_size, given.batch_index, np.uint64(plan.seed % WORD), state.step)
 
+            began = time.perf_counter()
             taken = self._share(
                 RUN_EPOCHS, threads, "steps", plan, given.data,
                 lambda thread: (
@@ -190,6 +195,7 @@ class NativeEngine:
                     *fixed, coefficients, costs, buffers, given.n,
                 ),
             )  # fmt: skip
+            self._pace.saw(taken, time.perf_counter() - began)
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
@@ -257,14 +263,15 @@ class NativeEngine:
     def _threads_of(self, blocks: int, parts: int, epochs: int) -> "list[ThreadContext]":
         """Return what each of the threads knows of the others, all counters at 0."""
         from whygrad.engines.native.arguments import ThreadContext
+        from whygrad.engines.native.barrier import CLAIM
 
         shape = (blocks, parts, max(epochs, 8))
         if shape == self._threads_shape:
             self._threads[0].barrier_count[:] = 0
-            self._threads[0].claims[0] = 0
+            self._threads[0].claims[:] = 0
             return self._threads
         self._threads_shape = shape
-        counters = np.zeros(shape[2], np.int64), np.zeros(1, np.int64)
+        counters = np.zeros(shape[2], np.int64), np.zeros(blocks * CLAIM, np.int64)
         self._threads = [ThreadContext(blocks, parts, part, *counters) for part in range(parts)]
         return self._threads
 
@@ -496,7 +503,7 @@ class NativeEngine:
 
         what = (net, rows, dtype, data, has_dropout, whole, multipliers, products, part)
         if self._layout is None or self._layout.key != layout_key(*what):
-            self._layout = Layout(*what)
+            self._layout, self._pace = Layout(*what), Pace()
         return self._layout
 
 

@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 
 from whygrad.engines.native import sparse, updates
 from whygrad.engines.native.arguments import Examples, FeatureMajor, Layers, Workspace
-from whygrad.engines.native.by_units import PIECE
+from whygrad.engines.native.by_units import LANES, PIECE
 from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
@@ -36,7 +36,7 @@ from whygrad.plan.plan import Clip, Penalty, Plan
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
 SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, and have at least so many examples each.
-SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**20, 16, 8
+SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**18, 16, 8
 # A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
 MOVING = 2**15
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
@@ -428,7 +428,7 @@ def _by_units(
     net: Network, batch_size: int, dtype: str, size: int, blocks: int, gradients: int
 ) -> FeatureMajor:
     """Return the memory for so many blocks by units, and so many gradients of `size` numbers."""
-    piece = min(PIECE, -(-batch_size // max(1, blocks)))
+    piece = min(PIECE, -(-batch_size // (max(1, blocks) * LANES)) * LANES)
     offsets = layers(net, piece, 0, 1, False)
     outputs = piece * net.sizes[-1]
     return FeatureMajor(

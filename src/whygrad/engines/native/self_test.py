@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike
 
 from whygrad.engines.machine_code.denormals import flush, restore
 from whygrad.engines.native import blas
-from whygrad.engines.native.barrier import claim_block, wait_at_barrier
+from whygrad.engines.native.barrier import CLAIM, claim_block, wait_at_barrier
 from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel
 from whygrad.engines.native.memory import copy, fill, prefetch
 from whygrad.engines.native.products.dense import into_units
@@ -35,7 +35,7 @@ def unavailable(dtype: DTypeLike) -> str | None:
     delta = np.arange(8, dtype=dtype).reshape(2, 4)
     z, error, dW = np.ones((2, 4), dtype), np.ones((2, 3), dtype), np.ones((4, 3), dtype)
     x, out = np.arange(1, 4, dtype=dtype), np.zeros(8, dtype)
-    barrier_count, claims = np.ones(1, np.int64), np.zeros(1, np.int64)
+    barrier_count, claims = np.ones(1, np.int64), np.zeros(CLAIM, np.int64)
     found = few_of_all(inputs, W, delta, z, error, dW, x, out, barrier_count, claims)
     if not (
         np.array_equal(z, inputs @ W.T)
@@ -79,6 +79,8 @@ def few_of_all(
     copy(x, ZERO, out, ZERO, n)
     fill(out, n, n, 7.0)
     dots(x, ZERO, x, ZERO, ONE, ONE, n, out, 2 * n, ONE)
-    wait_at_barrier(barrier_count, 2, claim_block(claims) + 1)  # the other one has come already
+    first, again = claim_block(claims, ZERO, ONE), claim_block(claims, ZERO, ONE)
+    phase = 1 if first and not again else 2
+    wait_at_barrier(barrier_count, 2, phase)  # the other one has come already
     restore(before)
     return sum_of_squares(x) + exp(x[0] - x[0])

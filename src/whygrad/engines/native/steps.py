@@ -28,6 +28,7 @@ from whygrad.engines.native.arguments import (
 )
 from whygrad.engines.native.barrier import begin, claim_block, wait_at_barrier
 from whygrad.engines.native.by_units import (
+    LANES,
     block_by_units,
     cost_of_blocks,
     is_by_units,
@@ -43,6 +44,7 @@ from whygrad.engines.native.partition import (
     fits_cache,
     forward_and_back,
     moved_by,
+    share,
     sum_of_penalties,
     units_of,
     weights_of,
@@ -101,11 +103,14 @@ def run_steps(
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):
-            block = claim_block(thread.claims)
-            while block < thread.blocks:
+            own = begin(thread.blocks, thread.parts, thread.part)
+            for n in range(thread.blocks):
+                block = (own + n) % thread.blocks
+                if not claim_block(thread.claims, block, step + i + 1):
+                    continue
                 if is_by_units(by_units):
-                    low = begin(rows, thread.blocks, block)
-                    high = begin(rows, thread.blocks, block + 1)
+                    low = share(rows, thread.blocks, block, LANES)
+                    high = share(rows, thread.blocks, block + 1, LANES)
                     block_by_units(
                         layers, theta, examples, workspace, by_units, thread.part, block, first, rows,
                         low, high, probed,
@@ -115,7 +120,6 @@ def run_steps(
                         layers, theta, examples, workspace, by_units.gradients[block], thread, block,
                         first, rows, key,
                     )  # fmt: skip
-                block = claim_block(thread.claims)
         else:
             phase = forward_and_back(
                 layers, theta, examples, workspace, thread, first, rows, key, phase
@@ -126,8 +130,6 @@ def run_steps(
         phase += 1
         wait_at_barrier(thread.barrier_count, thread.parts, phase)
 
-        if sums_blocks(by_units):
-            thread.claims[0] = 0
         if is_by_units(by_units):
             cost = cost_of_blocks(by_units, thread.blocks, S)
         else:

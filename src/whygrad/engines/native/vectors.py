@@ -1,5 +1,6 @@
 """Vector instructions of LLVM, which fits them to any processor: the words that tiles are written in."""
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import binding
@@ -83,6 +84,10 @@ class Vectors:
 
     def sum(self, vector: Any) -> Any:
         """Add up the lanes, halves onto halves."""
+        return self.folded(vector, self.builder.fadd)
+
+    def folded(self, vector: Any, combine: Callable[[Any, Any], Any]) -> Any:
+        """Return the number that `combine` makes of all lanes, halves with halves."""
         builder, lanes = self.builder, self.lanes
         while lanes > 1:
             lanes //= 2
@@ -91,7 +96,7 @@ class Vectors:
                 for start in (0, lanes)
             )
             empty = ir.Constant(vector.type, ir.Undefined)
-            vector = builder.fadd(
+            vector = combine(
                 builder.shuffle_vector(vector, empty, low),
                 builder.shuffle_vector(vector, empty, high),
             )
