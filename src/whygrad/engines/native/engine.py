@@ -176,7 +176,7 @@ class NativeEngine:
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             most = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
-            parts = self._pace.threads(most)
+            parts = self._pace.threads(most, layout.effort * len(coefficients))
             threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
             examples = self._examples_for(layout, given)

@@ -36,7 +36,7 @@ from whygrad.plan.plan import Clip, Penalty, Plan
 # layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
 SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, and have at least so many examples each.
-SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**18, 16, 8
+SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**17, 16, 8
 # A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
 MOVING = 2**15
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
@@ -84,6 +84,7 @@ class Layout:
         X = np.empty((0, net.sizes[0]), dtype) if is_sparse(data.X) else data.X
         self.X, self.Y = read_only(X), read_only(data.Y)
         self.blocks = blocks(net, batch_size, skip)
+        self.effort = effort(net, batch_size, skip)
         factors = self.for_the_loop(factors_of(multipliers, net, dtype), dtype)
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
@@ -203,16 +204,20 @@ class Layout:
 
 def blocks(net: Network, rows: int, skips: bool = False) -> int:
     """Return how many threads may share a batch: a power of 2, by shapes and skipped zeros alone."""
-    weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
-    weights[0] = int(weights[0] * SPARSE_SHARE) if skips else weights[0]
-    effort = rows * (sum(weights) + 8 * sum(net.sizes[1:]))
-    if effort < SHARED_EFFORT:
+    if effort(net, rows, skips) < SHARED_EFFORT:
         return 1
     if any(_wide(net, rows)):
         return MOST_BLOCKS
     large = has_few_inputs(net, rows) or sums_blocks(net, rows, skips)
     least = LARGE_BLOCK if large else BLOCK_ROWS
     return min(MOST_BLOCKS, 1 << max(0, (rows // least).bit_length() - 1))
+
+
+def effort(net: Network, rows: int, skips: bool = False) -> int:
+    """Return what a step takes, in multiplications of one of its three products."""
+    weights = [units * below for below, units in zip(net.sizes, net.sizes[1:], strict=False)]
+    weights[0] = int(weights[0] * SPARSE_SHARE) if skips else weights[0]
+    return rows * (sum(weights) + 8 * sum(net.sizes[1:]))
 
 
 def sums_blocks(net: Network, rows: int, skips: bool) -> bool:
