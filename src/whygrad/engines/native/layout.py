@@ -38,7 +38,7 @@ SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, and have at least so many examples each.
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**17, 16, 8
 # A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
-MOVING = 2**15
+MOVING = 2**16
 # A layer of at least so many units, and more than there are examples in a batch, is divided by units.
 WIDE_UNITS = 256
 # A batch goes through by units where these have few inputs, on average: as measured, from 11 for 16

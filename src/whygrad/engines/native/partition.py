@@ -154,6 +154,15 @@ def moved_by(layers: Layers, l: int, block: int, parts: int) -> int:
 
 
 @kernel
+def moved_blocks(layers: Layers, l: int, parts: int, part: int) -> tuple[int, int]:
+    """Return which of a layer's blocks a part moves: from the first one up to the second."""
+    blocks = layers.moving[l]
+    if blocks == 1:
+        return 0, 1 if l % parts == part else 0
+    return -(-part * blocks // parts), -(-(part + 1) * blocks // parts)
+
+
+@kernel
 def weights_of(layers: Layers, l: int, low: int, high: int) -> tuple[int, int]:
     """Return where in θ the weights to the units from low to high of layer l begin, and how many they are.
 
@@ -171,11 +180,11 @@ def find_penalties(
 ) -> None:
     """λ₁ Σ|W| + ½ λ₂ Σ W² of every block of weights that this part moves: they lie in its core's cache."""
     for l in range(1, len(layers.sizes)):
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) == thread.part:
-                left, right = units_of(layers, l, block)
-                W, size = weights_of(layers, l, left, right)
-                workspace.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
+            left, right = units_of(layers, l, block)
+            W, size = weights_of(layers, l, left, right)
+            workspace.penalties[l, block] = penalty_cost(theta, W, W + size, l1, l2)
 
 
 @kernel

@@ -43,7 +43,7 @@ from whygrad.engines.native.partition import (
     find_penalties,
     fits_cache,
     forward_and_back,
-    moved_by,
+    moved_blocks,
     share,
     sum_of_penalties,
     units_of,
@@ -192,19 +192,23 @@ def _move(
     rows: int, S: float, coefficients: Array,
 ) -> None:  # fmt: skip
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
+    fused = rule.code == SGD and l1 == 0 and not clips and len(workspace.factors) == 0
+    fused = fused and not sums_blocks(by_units)
     for l in range(len(layers.sizes) - 1, 0, -1):
         if thread.parts > 1 and not sums_blocks(by_units) and fits_cache(theta):
             prefetch(workspace.work, layers.a[l - 1], rows * layers.sizes[l - 1])
             prefetch(workspace.work, layers.delta[l], rows * layers.sizes[l])
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
-            low, high = units_of(layers, l, block)
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        while own < end:
+            low, high = units_of(layers, l, own)
+            own += 1
+            if fused and own < end and not (l == 1 and layers.stretch > 0):
+                _, high = units_of(layers, l, end - 1)
+                own = end
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
-            fused = rule.code == SGD and l1 == 0 and not clips and len(workspace.factors) == 0
-            if fused and not sums_blocks(by_units):
-                # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product.
+            if fused:
+                # No gradient is stored: W ← (1 − ηλ₂) W − η/S δᵀ a is one product, of all blocks at once.
                 eta = coefficients[0]
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,

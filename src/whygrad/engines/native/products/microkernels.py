@@ -33,6 +33,8 @@ ROWS, GROUP = 256, 4
 # Rows of R from which on a tile asks for what it adds to, and inputs whose weights are laid side by side at
 # a time: the panel stays in the nearest cache.
 LONG, DEEP = 64, 64
+# Bytes of `a` that stay in the second-level cache beside W.
+SECOND = 2**19
 PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
 
 
@@ -416,31 +418,36 @@ def combine_transposed(
         units -= last
     else:
         last = ZERO
-    j = ZERO
-    while j < units:
-        step = columns_of(units - j, lanes)
-        across = -(-step // lanes) * lanes
-        for k in range(0, size, DEEP):
-            deep = min(DEEP, size - k)
-            for unit in range(0, step, lanes):
-                source = W_start + (j + unit) * size + k
-                for column in range(0, deep, lanes):
-                    _transpose_tile(
-                        W, source + column, size, step - unit, deep - column, panel,
-                        column * across + unit, across,
+    # Of a large `a` a few columns at a time serve all units, while they stay in the second-level cache.
+    near = size if rows * size * a.itemsize <= SECOND else max(DEEP, SECOND // 2 // (rows * a.itemsize))
+    near += -near % DEEP
+    for low in range(0, size, near):
+        high, j = min(size, low + near), ZERO
+        while j < units:
+            step = columns_of(units - j, lanes)
+            across = -(-step // lanes) * lanes
+            for k in range(low, high, DEEP):
+                deep = min(DEEP, high - k)
+                for unit in range(0, step, lanes):
+                    source = W_start + (j + unit) * size + k
+                    for column in range(0, deep, lanes):
+                        _transpose_tile(
+                            W, source + column, size, step - unit, deep - column, panel,
+                            column * across + unit, across,
+                        )  # fmt: skip
+                to = z_start + j
+                if k == 0:
+                    multiply_columns(
+                        1.0, a, a_start, size, ONE, panel, ZERO, across, rows, deep, 1.0,
+                        W, b + j, ZERO, z, to, z_row, step,
                     )  # fmt: skip
-            to = z_start + j
-            if k == 0:
-                multiply_columns(
-                    1.0, a, a_start, size, ONE, panel, ZERO, across, rows, deep, 1.0,
-                    W, b + j, ZERO, z, to, z_row, step,
-                )  # fmt: skip
-            else:
-                multiply_columns(
-                    1.0, a, a_start + k, size, ONE, panel, ZERO, across, rows, deep, 1.0,
-                    z, to, z_row, z, to, z_row, step,
-                )  # fmt: skip
-        j += step
+                else:
+                    multiply_columns(
+                        1.0, a, a_start + k, size, ONE, panel, ZERO, across, rows, deep, 1.0,
+                        z, to, z_row, z, to, z_row, step,
+                    )  # fmt: skip
+            j += step
+    j = units
     _last_dots(a, a_start, W, W_start + j * size, b + j, rows, last, size, z, z_start + j, z_row)
 
 
