@@ -9,6 +9,8 @@ import signal
 
 import pytest
 
+from whygrad import cores
+
 pytest_plugins = ("browser", "drawn")
 
 # A script's `&`, `nohup` and some runners ignore signals, and a process hands that down to those it starts:
@@ -45,3 +47,12 @@ def here(tmp_path, monkeypatch):
     """A folder of the test's own, which the command runs in."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def four_cores(monkeypatch):
+    """This process may use four cores, and finds no bound on them."""
+    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
+    monkeypatch.setattr(cores, "cpu_quota", lambda cgroup: None)
+    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
+        monkeypatch.delenv(variable, raising=False)

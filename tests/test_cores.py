@@ -19,14 +19,6 @@ from whygrad.training.loop import Training, run
 # ── how many there are ───────────────────────────────────────────────────────────────────────────────
 
 
-@pytest.fixture
-def four_cores(monkeypatch):
-    monkeypatch.setattr(cores.os, "sched_getaffinity", lambda pid: {0, 1, 2, 3}, raising=False)
-    monkeypatch.setattr(cores, "cpu_quota", lambda cgroup: None)
-    for variable in ("OMP_NUM_THREADS", "NUMBA_NUM_THREADS"):
-        monkeypatch.delenv(variable, raising=False)
-
-
 @pytest.mark.parametrize("variable", ["OMP_NUM_THREADS", "NUMBA_NUM_THREADS"])
 def test_what_the_surroundings_allow_bounds_the_threads(variable, four_cores, monkeypatch):
     assert cores.allowed_cores() == 4

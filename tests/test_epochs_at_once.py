@@ -51,7 +51,7 @@ def calls(monkeypatch):
         return real(training, data, state, ahead)
 
     monkeypatch.setattr(loop, "run_epochs", run_epochs)
-    monkeypatch.setattr(loop, "next_chunk", lambda steps, seconds: 1000)
+    monkeypatch.setattr(loop, "next_chunk", lambda *_: 1000)
     monkeypatch.setattr(loop, "RISKED", 1.5)  # so that rules act in the middle
     return found
 

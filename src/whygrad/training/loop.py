@@ -173,7 +173,7 @@ def _run(
                 state, ended_epochs, risen, diverged = run_epochs(training, data, state, ahead)
                 seen = ProbeResult(diverged=diverged)
                 epochs += ended_epochs
-                chunk = next_chunk(state.step - first, time.perf_counter() - began)
+                chunk = next_chunk(chunk, state.step - first, time.perf_counter() - began)
                 if diverged or risen:
                     late = ended_epochs[: -1 if risen else None]
                     break
@@ -196,7 +196,7 @@ def _run(
             if seen.diverged:
                 break
             if not (sampled or glance):
-                chunk = next_chunk(state.step - first, time.perf_counter() - began)
+                chunk = next_chunk(chunk, state.step - first, time.perf_counter() - began)
             glance, ended = False, []
             if state.batch_index == plan.steps_per_epoch:
                 after = state.theta
@@ -332,11 +332,15 @@ def _at(told: State, taken: State) -> State:
     return replace(told, theta=taken.theta, opt_state=taken.opt_state)
 
 
-def next_chunk(steps: int, seconds: float) -> int:
-    """Return the number of steps that should take CHUNK_SECONDS, growing by 8 at most."""
+def next_chunk(chunk: int, steps: int, seconds: float) -> int:
+    """Return the number of steps that should take CHUNK_SECONDS, growing by 8 at most.
+
+    Of the last chunk so many steps were taken: fewer where an epoch ended.
+    """
+    most = 8 * max(chunk, steps)
     if seconds <= 0:
-        return 8 * steps
-    return max(1, min(8 * steps, math.ceil(steps * CHUNK_SECONDS / seconds)))
+        return most
+    return max(1, min(most, math.ceil(steps * CHUNK_SECONDS / seconds)))
 
 
 @contextmanager

@@ -169,15 +169,13 @@ class NativeEngine:
 
         coefficients = np.ascontiguousarray(coefficients)
         costs = np.empty(len(coefficients))
-        whole = plan.clip != Clip()
+        whole, seed = plan.clip != Clip(), np.uint64(plan.seed % WORD)
         with one_thread():
             layout = self._layout_of(plan, given.data, given.part)
             theta, opt_state = layout.enter(state.theta, state.opt_state)
             # Clipping and decay act on all of θ at once, which is left to one thread.
             alone = whole or plan.l2.decay > 0
             most = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
-            parts = self._pace.threads(most, layout.effort * len(coefficients))
-            threads = self._threads_of(layout.blocks, parts, epochs)
             network = (layout.layers, *self._rules(plan))
             examples = self._examples_for(layout, given)
             buffers = probe_buffers(
@@ -185,17 +183,28 @@ class NativeEngine:
             )
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
-            fixed = (plan.batch_size, given.batch_index, np.uint64(plan.seed % WORD), state.step)
-
-            began = time.perf_counter()
-            taken = self._share(
-                RUN_EPOCHS, threads, "steps", plan, given.data,
-                lambda thread: (
-                    *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
-                    *fixed, coefficients, costs, buffers, given.n,
-                ),
-            )  # fmt: skip
-            self._pace.saw(taken, time.perf_counter() - began)
+            divided = kept is None and not (probes.costs or probes.every or probes.weights)
+            taken, asked, per_epoch = 0, 0, -(-given.n // plan.batch_size)
+            while taken == asked < len(coefficients):
+                steps, parts = self._pace.next(
+                    most, len(coefficients) - taken, layout.effort, divided
+                )
+                epoch, batch_index = divmod(given.batch_index + taken, per_epoch)
+                if epoch:
+                    later = given.order[epoch * given.n :], given.ids[epoch * given.n :]
+                    examples = layout.examples(*later, given.data)
+                threads = self._threads_of(layout.blocks, parts, epochs - epoch)
+                asked, began = taken + steps, time.perf_counter()
+                some = coefficients[taken:asked], costs[taken:asked]
+                fixed = plan.batch_size, batch_index, seed, state.step + taken
+                taken += self._share(
+                    RUN_EPOCHS, threads, "steps", plan, given.data,
+                    lambda thread: (
+                        *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
+                        *fixed, *some, buffers, given.n,
+                    ),
+                )  # fmt: skip
+                self._pace.saw(steps, time.perf_counter() - began)
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)

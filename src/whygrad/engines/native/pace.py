@@ -2,54 +2,74 @@
 
 Two cores that lie far apart, or one that other programs use as well, can take longer together than one
 alone, by what they tell each other: a step of 100-256-128-10 took 107 µs with one, and with two 142 on cores
-that lay far apart, 70 on neighbours. No shape says which they are. So a training now and then takes a call
-with half or twice as many threads, and goes on with the faster number. No bit depends on it.
+that lay far apart, 69 on neighbours. No shape says which they are. So a training now and then takes a few
+steps with half or twice as many threads, and goes on with the faster number. No bit depends on it.
 """
 
 from dataclasses import dataclass
 
-LEAST = 2**22  # effort of a call (`layout.effort`) for which threads are woken: a tenth of a millisecond
+LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth of a millisecond
+TRIAL = 2**24  # effort of the steps that are taken with another number
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
-LATEST = 64  # calls from one trial to the next, at most
+EVERY = 0.5  # seconds between two trials
 
 
 @dataclass
 class Pace:
-    """What a training's calls took, by the number of threads."""
+    """What a training's steps took, by the number of threads."""
 
     most: int = 0
     best: int = 1
     given: int = 1
-    seconds: float = 0.0  # of a step with the best number, the least since the last trial
-    calls: int = 0  # since then
-    wait: int = 2  # calls from that to the next
+    seconds: float = 0.0  # of a step with the best number, as seen last
+    since: float = 0.0  # seconds from the last trial on
     fewer: bool = True  # than the best number are tried next
 
-    def threads(self, most: int, effort: float) -> int:
-        """Return how many threads take the next call, which may have at most so many."""
-        if most == 1 or effort < LEAST:
-            self.given = 0
-            return 1
+    def next(self, most: int, steps: int, effort: float, divided: bool) -> tuple[int, int]:
+        """Return how many of the next steps to take, and with how many threads.
+
+        Parameters
+        ----------
+        most : int
+            Of threads.
+        steps : int
+            That are left.
+        effort : float
+            Of one.
+        divided : bool
+            Whether fewer steps than are left may be taken.
+        """
+        self.given = 0
+        if most == 1 or effort * steps < LEAST:
+            return steps, 1
         if most != self.most:
-            self.most, self.best, self.calls, self.wait, self.fewer = most, most, 0, 2, True
+            self.most, self.best, self.seconds, self.since, self.fewer = (
+                most,
+                most,
+                0.0,
+                EVERY,
+                True,
+            )
         self.given = self.best
-        if self.calls >= self.wait and self.seconds < LONG:
+        few = int(TRIAL // effort) + 1
+        if not divided or steps < 4 * few or self.since < EVERY or self.seconds >= LONG:
+            return steps, self.best
+        if self.seconds:
             fewer, more = max(1, self.best // 2), min(most, 2 * self.best)
-            self.given = fewer if (self.fewer and fewer < self.best) or more == self.best else more
-        return self.given
+            turn_down = self.fewer or more == self.best
+            self.given = fewer if turn_down and fewer < self.best else more
+        return few, self.given
 
     def saw(self, steps: int, seconds: float) -> None:
-        """Learn how long the call's steps took."""
+        """Learn how long they took."""
         if not (self.given and steps):
             return
         step = seconds / steps
         if self.given == self.best:
-            # Threads that a first call starts, or code that it loads, say nothing.
-            self.seconds = step if self.calls < 2 else min(self.seconds, step)
-            self.calls += 1
+            self.seconds = step
+            self.since += seconds
             return
-        faster = step < CLEARLY * self.seconds
-        self.wait = 2 if faster else min(LATEST, 2 * self.wait)
-        self.best = self.given if faster else self.best
-        self.calls, self.fewer = 0, not self.fewer
+        if step < CLEARLY * self.seconds:
+            self.best, self.seconds = self.given, step
+        self.since, self.fewer = 0.0, not self.fewer

@@ -419,7 +419,11 @@ def combine_transposed(
     else:
         last = ZERO
     # Of a large `a` a few columns at a time serve all units, while they stay in the second-level cache.
-    near = size if rows * size * a.itemsize <= SECOND else max(DEEP, SECOND // 2 // (rows * a.itemsize))
+    near = (
+        size
+        if rows * size * a.itemsize <= SECOND
+        else max(DEEP, SECOND // 2 // (rows * a.itemsize))
+    )
     near += -near % DEEP
     for low in range(0, size, near):
         high, j = min(size, low + near), ZERO
