@@ -4,9 +4,9 @@ import random
 
 import numpy as np
 import pytest
-from engines import needs_native
 
 import whygrad as wg
+from engines import needs_native
 from whygrad import Dense
 from whygrad.engines.native import engine as native
 from whygrad.engines.native.pace import CLEARLY, EVERY, LEAST, LONG, TRIAL, Pace

@@ -7,7 +7,7 @@ machine compiles once. Where Numba or a BLAS that it knows is missing, the refer
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -195,15 +195,12 @@ class NativeEngine:
                     examples = layout.examples(*later, given.data)
                 threads = self._threads_of(layout.blocks, parts, epochs - epoch)
                 asked, began = taken + steps, time.perf_counter()
-                some = coefficients[taken:asked], costs[taken:asked]
-                fixed = plan.batch_size, batch_index, seed, state.step + taken
-                taken += self._share(
-                    RUN_EPOCHS, threads, "steps", plan, given.data,
-                    lambda thread: (
-                        *network, theta, opt_state, examples, layout.workspace, layout.by_units, thread,
-                        *fixed, *some, buffers, given.n,
-                    ),
+                before = *network, theta, opt_state, examples, layout.workspace, layout.by_units
+                behind = (
+                    plan.batch_size, batch_index, seed, state.step + taken, coefficients[taken:asked],
+                    costs[taken:asked], buffers, given.n,
                 )  # fmt: skip
+                taken += self._share(RUN_EPOCHS, threads, "steps", plan, given.data, before, behind)
                 self._pace.saw(steps, time.perf_counter() - began)
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
@@ -212,12 +209,12 @@ class NativeEngine:
 
     def _share(
         self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
-        arguments: "Callable[[ThreadContext], tuple[Any, ...]]",
+        before: tuple[Any, ...], behind: tuple[Any, ...],
     ) -> Any:  # fmt: skip
-        """Call a kernel on some threads, with the arguments of each; return what the first one returns."""
+        """Call a kernel on some threads, each as an argument between these; return what the first returns."""
         calls = [self._call(kernel, thread.part) for thread in threads]
         for call, thread in zip(calls, threads, strict=True):
-            call.give(arguments(thread))
+            call.give((*before, thread, *behind))
             if not call.ready:  # while nobody waits for others, and before anything moves
                 with self._compiling(what, plan, data):
                     call.prepare()
@@ -414,9 +411,11 @@ class NativeEngine:
         examples = self._examples_for(layout, given)
         self._share(
             PULL_BACK, threads, "adjoint", plan, given.data,
-            lambda thread: (
+            (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
-                kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace, thread,
+                kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
+            ),
+            (
                 layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
                 slopes, change, z, sums,
             ),

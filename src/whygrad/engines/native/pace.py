@@ -1,9 +1,9 @@
-"""How many threads share a step: as many as take the least time, on this machine and beside what else it runs.
+"""How many threads share a step: as many as take the least time, on this machine and beside what it runs.
 
 Two cores that lie far apart, or one that other programs use as well, can take longer together than one
-alone, by what they tell each other: a step of 100-256-128-10 took 107 µs with one, and with two 142 on cores
-that lay far apart, 69 on neighbours. No shape says which they are. So a training now and then takes a few
-steps with half or twice as many threads, and goes on with the faster number. No bit depends on it.
+alone, by what they tell each other: a step of 100-256-128-10 took 107 µs with one, and with two 142 on
+cores that lay far apart, 69 on neighbours. No shape says which they are. So a training now and then takes
+a few steps with half or twice as many threads, and goes on with the faster number. No bit depends on it.
 """
 
 from dataclasses import dataclass
