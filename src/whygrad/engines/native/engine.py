@@ -211,7 +211,7 @@ class NativeEngine:
         self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
         before: tuple[Any, ...], behind: tuple[Any, ...],
     ) -> Any:  # fmt: skip
-        """Call a kernel on some threads, each as an argument between these; return what the first returns."""
+        """Call a kernel on some threads, each an argument between these; return what the first returns."""
         calls = [self._call(kernel, thread.part) for thread in threads]
         for call, thread in zip(calls, threads, strict=True):
             call.give((*before, thread, *behind))
