@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +24,7 @@ import numpy as np
 
 from whygrad import errors
 from whygrad.engines.xla.failures import tell_failures_of
+from whygrad.engines.xla.script import INTERRUPTED
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -49,7 +49,6 @@ HEARTBEAT, UNHEARD = 20, 86_400
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
 BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
-INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
@@ -118,6 +117,25 @@ def waiting(seconds: float | None) -> Iterator[None]:
         ) from None
     finally:
         timer.cancel()
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Have Ctrl-C end this process at once within, where it has nothing to lose and waits below Python.
+
+    There no handler would interrupt it, and what JAX calls aborts the process if it raises.
+    """
+    python = (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )  # not a handler of another's
+    if not python or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _say_why(line: str) -> None:
@@ -268,6 +286,11 @@ def joined() -> Processes:
     """
     if not launched():
         return ALONE
+    with ending_at_once():
+        return _join()
+
+
+def _join() -> Processes:
     if find_spec("jax") is None:
         raise InputError(f"several processes train on the engine 'xla': {NEEDS}")
     import jax
@@ -295,8 +318,6 @@ def joined() -> Processes:
     # The first meeting of gloo writes to standard output, which is for results.
     with ending_if_parted(), _silent_output(), waiting(PATIENCE):
         found.tell(None if found.follows else {"do": BEGIN})
-    if TOLD[COUNT] != CLUSTER:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     atexit.register(_leave, found)  # before JAX's own, which ends all where one takes its time
     return found
 
@@ -318,7 +339,7 @@ def _leave(group: Processes) -> None:
     The first may go on for long after the last step that is shared. Where it begins another training
     instead, this process has none to follow it with, and ends at once.
     """
-    with suppress(Parted), waiting(None if group.follows else START):
+    with suppress(Parted), ending_at_once(), waiting(None if group.follows else START):
         said, _ = group.tell(None if group.follows else {"do": LEFT})
         if said["do"] != LEFT:
             sys.stderr.flush()
@@ -335,13 +356,6 @@ def _exit(code: int) -> None:
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)
-
-
-def _end_with(launcher: int) -> None:
-    """Interrupt this process, as Ctrl-C does, once the launcher that started it is gone."""
-    while os.getppid() == launcher:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGINT)
 
 
 @contextmanager
