@@ -324,6 +324,14 @@ def test_row_groups_that_disappear_end_all_in_one_line_and_it_goes_on_once_they_
     assert "Traceback" not in told.decode() and wg.open_run(tmp_path / "a.run").step
 
 
+def test_a_place_that_cannot_be_written_ends_all_in_the_line_of_the_first(undisturbed, tmp_path):
+    words = ("train", os.environ[DATA], "--target", "y", "--run", "nix/a.run")
+    process = launched(tmp_path, "-n", "2", *words)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert said_by_whygrad(told) == ["nix/a.run: there is no folder nix"]
+
+
 def test_other_data_in_one_process_are_told_in_one_line(script):
     process = launched(script.parent, "-n", "2", script.name, "other data")
     out, told = process.communicate(timeout=PATIENCE)

@@ -9,7 +9,6 @@ divides the blocks.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,9 +25,9 @@ from whygrad.engines.xla.processes import (
     INDEX,
     PARTED,
     PARTING,
+    free_port,
 )
 from whygrad.engines.xla.script import INTERRUPTED, LAUNCHER
-from whygrad.errors import InputError
 from whygrad.escaping import note, write
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
@@ -98,16 +97,14 @@ def _threads() -> dict[str, str]:
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the exit code, and whether one died that the others need."""
-    address = f"127.0.0.1:{_free_port(port)}"
+    address = f"127.0.0.1:{free_port(port)}"
     common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     common[LAUNCHER] = str(os.getpid())
     with _started(_program(words), common, n) as (started, told, pressed):
-        seen = [process.poll() for process in started]
-        while seen[0] is None and not any(seen):
+        while started[0].poll() is None and not any(process.poll() for process in started):
             time.sleep(LOOK)
-            seen = [process.poll() for process in started]
         codes = _end(started)
-        first = _to_blame(seen, codes)
+        first = _to_blame(codes)
         code, well = codes[first], codes[0] == 0
         if code == 0:
             return 0, False
@@ -146,25 +143,24 @@ def _last_words(text: str, who: str, code: int) -> list[str]:
     return [first.removeprefix("whygrad: "), *more]
 
 
-def _to_blame(seen: Sequence[int | None], codes: Sequence[int | None]) -> int:
-    """Return which process a group ended for, by their codes when one had ended, and at last.
+def _killed(code: int | None) -> bool:
+    """Return whether a process was ended by a signal, other than that by which JAX aborts it."""
+    return code is not None and code < 0 and code != -signal.SIGABRT
+
+
+def _to_blame(codes: Sequence[int | None]) -> int:
+    """Return which process a group ended for, by the codes of those that ended by themselves, else None.
 
     One that was killed comes first; then one that failed by itself; then one that missed the others, as
-    those do that JAX aborts once the first is gone; then one that did not end (None).
+    those do that JAX aborts; then one that did not end.
 
-    >>> [_to_blame([None] * 2, codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75])]
+    >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75])]
     [1, 1, 0, 1]
-    >>> [_to_blame([0, None], codes) for codes in ([0, None], [0, 75], [0, 1], [0, -6], [0, 0])]
+    >>> [_to_blame(codes) for codes in ([0, None], [0, 75], [0, 1], [0, -6], [0, 0])]
     [1, 1, 1, 1, 0]
-    >>> _to_blame([None, -6], [75, -6])
-    1
     """
-    if seen[0] is None:  # nobody misses the first yet
-        killed = [i for i, code in enumerate(seen) if code and code < 0]
-        if killed:
-            return killed[0]
     causes: list[Callable[[int | None], bool]] = [
-        lambda code: code is not None and code < 0 and code != -signal.SIGABRT,
+        _killed,
         lambda code: code is not None and code > 0 and code != PARTED,
         lambda code: code is not None and code != 0,
         lambda code: code is None,
@@ -255,7 +251,7 @@ def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:
     began = time.monotonic()
     while True:
         codes = [process.poll() for process in started]
-        if None not in codes or codes[0] or any((code or 0) < 0 for code in codes):
+        if None not in codes or codes[0] or any(map(_killed, codes)):
             break
         if time.monotonic() > began + (GRACE if any(codes) or codes[0] is None else LINGER):
             break
@@ -266,18 +262,3 @@ def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:
             process.kill()
         process.wait()
     return codes
-
-
-def _free_port(wanted: int | None) -> int:
-    """Return the port where the first process is to listen; raise `InputError` where it is taken."""
-    with socket.socket() as probe:
-        if os.name == "posix":  # connections of a training that has ended do not hold it
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted or 0))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"port {wanted} cannot be had ({reason}): leave --port out, or give another"
-            ) from None
-        return int(probe.getsockname()[1])

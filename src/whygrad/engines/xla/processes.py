@@ -10,6 +10,7 @@ import atexit
 import json
 import os
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -301,6 +302,8 @@ def _join() -> Processes:
         "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
+    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
+        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     try:
         with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
@@ -308,6 +311,7 @@ def _join() -> Processes:
             else:
                 count, index = int(TOLD[COUNT]), int(TOLD[INDEX])
                 address = TOLD[COORDINATOR]
+                limits["coordinator_bind_address"] = address  # else on all that the machine has
                 jax.distributed.initialize(address, count, index, **limits)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
@@ -370,3 +374,18 @@ def _silent_output() -> Iterator[None]:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
+
+
+def free_port(wanted: int | None) -> int:
+    """Return the port where the first process is to listen; raise `InputError` where it is taken."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # connections of a training that has ended do not hold it
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"port {wanted} cannot be had ({reason}): leave --port out, or take another"
+            ) from None
+        return int(probe.getsockname()[1])
