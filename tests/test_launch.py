@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +21,7 @@ import whygrad as wg
 from command import whygrad
 from object_store import serving
 from whygrad.engines import WeightProbe
-from whygrad.engines.xla import failures, processes
+from whygrad.engines.xla import failures, launcher, processes
 from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
 from whygrad.why.training_history.accounts import accounts
@@ -199,12 +200,18 @@ def recorded_steps(folder):
         return 0
 
 
+def wait_until(reached, process=None, seconds=PATIENCE):
+    """Wait until something is so, while a process runs."""
+    until = time.monotonic() + seconds
+    while not reached():
+        assert process is None or process.poll() is None
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
 def wait_for_steps(launcher, folder, steps=1):
     """Wait until the training of a launcher that runs has recorded so many steps."""
-    until = time.monotonic() + PATIENCE
-    while recorded_steps(folder) < steps:
-        assert launcher.poll() is None and time.monotonic() < until
-        time.sleep(0.05)
+    wait_until(lambda: recorded_steps(folder) >= steps, launcher)
 
 
 def assert_same_end(run, expected):
@@ -317,6 +324,14 @@ def test_row_groups_that_disappear_end_all_in_one_line_and_it_goes_on_once_they_
     assert "Traceback" not in told.decode() and wg.open_run(tmp_path / "a.run").step
 
 
+def test_a_place_that_cannot_be_written_ends_all_in_the_line_of_the_first(undisturbed, tmp_path):
+    words = ("train", os.environ[DATA], "--target", "y", "--run", "nix/a.run")
+    process = launched(tmp_path, "-n", "2", *words)
+    _, told = process.communicate(timeout=PATIENCE)
+    assert process.returncode == 2
+    assert said_by_whygrad(told) == ["nix/a.run: there is no folder nix"]
+
+
 def test_other_data_in_one_process_are_told_in_one_line(script):
     process = launched(script.parent, "-n", "2", script.name, "other data")
     out, told = process.communicate(timeout=PATIENCE)
@@ -389,14 +404,14 @@ def test_an_error_of_a_script_is_told_once_with_the_traceback_of_the_users_own_c
 EARLY = {
     "import nothing_here": "0 of 2 failed: ModuleNotFoundError: No module named 'nothing_here'",
     "costs = (1, 2": "0 of 2 failed: SyntaxError: '(' was never closed (own.py, line 1)",
-    "import os, time\nif os.environ['WHYGRAD_PROCESS'] == '1':\n    time.sleep(1)\n    {}['price']":
-        "1 of 2 failed: KeyError: 'price'",  # the first is done by then
+    "import os, time\nif os.environ['WHYGRAD_PROCESS'] == '0':\n    time.sleep(9)\n{}['price']":
+        "1 of 2 failed: KeyError: 'price'",
 }  # fmt: skip
 SAYS = """
 import os, sys, time
-if os.environ["WHYGRAD_PROCESS"] == "1":
-    time.sleep(1)
-    sys.exit("no price")
+if os.environ["WHYGRAD_PROCESS"] == "0":
+    time.sleep(9)
+sys.exit("no price")
 """
 HOOK = """
 import sys
@@ -430,15 +445,161 @@ def test_what_a_script_says_in_its_own_way_is_passed_on(code, tmp_path):
     assert process.returncode == 1 and told.decode().splitlines() == [line]
 
 
-def test_a_script_is_run_as_python_runs_it(tmp_path):
+LATE = """
+import os, signal, sys, time
+if os.environ["WHYGRAD_PROCESS"] == "1":
+    time.sleep(0.5)
+    {}
+"""
+WELL = "; process 0 had ended well, what it recorded is whole"
+
+
+@pytest.mark.parametrize(
+    "does, line",
+    {
+        "{}['price']": "process 1 of 2 failed: KeyError: 'price'",
+        "sys.exit(75)": "process 1 of 2 ended with code 75",
+        "os.abort()": "process 1 of 2 was ended by SIGABRT",
+        "os.kill(os.getpid(), signal.SIGKILL)": "process 1 of 2 was ended by SIGKILL",
+        "time.sleep(1000)": "process 1 of 2 did not end within 2 s after the first, and was killed",
+    }.items(),
+)
+def test_a_process_that_fails_after_the_first_has_ended_well_is_told(
+    does, line, tmp_path, monkeypatch, capfd
+):
+    (tmp_path / "own.py").write_text(LATE.format(does))
+    monkeypatch.setattr(launcher, "LINGER", 2.0)
+    code, goes_on = launcher.run_together([str(tmp_path / "own.py")], 2, None)
+    assert code == (75 if "75" in does else 1) and not goes_on
+    assert said_by_whygrad(capfd.readouterr().err.encode()) == [line + WELL]
+
+
+PRINTED = """
+import sys, beside
+print(__name__, __package__, __spec__ and __spec__.name, __file__, sys.argv, sys.path[0], beside.there)
+"""
+
+
+@pytest.mark.parametrize(
+    "words", [["own.py"], ["-m", "own"], ["-m", "parts.own"], ["-m", "parts"]], ids=" ".join
+)
+def test_a_program_is_run_as_python_runs_it(words, tmp_path):
     (tmp_path / "beside.py").write_text("there = 'beside'")
-    told = "import sys, beside; print(__name__, __file__, sys.argv, sys.path[0], beside.there)"
-    (tmp_path / "own.py").write_text(told)
-    plain = subprocess.run([sys.executable, "own.py", "3"], cwd=tmp_path, capture_output=True)
-    assert (
-        launched(tmp_path, "-n", "1", "own.py", "3").communicate(timeout=PATIENCE)[0]
-        == plain.stdout
-    )
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "there.py").write_text("")
+    (tmp_path / "own.py").write_text(PRINTED)
+    for name in ("own", "__main__"):
+        (tmp_path / "parts" / f"{name}.py").write_text(f"from . import there{PRINTED}")
+    plain = subprocess.run([sys.executable, *words, "-m", "3"], cwd=tmp_path, capture_output=True)
+    assert plain.returncode == 0, plain.stderr.decode()
+    out, told = launched(tmp_path, "-n", "1", *words, "-m", "3").communicate(timeout=PATIENCE)
+    assert out == plain.stdout and told == b""
+
+
+def test_a_module_that_fails_or_is_not_there_is_told_in_one_line(tmp_path):
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "own.py").write_text("{}['price']")
+    (tmp_path / "parts" / "open.py").write_text("costs = (1, 2")
+    failed = "whygrad: process 0 of 2 failed:"
+    for name, line, frames in (
+        ("parts.nix", f"{failed} ImportError: No module named parts.nix", 0),
+        ("parts.own", f"{failed} KeyError: 'price'", 1),
+        ("parts.open", f"{failed} SyntaxError: '(' was never closed (open.py, line 1)", 0),
+    ):
+        process = launched(tmp_path, "-n", "2", "-m", name)
+        _, told = process.communicate(timeout=PATIENCE)
+        first, *trace = told.decode().splitlines()
+        assert process.returncode == 1 and first == line
+        assert sum(line.startswith("  File ") for line in trace) == frames
+
+
+BUSY = """
+import os, time
+from pathlib import Path
+Path(os.environ["WHYGRAD_PROCESS"]).touch()
+if os.environ["WHYGRAD_PROCESS"] == "1" and not Path("no prctl").exists():
+    sum(range(10**13))  # keeps Python's lock
+time.sleep(1000)
+"""
+NO_PRCTL = "import ctypes\nctypes.CDLL = lambda *_, **__: object()"
+
+
+SLEEPS = """
+import os, time
+from pathlib import Path
+Path(os.environ["WHYGRAD_PROCESS"]).touch()
+time.sleep(1000)
+"""
+# Python ignores what is raised here, as it does in a callback of JAX at a collection of garbage.
+DROPS = """
+import os, time
+from pathlib import Path
+
+class Dropped:
+    def __del__(self):
+        Path(os.environ["WHYGRAD_PROCESS"]).touch()
+        time.sleep(1000)
+
+Dropped()
+time.sleep(1000)
+"""
+
+
+@pytest.mark.parametrize("code", [SLEEPS, DROPS], ids=["its own code", "what ignores errors"])
+def test_ctrl_c_ends_a_script_in_one_line_wherever_it_is(code, tmp_path):
+    (tmp_path / "own.py").write_text(code)
+    process = launched(tmp_path, "-n", "2", "own.py")
+    wait_until(lambda: all((tmp_path / name).exists() for name in "01"), process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
+
+
+def gone(pid):
+    """Whether a process has ended, which is all that one can that has no parent to see it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] in "ZX"
+    except FileNotFoundError:
+        return True
+
+
+@pytest.mark.parametrize("by", ["the kernel", "a thread"])
+def test_processes_end_with_a_launcher_that_is_killed_before_they_import_anything(by, tmp_path):
+    (tmp_path / "own.py").write_text(BUSY)
+    env = dict(os.environ)
+    if by == "a thread":
+        (tmp_path / "no prctl").touch()
+        (tmp_path / "sitecustomize.py").write_text(NO_PRCTL)
+        env["PYTHONPATH"] = os.pathsep.join([str(tmp_path), *filter(None, [env.get("PYTHONPATH")])])
+    process = launched(tmp_path, "-n", "3", "own.py", env=env)
+    wait_until(lambda: all((tmp_path / name).exists() for name in "012"), process)
+    started = children(process)
+    process.kill()
+    try:
+        process.communicate(timeout=20)
+        wait_until(lambda: all(map(gone, started)), seconds=20)
+        assert len(started) == 3
+    finally:
+        for pid in started:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+
+def test_a_launcher_that_is_killed_takes_its_training_with_it_which_goes_on_to_the_same_bits(
+    undisturbed, tmp_path
+):
+    process = train(tmp_path, 2)
+    wait_for_steps(process, tmp_path, 200)
+    started = children(process)
+    process.kill()
+    wait_until(lambda: all(map(gone, started)), seconds=20)
+    _, told = process.communicate()
+    assert not said_by_whygrad(told) and 200 <= recorded_steps(tmp_path) < undisturbed.step
+    again = launched(tmp_path, "-n", "1", "resume", "a.run")
+    _, told = again.communicate(timeout=PATIENCE)
+    assert again.returncode == 0, told.decode()
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
 CALLS = {
@@ -517,6 +678,7 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 "several processes train on the engine 'xla', not 'native': leave --engine out",
             ),
             (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
+            (["-n", "2", "-m"], "-m needs a module: whygrad launch -n 4 -m package.module"),
             (
                 ["-n", "2", "--restarts", "1", "train", "iris"],
                 "--restarts goes on with a run's folder: name it",
@@ -537,11 +699,9 @@ def test_what_a_process_starts_is_not_one_of_them():
 
 
 def test_a_launcher_removes_the_folders_of_those_that_were_killed(tmp_path, monkeypatch):
-    from whygrad.engines.xla import launcher
-
-    gone = subprocess.Popen([sys.executable, "-c", ""])
-    gone.wait()
-    names = [f"whygrad-launch-{owner}-x" for owner in (gone.pid, os.getpid(), "mine")]
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    names = [f"whygrad-launch-{owner}-x" for owner in (ended.pid, os.getpid(), "mine")]
     for name in names:
         (tmp_path / name).mkdir()
     monkeypatch.setattr(launcher.tempfile, "gettempdir", lambda: str(tmp_path))

@@ -72,10 +72,11 @@ COMMANDS = {
         "whygrad columns houses.csv --target price --type zip=category --na=-9 --json",
     ),
     "runs:launch": (
-        "Run a training in several processes, with the same bits as in one; a script may be run as well.",
+        "Run a training in several processes, with the same bits as in one; a script or a module, too.",
         "whygrad launch -n 4 train big.csv --target price --run big.run",
         "whygrad launch -n 4 --restarts 3 train big.csv --target price --run big.run",
         "whygrad launch -n 2 resume big.run",
+        "whygrad launch -n 4 -m package.training --epochs 10",
     ),
     "predict:predict": (
         "Predict the target of every row; the columns are found by name, in any order.",

@@ -1,5 +1,6 @@
 """`whygrad replay`, `resume`, `fork`, `diff`: a training computed again or further; and `launch`."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,8 +15,8 @@ from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts, kept
 from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
-from whygrad.engines.xla.launcher import completed, on_cluster, option_of, run_together
-from whygrad.errors import InputError
+from whygrad.engines.xla.launcher import MODULE, completed, on_cluster, option_of, run_together
+from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
@@ -294,7 +295,9 @@ def _in_words(about: dict[str, Any], same: bool) -> str:
 
 
 def launch(
-    *command: Annotated[str, option("A command of whygrad, or a Python script, with its options.")],
+    *command: Annotated[
+        str, option("A command of whygrad, a Python script, or -m and a module, with its options.")
+    ],
     processes: Annotated[
         int | None, option("How many. [those of the cluster's job]", name=["-n", "--processes"])
     ] = None,
@@ -308,6 +311,8 @@ def launch(
     """Run a command in several processes, and return its exit code."""
     if not command:
         raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
+    if command == (MODULE,):
+        raise InputError("-m needs a module: whygrad launch -n 4 -m package.module")
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)
@@ -320,14 +325,22 @@ def launch(
         raise InputError(
             "--restarts goes on with a run's folder: name it, train FILE --run NAME.run"
         )
+    before = _id_of(run)
     while True:
         code, died = run_together(words, processes, port)
         if not died or not restarts:
             return code
         restarts, processes = restarts - 1, 1 << max(0, (processes - 1).bit_length() - 1)
-        if Path(str(run)).exists():
+        if _id_of(run) != before:  # the run of this training is there, and not an older one alone
             words = ["resume", str(run)]
         note(f"going on with {processes} process{'es' * (processes > 1)}: {' '.join(words)}")
+
+
+def _id_of(run: str | None) -> str | None:
+    """Return what a run is known by, None where there is none."""
+    with suppress(WhygradError):
+        return None if run is None else str(open_run(Path(run)).manifest["id"])
+    return None
 
 
 def _of_one_network(words: list[str]) -> list[str]:

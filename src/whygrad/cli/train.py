@@ -27,7 +27,7 @@ from whygrad.cli.printing import (
     show_next,
     written,
 )
-from whygrad.engines.xla import following
+from whygrad.engines.xla import following, joined
 from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
 from whygrad.pipeline import datasets
@@ -89,8 +89,7 @@ def train(
     if folds is not None and seeds is not None:
         raise InputError("--folds and --seeds exclude each other: give one of them")
     path = _place(file, options["run"], overwrite)
-    if not following():
-        check_place(path, overwrite)
+    joined().done(lambda: None if following() else check_place(path, overwrite))
     asked = read_options(options["header"], options["no_header"], options["sheet"])
     if is_folder(file):
         _refuse_for_a_folder(options, copy_data, folds, seeds)

@@ -123,27 +123,23 @@ def train_folder(
             raise InputError(
                 f"unknown option {name!r}: {nearest(name, [*Settings.__dataclass_fields__])}"
             )
-    if following():
-        record = None  # the first process records
-    if record is not None:
-        check_place(Path(record), overwrite)
+    place = None if record is None or following() else Path(record)  # the first process records
+    joined().done(lambda: None if place is None else check_place(place, overwrite))
     given = begin(_same_folder(folder), target, Settings(**options), task)
     plan = given.plan
     engine = choose(given.settings.engine, plan)
     training = Training(plan, start(plan), given.data, None, engine)
     began = time.perf_counter()
-    if record is None:
+    if place is None:
         state, history = run(training, callbacks)
     else:
-        state, history = train_and_record(
-            Path(record), training, _details(given, overwrite), callbacks
-        )
+        state, history = train_and_record(place, training, _details(given, overwrite), callbacks)
     seconds = time.perf_counter() - began
     fitted = fitted_of(plan, state, history)
     found = score(given, fitted, engine.group if isinstance(engine, XlaEngine) else ALONE)
-    if record is not None:
-        conclude(Path(record), fitted, {"seconds": seconds} | found.to_dict())
-        tell_recorded(Path(record), callbacks)
+    if place is not None:
+        conclude(place, fitted, {"seconds": seconds} | found.to_dict())
+        tell_recorded(place, callbacks)
     return FolderResult(fitted, given.encoding, given, found.scores, given.scored_on, seconds)
 
 

@@ -21,6 +21,7 @@ from whygrad.engines.xla import (
     Processes,
     XlaEngine,
     begin,
+    ending_at_once,
     ending_if_parted,
     tell_failure,
     waiting,
@@ -50,8 +51,9 @@ def together(
             "L-BFGS runs in one process: take another optimizer, or start it without a launcher"
         )
     with ending_if_parted(), engine.shared():
-        begin(engine.group)
-        check_alike(engine.group, plan, state, data)
+        with ending_at_once():
+            begin(engine.group)
+            check_alike(engine.group, plan, state, data)
         if engine.group.follows:
             return _follow(engine, plan, state, data)
         return _lead(engine, plan, state, lead)

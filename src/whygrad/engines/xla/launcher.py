@@ -9,7 +9,6 @@ divides the blocks.
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,8 +25,9 @@ from whygrad.engines.xla.processes import (
     INDEX,
     PARTED,
     PARTING,
+    free_port,
 )
-from whygrad.errors import InputError
+from whygrad.engines.xla.script import INTERRUPTED, LAUNCHER
 from whygrad.escaping import note, write
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes
@@ -36,6 +36,8 @@ OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0,
 # interrupts it at once, and then all are killed.
 ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
+LINGER = 60.0  # and where the first has ended well
+MODULE = "-m"  # before the name of a module, as Python has it
 FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id
 LOOK = 0.05  # seconds between two looks at them
 # One thread each: the processes share the cores, and with more threads bits would depend on the load.
@@ -77,10 +79,10 @@ def option_of(words: Sequence[str], name: str) -> str | None:
 
 
 def _program(words: Sequence[str]) -> list[str]:
-    """Return what a process runs: a script, which says where it fails, or a command of whygrad."""
-    own = str(Path(__file__).with_name("script.py"))
-    how = [own] if words[0].endswith(".py") else ["-m", "whygrad"]
-    return [sys.executable, *how, *words]
+    """Return what a process runs: a file, a module, or a command of whygrad."""
+    own = words[0] == MODULE or words[0].endswith(".py")
+    how = [] if own else [MODULE, "whygrad"]
+    return [sys.executable, str(Path(__file__).with_name("script.py")), *how, *words]
 
 
 def on_cluster(command: Sequence[str]) -> int:
@@ -95,27 +97,34 @@ def _threads() -> dict[str, str]:
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the exit code, and whether one died that the others need."""
-    address = f"127.0.0.1:{_free_port(port)}"
+    address = f"127.0.0.1:{free_port(port)}"
     common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
-    with _started(_program(words), common, n) as (started, told):
+    common[LAUNCHER] = str(os.getpid())
+    with _started(_program(words), common, n) as (started, told, pressed):
         while started[0].poll() is None and not any(process.poll() for process in started):
             time.sleep(LOOK)
         codes = _end(started)
         first = _to_blame(codes)
-        code = codes[first] or 0
-        if code < 0:
-            name = signal.Signals(-code).name
-            note(
-                f"process {first} of {n} was ended by {name}: the training is over, what it recorded is "
-                "there"
-            )
-            return 1, codes[0] != 0
-        if first or code == PARTED:  # else it has said why
-            who = f"process {first} of {n}"
+        code, well = codes[first], codes[0] == 0
+        if code == 0:
+            return 0, False
+        who, trace = f"process {first} of {n}", []
+        if pressed and code == -signal.SIGINT:  # before it could end by itself
+            note("interrupted, what was recorded is there")
+            return INTERRUPTED, False
+        if code is None:
+            line = f"{who} did not end within {LINGER:.0f} s after the first, and was killed"
+        elif code < 0:
+            line = f"{who} was ended by {signal.Signals(-code).name}"
+            line += "" if well else ": the training is over, what it recorded is there"
+        elif first or code == PARTED:
             line, *trace = _last_words(told[first].read_text(errors="replace"), who, code)
-            note(line)
-            write("".join(f"{line}\n" for line in trace), sys.stderr)
-        return code, code == PARTED
+        else:  # it has said why
+            return code, False
+        note(f"{line}; process 0 had ended well, what it recorded is whole" if well else line)
+        write("".join(f"{line}\n" for line in trace), sys.stderr)
+        died = code is not None and (code < 0 or code == PARTED)
+        return max(code or 1, 1), died and not well and not pressed
 
 
 def _last_words(text: str, who: str, code: int) -> list[str]:
@@ -134,25 +143,31 @@ def _last_words(text: str, who: str, code: int) -> list[str]:
     return [first.removeprefix("whygrad: "), *more]
 
 
+def _killed(code: int | None) -> bool:
+    """Return whether a process was ended by a signal, other than that by which JAX aborts it."""
+    return code is not None and code < 0 and code != -signal.SIGABRT
+
+
 def _to_blame(codes: Sequence[int | None]) -> int:
     """Return which process a group ended for, by the codes of those that ended by themselves, else None.
 
     One that was killed comes first; then one that failed by itself; then one that missed the others, as
-    those do that JAX aborts. Where the training is over and well, who misses the others misses nothing.
+    those do that JAX aborts; then one that did not end.
 
     >>> [_to_blame(codes) for codes in ([1, -9], [75, 1], [2, 1], [None, 75])]
     [1, 1, 0, 1]
-    >>> [_to_blame(codes) for codes in ([0, None], [0, 75], [0, 1])]
-    [0, 0, 1]
+    >>> [_to_blame(codes) for codes in ([0, None], [0, 75], [0, 1], [0, -6], [0, 0])]
+    [1, 1, 1, 1, 0]
     """
-    causes: list[Callable[[int], bool]] = [
-        lambda code: code < 0 and code != -signal.SIGABRT,
-        lambda code: code > 0 and code != PARTED,
-        lambda code: code != 0,
+    causes: list[Callable[[int | None], bool]] = [
+        _killed,
+        lambda code: code is not None and code > 0 and code != PARTED,
+        lambda code: code is not None and code != 0,
+        lambda code: code is None,
     ]
-    for cause in causes[:2] if codes[0] == 0 else causes:
+    for cause in causes:
         for i, code in enumerate(codes):
-            if code is not None and cause(code):
+            if cause(code):
                 return i
     return 0
 
@@ -160,25 +175,34 @@ def _to_blame(codes: Sequence[int | None]) -> int:
 @contextmanager
 def _started(
     program: list[str], common: dict[str, str], n: int
-) -> Iterator[tuple[list[subprocess.Popen[bytes]], list[Path]]]:
-    """Start the processes, of which the first has this one's streams, and leave none behind."""
+) -> Iterator[tuple[list[subprocess.Popen[bytes]], list[Path], list[int]]]:
+    """Start the processes, of which the first has this one's streams, and leave none behind.
+
+    Beside them and the files of what they say this gives the signals that came, one after the other.
+    """
     remove_left_behind()
     with tempfile.TemporaryDirectory(prefix=f"{FOLDERS}{os.getpid()}-") as folder:
         told = [Path(folder) / f"{i}.txt" for i in range(n)]
         started: list[subprocess.Popen[bytes]] = []
+        pressed: list[int] = []
         asked = [name for name in ENDING if hasattr(signal, name)]
         before = {name: signal.getsignal(getattr(signal, name)) for name in asked}
-        times = 0
 
         def interrupt(number: int, frame: Any) -> None:
-            nonlocal times
-            times += 1
-            if times == AT_ONCE:
-                for process in started:
-                    process.kill()
-                raise KeyboardInterrupt
-            for process in started[:1]:  # the first ends the training, and lets the others go
-                process.send_signal(signal.SIGINT)
+            pressed.append(number)
+            if len(started) == n:  # else below
+                if len(pressed) == AT_ONCE:
+                    stop()
+                first_runs = (
+                    started[0].poll() is None
+                )  # it ends the training, and lets the others go
+                for process in started[:1] if first_runs else started[1:]:
+                    process.send_signal(signal.SIGINT)
+
+        def stop() -> None:
+            for process in started:
+                process.kill()
+            raise KeyboardInterrupt
 
         try:
             for name in asked:
@@ -196,7 +220,9 @@ def _started(
                         stderr=file if i else None,
                     )
                 started.append(process)
-            yield started, told
+            if pressed:  # before they did anything
+                stop()
+            yield started, told, pressed
         finally:
             _end(started)
             for name, handler in before.items():
@@ -223,9 +249,11 @@ def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:
     Where the first has failed, it has told why, and nobody is waited for.
     """
     began = time.monotonic()
-    while time.monotonic() < began + GRACE:
+    while True:
         codes = [process.poll() for process in started]
-        if None not in codes or codes[0] or any((code or 0) < 0 for code in codes):
+        if None not in codes or codes[0] or any(map(_killed, codes)):
+            break
+        if time.monotonic() > began + (GRACE if any(codes) or codes[0] is None else LINGER):
             break
         time.sleep(LOOK)
     codes = [process.poll() for process in started]
@@ -234,16 +262,3 @@ def _end(started: list[subprocess.Popen[bytes]]) -> list[int | None]:
             process.kill()
         process.wait()
     return codes
-
-
-def _free_port(wanted: int | None) -> int:
-    """Return the port where the first process is to listen; raise `InputError` where it is taken."""
-    with socket.socket() as probe:
-        try:
-            probe.bind(("127.0.0.1", wanted or 0))
-        except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or error
-            raise InputError(
-                f"port {wanted} cannot be had ({reason}): leave --port out, or give another"
-            ) from None
-        return int(probe.getsockname()[1])

@@ -10,9 +10,9 @@ import atexit
 import json
 import os
 import signal
+import socket
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ import numpy as np
 
 from whygrad import errors
 from whygrad.engines.xla.failures import tell_failures_of
+from whygrad.engines.xla.script import INTERRUPTED
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -49,7 +50,6 @@ HEARTBEAT, UNHEARD = 20, 86_400
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
 BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
-INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
@@ -118,6 +118,25 @@ def waiting(seconds: float | None) -> Iterator[None]:
         ) from None
     finally:
         timer.cancel()
+
+
+@contextmanager
+def ending_at_once() -> Iterator[None]:
+    """Have Ctrl-C end this process at once within, where it has nothing to lose and waits below Python.
+
+    There no handler would interrupt it, and what JAX calls aborts the process if it raises.
+    """
+    python = (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )  # not a handler of another's
+    if not python or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _say_why(line: str) -> None:
@@ -268,6 +287,11 @@ def joined() -> Processes:
     """
     if not launched():
         return ALONE
+    with ending_at_once():
+        return _join()
+
+
+def _join() -> Processes:
     if find_spec("jax") is None:
         raise InputError(f"several processes train on the engine 'xla': {NEEDS}")
     import jax
@@ -278,6 +302,8 @@ def joined() -> Processes:
         "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
+    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
+        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     try:
         with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
@@ -285,6 +311,7 @@ def joined() -> Processes:
             else:
                 count, index = int(TOLD[COUNT]), int(TOLD[INDEX])
                 address = TOLD[COORDINATOR]
+                limits["coordinator_bind_address"] = address  # else on all that the machine has
                 jax.distributed.initialize(address, count, index, **limits)
     except KeyError as error:
         raise InputError(f"{COUNT} is set, but not {error}: start it by `whygrad launch`") from None
@@ -295,8 +322,6 @@ def joined() -> Processes:
     # The first meeting of gloo writes to standard output, which is for results.
     with ending_if_parted(), _silent_output(), waiting(PATIENCE):
         found.tell(None if found.follows else {"do": BEGIN})
-    if TOLD[COUNT] != CLUSTER:
-        threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     atexit.register(_leave, found)  # before JAX's own, which ends all where one takes its time
     return found
 
@@ -318,7 +343,7 @@ def _leave(group: Processes) -> None:
     The first may go on for long after the last step that is shared. Where it begins another training
     instead, this process has none to follow it with, and ends at once.
     """
-    with suppress(Parted), waiting(None if group.follows else START):
+    with suppress(Parted), ending_at_once(), waiting(None if group.follows else START):
         said, _ = group.tell(None if group.follows else {"do": LEFT})
         if said["do"] != LEFT:
             sys.stderr.flush()
@@ -337,13 +362,6 @@ def _exit(code: int) -> None:
     os._exit(code)
 
 
-def _end_with(launcher: int) -> None:
-    """Interrupt this process, as Ctrl-C does, once the launcher that started it is gone."""
-    while os.getppid() == launcher:
-        time.sleep(1)
-    os.kill(os.getpid(), signal.SIGINT)
-
-
 @contextmanager
 def _silent_output() -> Iterator[None]:
     """Drop what libraries write to standard output, below Python."""
@@ -356,3 +374,18 @@ def _silent_output() -> Iterator[None]:
         os.dup2(kept, 1)
         os.close(kept)
         os.close(nowhere)
+
+
+def free_port(wanted: int | None) -> int:
+    """Return the port where the first process is to listen; raise `InputError` where it is taken."""
+    with socket.socket() as probe:
+        if os.name == "posix":  # connections of a training that has ended do not hold it
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", wanted or 0))
+        except (OSError, OverflowError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise InputError(
+                f"port {wanted} cannot be had ({reason}): leave --port out, or take another"
+            ) from None
+        return int(probe.getsockname()[1])
