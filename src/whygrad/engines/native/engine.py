@@ -413,7 +413,7 @@ class NativeEngine:
             PULL_BACK, threads, "adjoint", plan, given.data,
             (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
-                kept.states, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
+                kept.states, kept.apart, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
             ),
             (
                 layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
@@ -437,7 +437,9 @@ class NativeEngine:
         """Return room for what steps keep, the same from call to call: new takes as long as the steps.
 
         Of θ what the walk reads: W of the first layer only where sums over it, or gradients, are asked for.
+        Where the gradient follows from m, v does too, and is kept now and then.
         """
+        from whygrad.engines.native.curvature.pulling import APART
         from whygrad.engines.native.layout import rows_apart
 
         layers, work, rows = layout.layers, layout.workspace.work, len(state.opt_state)
@@ -453,7 +455,8 @@ class NativeEngine:
         reads = walk.measured or not follows or walk.plan.clip != Clip()
         low = 0 if reads else int(layers.b[1] + layers.sizes[1])
         return {
-            "states": states[: steps + 1], "traces": traces[:steps], "traced": traced, "low": low
+            "states": states[: steps + 1], "traces": traces[:steps], "traced": traced, "low": low,
+            "apart": 1 if reads or form.v is None else APART,
         }  # fmt: skip
 
     def _changes_for(self, layout: "Layout", rows: int) -> Any:

@@ -55,6 +55,7 @@ def probe_buffers(
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
         low=0,
+        apart=1,
         traces=np.zeros((0, 0), real),
         traced=0,
         summed=summed,

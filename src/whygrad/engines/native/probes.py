@@ -48,7 +48,8 @@ class ProbeBuffers(NamedTuple):
     a sum, which rows of the optimizer's state are recorded (a bit for each), and how far apart columns of a
     whole layer lie that are recorded as the loop has them (0: by units). `scale` receives the
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
-    state before it, as the loop has them, and one for those after the last. Of layers that are `summed`,
+    state before it, as the loop has them, and one for those after the last; but only of every `apart`-th
+    step more than the state's first row. Of layers that are `summed`,
     `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has a row for each
     step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
@@ -65,6 +66,7 @@ class ProbeBuffers(NamedTuple):
     scale: Array
     states: Array
     low: int
+    apart: int
     traces: Array
     traced: int
     summed: Array
@@ -111,9 +113,10 @@ def add_sizes(numbers: Array, sizes: Array) -> None:
 @kernel
 def keep_state(probes: ProbeBuffers, theta: Array, opt_state: Array, i: int) -> None:
     """Keep what is asked for of a state, in the i-th row."""
-    row, low = probes.states[i], probes.low
+    row, low, size = probes.states[i], probes.low, opt_state.size
     copy(theta, low, row, low, len(theta) - low)
-    copy(opt_state, ZERO, row, len(theta), opt_state.size)
+    kept = size if i % probes.apart == 0 else opt_state.shape[1]
+    copy(opt_state, ZERO, row, len(row) - size, kept)
 
 
 @kernel

@@ -11,6 +11,7 @@ from whygrad.engines.curvature import BatchCurvature, Pulled
 from whygrad.engines.native.arguments import Workspace
 from whygrad.engines.native.curvature.passes import Changes
 from whygrad.engines.native.curvature.pulling import (
+    APART,
     BY_AFTER,
     BY_BUFFER,
     BY_DECAY,
@@ -56,7 +57,7 @@ def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
 def rule_of(layout: Layout, form: Any) -> Rule:
     """Describe a rule by numbers: m and v are where they begin in a row of the states."""
     width = whole_lines(layout.size)
-    m, v = (-1 if row is None else layout.size + row * width for row in (form.m, form.v))
+    m, v = (-1 if row is None else (1 + row) * width for row in (form.m, form.v))
     return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
 
 
@@ -71,7 +72,8 @@ def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoin
     gradient = aligned_zeros(layout.size, dtype)
     clipped = aligned_zeros(len(layout.workspace.gradient), dtype)
     parts = np.zeros((*layout.workspace.penalties.shape, K, CLIPPED + 1))
-    return Adjoints(lam_0, lam_m, lam_v, u, gradient, clipped, parts)
+    between = rows_apart(APART - 1, layout.size, dtype)
+    return Adjoints(lam_0, lam_m, lam_v, u, gradient, clipped, between, parts)
 
 
 def curvature(

@@ -45,6 +45,8 @@ from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squar
 from whygrad.nn.functions import Array
 
 _EXAMPLES: Any = np.int64(HEIGHT)
+APART = 4  # steps from one v that is kept to the next, where the others follow from m
+PIECE = 2**11  # numbers of v at a time: they stay in the nearest cache
 # The columns of a step's coefficients, and of the sums over all parameters.
 P, Q, R, KEEP, EPSILON = range(5)
 (
@@ -77,8 +79,8 @@ class Adjoints(NamedTuple):
     """Memory for K numbers f, in the loop's order, a row for each.
 
     `lam`, `lam_m` and `lam_v` are ∂f by θ, m and v, `u` ∂f by the gradient; a vector each has `gradient`
-    and, where it is clipped, `clipped`. `parts` has what a block that moves adds to each of the sums,
-    (L + 1, blocks, K, 11).
+    and, where it is clipped, `clipped`. `between` has v of steps whose state is kept without it. `parts`
+    has what a block that moves adds to each of the sums, (L + 1, blocks, K, 11).
     """
 
     lam: Array
@@ -87,24 +89,26 @@ class Adjoints(NamedTuple):
     u: Array
     gradient: Array
     clipped: Array
+    between: Array
     parts: Array
 
 
 @cached_kernel
 def pull_back(
     layers: Layers, changes: Changes, rule: Rule, penalties: Penalties, bounds: Bounds,
-    adjoints: Adjoints, states: Array, traces: Array, traced: int, scale: Array, coefficients: Array,
-    examples: Examples, workspace: Workspace, thread: ThreadContext, size: int, batch_size: int,
-    batch_index: int, seed: Any, step: int, measured: bool, slopes: Array, outputs: Array, z: Array,
-    sums: Array,
+    adjoints: Adjoints, states: Array, apart: int, traces: Array, traced: int, scale: Array,
+    coefficients: Array, examples: Examples, workspace: Workspace, thread: ThreadContext, size: int,
+    batch_size: int, batch_index: int, seed: Any, step: int, measured: bool, slopes: Array, outputs: Array,
+    z: Array, sums: Array,
 ) -> int:  # fmt: skip
     """Walk back over a step for each row of coefficients, from the last to the first.
 
-    `states` has a row for the state before each step, and one for that after the last where it is known; it
-    begins with the `size` parameters. `traces` has what lies in the workspace from `traced` on, or no rows.
-    `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K, B n_L) the change of z of the outputs
-    along u, `z` (steps, B n_L) these themselves where it has rows, and `sums` (steps, K, 11) what
-    `_measure` and `_settings` find: only where they are to be `measured`.
+    `states` has a row for the state before each step, and one for that after the last where it is known: it
+    begins with the `size` parameters, and has v at every `apart`-th step alone. `traces` has what lies in
+    the workspace from `traced` on, or no rows. `slopes` (steps, K, B) receives ∇C_x · u, `outputs`
+    (steps, K, B n_L) the change of z of the outputs along u, `z` (steps, B n_L) these themselves where it
+    has rows, and `sums` (steps, K, 11) what `_measure` and `_settings` find: only where they are to be
+    `measured`.
     """
     before = flush()
     part, parts, count = thread.part, thread.parts, thread.barrier_count
@@ -140,8 +144,8 @@ def pull_back(
                 layers, theta, examples, workspace, thread, first, rows, S, l1, l2, adjoints.gradient
             )  # fmt: skip
         _pull(
-            layers, rule, penalties.decay, bounds, clips, measured, needed, adjoints, states[i],
-            states[min(i + 1, len(states) - 1)], workspace, thread, scale[i], coefficients[i],
+            layers, rule, penalties.decay, bounds, clips, measured, needed, adjoints, states, apart, i,
+            workspace, thread, scale[i], coefficients,
         )  # fmt: skip
         phase += 1
         wait_at_barrier(count, parts, phase)
@@ -184,13 +188,16 @@ def _stretch(layers: Layers, l: int, block: int, biases: int) -> tuple[int, int]
 @kernel
 def _pull(
     layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, measured: bool, needed: bool,
-    adjoints: Adjoints, state: Array, after: Array, workspace: Workspace, thread: ThreadContext,
-    scale: float, coefficients: Array,
+    adjoints: Adjoints, states: Array, apart: int, i: int, workspace: Workspace, thread: ThreadContext,
+    scale: float, all_coefficients: Array,
 ) -> None:  # fmt: skip
-    """Pull this thread's share of λ, λ_m and λ_v back through the rule; find u by the clipped gradient.
+    """Pull this thread's share of λ, λ_m and λ_v back through step i; find u by the clipped gradient.
 
-    The gradient is there where it was `needed`, and else follows from the states before and `after`.
+    The gradient is there where it was `needed`, and else follows from the states before and after.
     """
+    state, after, coefficients = states[i], states[min(i + 1, len(states) - 1)], all_coefficients[i]
+    since = i % apart
+    found_anew = since == apart - 1 or i == len(all_coefficients) - 1
     for l in range(1, len(layers.sizes)):
         for block in range(layers.moving[l]):
             if moved_by(layers, l, block, thread.parts) != thread.part:
@@ -212,6 +219,13 @@ def _pull(
                     vector(state, at_v, n),
                     vector(after, at_m, n),
                 )
+                if since > 0:
+                    if found_anew:
+                        _carry_on(
+                            rule, all_coefficients, states, i, since, at_m, at_v, start, n,
+                            adjoints.between,
+                        )  # fmt: skip
+                    v = vector(adjoints.between[since - 1], start, n)
                 for k in range(len(adjoints.lam)):
                     lam, u = vector(adjoints.lam[k], start, n), vector(adjoints.u[k], start, n)
                     lam_m = vector(adjoints.lam_m[k], start, n)
@@ -327,6 +341,41 @@ def _adaptive_after(
         lam_v[i] = beta * at_v
         lam[i] -= lost * moving
         u[i] = r * top + p * at_m + (gamma + gamma) * g * at_v
+
+
+@kernel
+def _carry_on(
+    rule: Rule, coefficients: Array, states: Array, i: int, since: int, at_m: int, at_v: int, start: int,
+    n: int, between: Array,
+) -> None:  # fmt: skip
+    """Find v of the `since` steps up to i, from the last that is kept and every m: v ← β v + γ g².
+
+    That takes less time than to write it to memory and read it again.
+    """
+    first = i - since
+    for at in range(0, n, PIECE):
+        size = min(PIECE, n - at)
+        v = vector(states[first], at_v + at, size)
+        for t in range(since):
+            later = vector(between[t], start + at, size)
+            _next_v(
+                rule, coefficients[first + t], vector(states[first + t], at_m + at, size),
+                vector(states[first + t + 1], at_m + at, size), v, later,
+            )  # fmt: skip
+            v = later
+
+
+@kernel
+def _next_v(
+    rule: Rule, coefficients: Array, m: Array, after: Array, v: Array, later: Array
+) -> None:
+    real = type(v[0])
+    mu, beta, gamma, by_p = (
+        real(rule.mu), real(rule.beta), real(rule.gamma), real(1) / real(coefficients[P])
+    )  # fmt: skip
+    for i in range(len(v)):
+        g = (after[i] - mu * m[i]) * by_p
+        later[i] = beta * v[i] + gamma * g * g
 
 
 @inlined_kernel
