@@ -16,6 +16,7 @@ from whygrad.pipeline.settings import Settings, from_dict
 from whygrad.tables import (
     Encoding,
     Oddities,
+    Target,
     choose_target,
     describe,
     learn,
@@ -258,6 +259,12 @@ LATER = {
         "training"),
     "a minus apart": (cycled("1", "2", "4"), "- 3", -3, None),
     "the same form": (cycled("$1,200", "$950", "$3,000"), "$2,500.50", 2500.5, None),
+    "a number of which no square is finite": (
+        cycled("1", "2", "4"), "1e119", None,
+        "is too large to compute with in row 0 (from 0), '1e119': taken for 2, the median of training"),
+    "a number that is infinite in the inputs": (
+        cycled("1", "2", "4"), "-1e90", None,
+        "is too large to compute with in row 0 (from 0), '-1e90': taken for 2, the median of training"),
     "nothing": (
         cycled("1", "2", "4"), "", None,
         "is empty in row 0 (from 0) as it never was in training: taken for 2, the median of training"),
@@ -271,11 +278,50 @@ def test_what_is_met_later_is_read_as_in_training_or_missing_and_told(name):
     encoding = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
     [column] = encoding.columns
     odd = Oddities()
-    x = encoding.encode(pa.table({"c": text([later])}), np.float64, odd=odd)[0, 0]
+    x = encoding.encode(pa.table({"c": text([later])}), odd=odd)[0, 0]
     assert x * column.scale + column.center == pytest.approx(
         column.fill if value is None else value
     )
     assert encoding.oddities(odd) == ([f"column 'c' {words}"] if words else [])
+
+
+@pytest.mark.parametrize("bins", [0, 4])
+def test_an_infinite_number_of_a_frame_is_missing_in_every_input_that_it_makes(bins):
+    rng = np.random.default_rng(0)
+    seen = {"latitude": rng.uniform(46, 48, N), "longitude": rng.uniform(7, 9, N)}
+    seen["count"] = np.where(np.arange(N) % 7, rng.normal(size=N), np.nan)
+    target = Target("y", "regression", "number")
+    encoding = learn(pa.table(seen), target, bins=bins, Y=rng.normal(size=(N, 1)))
+    rows = {name: [values[1]] * 4 for name, values in seen.items()}
+    gone = {name: [*values[:1], None, None, None] for name, values in rows.items()}
+    odd = Oddities()
+    for name, values in rows.items():
+        rows[name] = [*values[:1], np.inf, -np.inf, 1e200]
+    X = encoding.encode(pa.table(rows), odd=odd)
+    np.testing.assert_array_equal(X, encoding.encode(pa.table(gone)))
+    assert np.isfinite(X).all()
+    for name, line in zip(seen, encoding.oddities(odd), strict=True):
+        where = "3 rows, the first is row 1 (from 0), 'inf'"
+        assert line.startswith(
+            f"column '{name}' is too large to compute with in {where}: taken for "
+        )
+
+
+def test_a_row_without_a_target_may_hold_a_number_too_large_and_its_file_is_predicted(tmp_path):
+    rows = [f"{i % 5},{i % 3}.5,{i * 37 % 23}.25" for i in range(N)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows, "1e119,1.5,", "2,1.5,1e119"]))
+    run, file = str(tmp_path / "t.run"), str(tmp_path / "t.csv")
+    assert whygrad("train", file, "--target", "y", "--run", run, *QUICK).code == 0
+    large = f"column 'a' is too large to compute with in row {N} (from 0), '1e119'"
+    for command in ("predict", "evaluate"):
+        found = whygrad(command, run, file)
+        assert found.code == 0 and large in found.err
+    left_out = f"target 'y' is too large to compute with in row {N + 1} (from 0), '1e119'"
+    assert left_out in found.err
+    assert "2 rows left out: no value in the target 'y'" in found.err
+    same = pd.DataFrame({"a": ["1e119", ""], "b": ["1.5"] * 2})
+    first, second = (wg.open_run(run).why.prediction(same[k : k + 1]) for k in range(2))
+    assert first.value == second.value and first.terms == second.terms
 
 
 def test_a_frame_of_numbers_is_read_by_the_unit_of_training():

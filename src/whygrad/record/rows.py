@@ -60,6 +60,7 @@ from whygrad.tables import (
     far_values,
     quoted,
 )
+from whygrad.tables.cells import no_number
 from whygrad.tables.columns import refuse_missing
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History
@@ -279,7 +280,8 @@ def measure(
     if len(rows) == 0:
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
     if notes is not None and (found := odd.said(target.name, "odd")):
-        notes.append(f"target {quoted(target.name)} is no number in {found[1]}, {found[2]}")
+        what = no_number(found[2])
+        notes.append(f"target {quoted(target.name)} is {what} in {found[1]}, {found[2]}")
     if notes is not None and target.task == "regression":
         notes += far_values(values, rows, target.name)
     scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))

@@ -38,7 +38,7 @@ from whygrad.tables.columns import (
     kind_of,
     nearest_name,
     quoted,
-    refuse_infinity,
+    too_large,
 )
 from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
 from whygrad.tables.spellings import canonical
@@ -175,28 +175,27 @@ class NumberColumn:
     ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
-        refuse_infinity(values, self.name, start)
-        gone = np.isnan(values)
-        known = np.where(gone, self.fill, values)
-        with np.errstate(over="ignore"):
-            if self.edges:
-                X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
-            else:
-                X[:, 0] = (known - self.center) / self.scale
-        if not np.isfinite(X[:, 0]).all():
-            row = int(np.argmin(np.isfinite(X[:, 0])))
-            raise InputError(
-                f"column {quoted(self.name)} is {values[row]:g} in {row_of(start + row)}: "
-                f"too large, in training it was about {self.center:g}"
-            )
+        large = too_large(values)
+        if self.edges:
+            gone = large | np.isnan(values)
+            known = np.where(gone, self.fill, values)
+            X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
+        else:
+            with np.errstate(over="ignore"):
+                z = (values - self.center) / self.scale
+            large |= np.abs(z) > np.finfo(X.dtype).max / 2
+            gone = large | np.isnan(values)
+            X[:, 0] = np.where(gone, (self.fill - self.center) / self.scale, z)
         if self.flagged:
             _flag(X, gone, len(self.edges))
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
+            odd.add(self.name, "large", large, column, start)
             odd.add(self.name, "bare", bare, column, start)
-            odd.add(self.name, "far", _far_outside(values, self.edges), column, start)
+            far = _far_outside(values, self.edges) & ~large
+            odd.add(self.name, "far", far, column, start)
             if not self.flagged:
-                odd.add(self.name, "gap", gone & ~strange, column, start)
+                odd.add(self.name, "gap", gone & ~(strange | large), column, start)
 
     @property
     def seen(self) -> str:
@@ -205,7 +204,8 @@ class NumberColumn:
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as numbers, (n,), NaN where one is missing."""
-        return read_numbers(column, self.kind, self.form, na)[0]
+        values = read_numbers(column, self.kind, self.form, na)[0]
+        return np.where(too_large(values), np.nan, values)
 
 
 def _far_outside(values: Array, edges: Sequence[float]) -> Array:
@@ -608,7 +608,7 @@ class Encoding:
         Raises
         ------
         InputError
-            For a column that is missing or holds something else than in training, and for infinity.
+            For a column that is missing or holds something else than in training.
         """
         self.check(table)
         X = np.empty((table.num_rows, len(self.names)), dtype)
@@ -831,13 +831,13 @@ def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True)
             stand = rare if column.rare else column.stand_in
             where = f"{new[1]}, {new[2]}"
             yield f"holds {what} never{seldom} seen in training, in {where}: taken for {stand}"
-    elif found := odd.said(column.name, "odd"):
-        what = {"boolean": "neither true nor false", "date": "no date"}.get(
-            column.kind, "no number"
-        )
+    else:
+        no = {"boolean": "neither true nor false", "date": "no date"}.get(column.kind, "no number")
         written = "" if column.form.described.startswith("as ") else f" ({column.form.described})"
         stand = "a missing value" if column.flagged or training else column.stand_in
-        yield f"is {what}{written} in {found[1]}, {found[2]}: taken for {stand}"
+        for why, what in (("odd", f"{no}{written}"), ("large", "too large to compute with")):
+            if found := odd.said(column.name, why):
+                yield f"is {what} in {found[1]}, {found[2]}: taken for {stand}"
     if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
         yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
     asked = gaps and not training
