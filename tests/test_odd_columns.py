@@ -214,12 +214,52 @@ def test_whether_a_comma_divides_thousands_is_told_by_the_other_columns():
     assert marks == {(): ".", ("1,5",): ",", ("1,234.5",): "."}
 
 
+# Numbers as they are written, none of which is plain.
+FORMS = {
+    "decimal commas": lambda v: f"{v:.2f}".replace(".", ","),
+    "thousands": lambda v: f"{1000 * v:,.0f}",
+    "money": lambda v: f"${1000 * v:,.2f}",
+    "percent": lambda v: f"{v:.1f} %",
+    "a unit": lambda v: f"{v:.1f} m²",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("n", [40, 100, 50_000])
+def test_a_column_is_numbers_in_whatever_form_if_19_of_20_cells_are(form, n):
+    draws = np.random.default_rng(n)
+    for odd, kind in ((n // 20, "number"), (n // 20 + 1, None)):
+        values = [FORMS[form](v) for v in draws.uniform(1, 99, n)]
+        for i in draws.permutation(n)[:odd]:
+            values[i] = draws.choice(["n.k.", "siehe oben", "about 5"])
+        fact = described(values)
+        if kind:
+            assert fact.kind == "number" and fact.missing == odd
+        else:
+            assert fact.kind != "number"
+            told = f"{fact.becomes} {fact.note}"
+            assert "--type c=number takes the rest for missing" in told
+
+
+def test_numbers_with_decimal_commas_that_too_many_words_spoil_are_named():
+    values = ["unb." if i % 10 == 3 else f"{i / 7:.3f}".replace(".", ",") for i in range(N)]
+    assert described(values).becomes == (
+        "left out: numbers mixed with text such as 'unb.'; --type c=number takes the rest for missing"
+    )
+    assert described(values, types={"c": "number"}).read == "decimal commas"
+
+
 def test_points_between_thousands_are_told_by_the_other_columns():
     columns = {"c": cycled("1.234", "12.345", "7.100"), "d": cycled("1,5", "2,25", "3,5")}
     encoding, _ = learned(columns, y=[str(i * 37 % 23) for i in range(N)])
     assert encoding.columns[0].form == NumberForm(",", ".")
     encoding, _ = learned({"c": columns["c"]}, y=[str(i * 37 % 23) for i in range(N)])
     assert encoding.columns[0].form == NumberForm()
+
+
+def test_no_thousands_begin_with_a_zero():
+    fact = described(cycled("0,143", "1,286", "12,429"))
+    assert (fact.read, fact.note) == ("decimal commas", "")
 
 
 # ── the hand-over to prediction ──────────────────────────────────────────────────────────────────────
@@ -999,7 +1039,6 @@ def test_what_python_looks_at_is_values_not_cells(monkeypatch):
     for module, name in (
         (spellings, "key_of"),
         (written_numbers, "unit_of"),
-        (learning, "is_number"),
     ):
         function = getattr(module, name)
         monkeypatch.setattr(module, name, lambda value, f=function: seen.append(value) or f(value))

@@ -25,7 +25,6 @@ from whygrad.tables.columns import (
     described,
     find,
     index_of,
-    is_number,
     kind_of,
     kind_of_categories,
     quoted,
@@ -47,7 +46,7 @@ from whygrad.tables.encoding import (
 )
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
-from whygrad.tables.written_numbers import PLAIN_FORM
+from whygrad.tables.written_numbers import PLAIN_FORM, no_numbers
 
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
 LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
@@ -637,8 +636,8 @@ def learn_counts(
     )
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
-    numeric = sum(map(is_number, found))
-    if decision.kind == "text" and not decision.asked and numeric > max(FEW, distinct // 2):
+    numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
+    if not decision.asked and numeric > max(FEW, distinct // 2):
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
             f"--type {name}=number takes the rest for missing"
@@ -673,7 +672,7 @@ def _most_frequent(often: Array, least: float, most: int) -> Array:
 
 def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
-    spoilt = [value for value in counts if not is_number(value)]
+    spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
         what = f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "codes"
         return f"{what}; --type {name}=number takes the rest for missing"
