@@ -149,9 +149,7 @@ class Layout:
 
     def memory_of_states(self, steps: int, rows: int) -> Array:
         """Return a row for each step: θ and so many rows of the optimizer's state, as the loop has them."""
-        return rows_apart(
-            steps, self.size + rows * whole_lines(self.size), self.workspace.work.dtype
-        )
+        return rows_apart(steps, (1 + rows) * whole_lines(self.size), self.workspace.work.dtype)
 
     def copy_in(self, rows: Array, inner: Array) -> None:
         """Copy vectors in the order of `Parameters.flat` into the loop's."""

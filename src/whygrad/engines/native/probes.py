@@ -113,7 +113,7 @@ def keep_state(probes: ProbeBuffers, theta: Array, opt_state: Array, i: int) -> 
     """Keep what is asked for of a state, in the i-th row."""
     row, low = probes.states[i], probes.low
     copy(theta, low, row, low, len(theta) - low)
-    copy(opt_state, ZERO, row, len(theta), opt_state.size)
+    copy(opt_state, ZERO, row, len(row) - opt_state.size, opt_state.size)
 
 
 @kernel

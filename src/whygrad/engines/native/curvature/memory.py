@@ -56,7 +56,7 @@ def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
 def rule_of(layout: Layout, form: Any) -> Rule:
     """Describe a rule by numbers: m and v are where they begin in a row of the states."""
     width = whole_lines(layout.size)
-    m, v = (-1 if row is None else layout.size + row * width for row in (form.m, form.v))
+    m, v = (-1 if row is None else (1 + row) * width for row in (form.m, form.v))
     return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
 
 
