@@ -4,7 +4,10 @@ Rows come as a CSV or Parquet file, the name of a data set, or a pandas, polars 
 found by name, in any order. A row has the same prediction to the last bit, whichever rows stand beside it.
 """
 
+import hashlib
+import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
@@ -47,7 +50,9 @@ from whygrad.record.source import (
     prepare_again,
     read_again,
     streaming_of,
+    training_data,
     true_values,
+    validation_data,
 )
 from whygrad.tables import (
     STANDARD_INPUT,
@@ -61,12 +66,13 @@ from whygrad.tables import (
     quoted,
 )
 from whygrad.tables.cells import no_number
-from whygrad.tables.columns import refuse_missing
+from whygrad.tables.columns import as_column, refuse_missing
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History
 from whygrad.training.side_by_side import warm_up
 
 ROWS = 8192  # that are in memory at a time
+MOST_COMPARED = 10**6  # rows, of training too
 
 
 def record_table(
@@ -306,6 +312,39 @@ def rows_seen(run: Recorded, data: str, n: int, asked: ReadOptions | None = None
     except WhygradError:
         return 0
     return n - rows.get(TEST, 0)
+
+
+def rows_alike(run: Recorded, data: str, n: int, asked: ReadOptions | None = None) -> int:
+    """Return how many of the n rows of a file have inputs and target of a row that training has seen.
+
+    None, unless these are more than chance has it, by three standard deviations: new rows are as often like
+    those of training as these are like one another. Of rows that are gone, or more than memory may hold,
+    nothing is known. `asked` is as of `outputs`.
+    """
+    rows, kind = run.manifest["data"]["rows"], run.manifest["data"]["kind"]
+    most = max(n, *rows.values())
+    if data in STANDARD_INPUT or kind == FOLDER or most > MOST_COMPARED:
+        return 0
+    dtype, alike, start = run.theta.flat.dtype, 0, 0
+    try:
+        parts = [training_data(run), validation_data(run)]
+        known = Counter(row for part in parts if part is not None for row in _rows(part.X, part.Y))
+        for table in _pieces(run, data, True, asked, ()):
+            table = table.filter(as_column(run.encoding.target.present(table)))
+            X, Y = (of(table, dtype, start) for of in (run.encoding.encode, run.encoding.targets))
+            alike += sum(row in known for row in _rows(X, Y))
+            start += table.num_rows
+    except WhygradError:
+        return 0
+    twins = sum(count for count in known.values() if count > 1) / known.total()
+    chance = n * twins
+    return alike if alike > chance + 3 * math.sqrt(chance * (1 - twins)) else 0
+
+
+def _rows(X: Array, Y: Array) -> Iterator[bytes]:
+    """Yield each row of X and Y as bytes."""
+    for row in np.hstack([X, Y]):
+        yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def _baseline(about: Mapping[str, Any]) -> Any:
