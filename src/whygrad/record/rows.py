@@ -33,6 +33,7 @@ from whygrad.pipeline.fit import (
     result_of,
     scored,
     truth,
+    with_threshold,
 )
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
@@ -59,6 +60,7 @@ from whygrad.tables import (
     WORKBOOK,
     Oddities,
     ReadOptions,
+    Target,
     as_table,
     batches,
     ending,
@@ -159,7 +161,7 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
             return score(streaming_of(run), own).to_dict()
         rows = read_again(run)
         if isinstance(rows, Data):
-            return {"scores": _scores(run, averaged(run.each(own)), rows).to_dict()}
+            return _results_of_copies(run, run.each(own), rows)
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"scores": None}
@@ -168,6 +170,18 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     test = Data(encoding.encode(held_out, dtype), encoding.targets(held_out, dtype))
     ready = Prepared(source, run.settings, table, encoding, parts, run.training(state), test)
     return results_of(scored(ready, run.each(own), 0.0))
+
+
+def _results_of_copies(run: Recorded, fits: Sequence[Fitted | None], rows: Data) -> dict[str, Any]:
+    """Return the results of a run whose table is gone: of the encoded rows that it holds."""
+    target, more = run.encoding.target, {}
+    if run.settings.aim:
+        kept = validation_data(run)
+        assert kept is not None, "an aim takes validation rows"
+        data = {"training": training_data(run), "validation": kept}
+        target, _ = with_threshold(target, run.settings, data, fits)
+        more = {"threshold": target.threshold}
+    return more | {"scores": _scores(run, averaged(fits), rows, target).to_dict()}
 
 
 # ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────
@@ -251,9 +265,8 @@ def _reading_of(run: Recorded, data: Any, asked: ReadOptions | None) -> ReadOpti
     return found
 
 
-def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data) -> Scores:
+def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data, target: Target) -> Scores:
     """Return the scores of rows that are encoded already."""
-    target = run.encoding.target
     true = true_values(target, rows)
     return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
@@ -269,7 +282,7 @@ def measure(
     `notes` gets lines on what is odd about the rows; `asked` is as of `outputs`.
     """
     if isinstance(data, Data):
-        return _scores(run, run.average, data), 0
+        return _scores(run, run.average, data, run.encoding.target), 0
     target = run.encoding.target
     a: list[Array] = []
     true: list[Array] = []
