@@ -262,6 +262,75 @@ def test_no_thousands_begin_with_a_zero():
     assert (fact.read, fact.note) == ("decimal commas", "")
 
 
+# ── numbers that are names ───────────────────────────────────────────────────────────────────────────
+
+
+def panel(effect, of=60, rows=10, seed=0):
+    """Return a whole number from 1 to `of`, each in so many rows, and a target that follows its effect."""
+    draws = np.random.default_rng(seed)
+    number = np.repeat(np.arange(1, of + 1), rows)
+    return number, effect(draws, number) + draws.normal(size=len(number))
+
+
+ORDERS = {
+    "names": (lambda draws, x: 2 * draws.normal(size=x.max() + 1)[x], True),
+    "a line": (lambda draws, x: x / 10, False),
+    "a parabola": (lambda draws, x: (x - 30) ** 2 / 100, False),
+    "a wave of ten": (lambda draws, x: 2 * np.sin(2 * np.pi * x / 10), False),
+    "a step": (lambda draws, x: 4.0 * (x > 30), False),
+    "nothing": (lambda draws, x: 0.0 * x, False),
+    "little": (lambda draws, x: 0.3 * draws.normal(size=x.max() + 1)[x], False),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_numbers_are_names_where_the_target_knows_no_order_of_theirs(name, seed):
+    effect, names = ORDERS[name]
+    number, y = panel(effect, seed=seed)
+    target = Target("y", "regression", "number")
+    for column in (pa.array(number), pa.array(number * 1.0), text(map(str, number))):
+        table = pa.table({"firm": column, "y": y})
+        [found] = learn(table, target, bins=8).columns
+        assert found.kind == ("code" if names else "number")
+        if names:
+            assert found.values == tuple(sorted(map(str, set(number.tolist()))))
+        assert learn(table, target, {"firm": "number"}, bins=8).columns[0].kind == "number"
+        assert learn(table, target).columns[0].kind == "number"  # without pieces
+
+
+def test_what_no_name_is_stays_a_number():
+    number, y = panel(ORDERS["names"][0])
+    kinds = {
+        "halves": number / 2,
+        "negative": -number,
+        "scattered": np.where(np.arange(len(y)) % 3, 7, number),
+        "codes of text": number,
+    }
+    for name, values in kinds.items():
+        column = text(f"{v:.1f}" for v in values) if name == "codes of text" else values
+        table = pa.table({"c": column, "y": y})
+        [found] = learn(table, Target("y", "regression", "number"), bins=8).columns
+        assert found.kind == "number", name
+
+
+def test_numbers_taken_for_names_are_told_and_met_again_in_any_type():
+    number, y = panel(ORDERS["names"][0])
+    table = pa.table({"firm": number, "y": y})
+    encoding = learn(table, Target("y", "regression", "number"), bins=8)
+    assert encoding.notes == (
+        "column 'firm': categories, not numbers: targets of neighbouring ones are no more alike than of "
+        "any two; --type firm=number takes them for numbers",
+    )
+    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    for column in (pa.array([3, 61]), pa.array([3.0, 61.0]), text(["3", "61"])):
+        odd = Oddities()
+        X = again.encode(pa.table({"firm": column}), odd=odd)
+        assert X[0].sum() == 1 and X[1].sum() == 0 and X[0, again.names.index("firm=3")] == 1
+        [line] = again.oddities(odd)
+        assert "never seen in training, in row 1 (from 0)" in line
+
+
 # ── the hand-over to prediction ──────────────────────────────────────────────────────────────────────
 
 # What training saw, what comes, the value it is taken for (None: missing), and the words.

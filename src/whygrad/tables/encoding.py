@@ -172,20 +172,23 @@ class NumberColumn:
 
     def encode(
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
-    ) -> None:
-        """Write the encoded columns of some rows into X, (n, len(names))."""
+    ) -> Array:
+        """Write the encoded columns of some rows into X, (n, len(names)), and return the numbers, (n,).
+
+        Missing ones are filled in, and so are those that are infinite, of which no square is finite, or
+        that X cannot hold.
+        """
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
         large = too_large(values)
+        if not self.edges:
+            with np.errstate(over="ignore"):
+                large |= np.abs(values - self.center) / self.scale > np.finfo(X.dtype).max / 2
+        gone = large | np.isnan(values)
+        known = np.where(gone, self.fill, values)
         if self.edges:
-            gone = large | np.isnan(values)
-            known = np.where(gone, self.fill, values)
             X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
         else:
-            with np.errstate(over="ignore"):
-                z = (values - self.center) / self.scale
-            large |= np.abs(z) > np.finfo(X.dtype).max / 2
-            gone = large | np.isnan(values)
-            X[:, 0] = np.where(gone, (self.fill - self.center) / self.scale, z)
+            X[:, 0] = (known - self.center) / self.scale
         if self.flagged:
             _flag(X, gone, len(self.edges))
         if odd is not None:
@@ -196,6 +199,7 @@ class NumberColumn:
             odd.add(self.name, "far", far, column, start)
             if not self.flagged:
                 odd.add(self.name, "gap", gone & ~(strange | large), column, start)
+        return known
 
     @property
     def seen(self) -> str:
@@ -430,16 +434,13 @@ class TurnedColumn:
     of : tuple of (str, float)
         The columns and their factors: the number is Σ factor · value, in degrees of latitude.
     center, scale, edges
-        As of a `NumberColumn` in pieces.
-    fill : float
-        Stands in where either of the two is missing.
+        As of a `NumberColumn` in pieces. Where a column has no value, what it is filled in with counts.
     """
 
     name: str
     of: tuple[tuple[str, float], ...]
     center: float
     scale: float
-    fill: float
     edges: tuple[float, ...]
 
     @property
@@ -459,9 +460,7 @@ class TurnedColumn:
 
     def encode(self, numbers: Mapping[str, Array], X: Array) -> None:
         """Write the encoded columns into X, (n, len(names)), from the numbers of columns, (n,) each."""
-        values = along(numbers, self.of)
-        known = np.where(np.isnan(values), self.fill, values)
-        X[:] = in_pieces(known, self.center, self.scale, self.edges)
+        X[:] = in_pieces(along(numbers, self.of), self.center, self.scale, self.edges)
 
 
 def place_of(names: Sequence[str]) -> str:
@@ -612,18 +611,15 @@ class Encoding:
         """
         self.check(table)
         X = np.empty((table.num_rows, len(self.names)), dtype)
-        first = 0
+        first, numbers = 0, {}
+        parts = {name for one in self.turned for name, _ in one.of}
         for column in self.columns:
             last = first + len(column.names)
             cells = find(table, column.name)
-            column.encode(cells, X[:, first:last], start, self.target.na, odd)
+            known = column.encode(cells, X[:, first:last], start, self.target.na, odd)
+            if known is not None and column.name in parts:
+                numbers[column.name] = known
             first = last
-        parts = {name for one in self.turned for name, _ in one.of}
-        numbers = {
-            column.name: column.read(find(table, column.name), self.target.na)
-            for column in self.columns
-            if column.name in parts
-        }
         for one in self.turned:
             last = first + len(one.names)
             one.encode(numbers, X[:, first:last])
@@ -805,7 +801,8 @@ def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
     edges = _increasing(about["edges"])
     if len(of) != 2 or not edges or not numbers.issuperset(name for name, _ in of):
         raise ValueError(f"no two numbers that make {about['name']!r} together, or no edges")
-    return TurnedColumn(**(about | {"of": of, "edges": edges}))
+    kept = {name: value for name, value in about.items() if name != "fill"}  # of an older version
+    return TurnedColumn(**(kept | {"of": of, "edges": edges}))
 
 
 def _increasing(edges: Sequence[float]) -> tuple[float, ...]:
