@@ -116,7 +116,7 @@ def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
 
 @contextmanager
 def standing(path: Path, *, there: bool = False) -> Iterator[None]:
-    """Say of a Ctrl-C that ends all at once what stands of a run, and end with exit code 130.
+    """Turn a Ctrl-C that ends all at once into a line on what stands of a run, and exit code 130.
 
     The run is made within, unless it is `there` and gone on with.
     """
