@@ -155,6 +155,39 @@ def test_ctrl_c_keeps_what_training_gave_and_exits_with_130(here):
     assert whygrad("show", "xor.run").code == 0
 
 
+@pytest.mark.parametrize("module, options", [
+    ("rows.result_of", QUICK), ("members.scored", ("--quality", "fast", "--time-limit", "5")),
+])  # fmt: skip
+def test_a_ctrl_c_that_ends_all_at_once_says_what_stands_of_the_run(
+    here, monkeypatch, module, options
+):
+    def pressed(*_, **__):
+        raise KeyboardInterrupt
+
+    train = ("train", "iris", "--no-comparison", *options)
+    with monkeypatch.context() as now:
+        now.setattr(f"whygrad.record.{module}", pressed)
+        found = whygrad(*train)
+    stands = (
+        "whygrad: interrupted: iris.run holds what was recorded by then; whygrad resume iris.run goes on "
+        "from there"
+    )
+    assert (found.code, found.out, found.lines[-1]) == (130, "", stands)
+    assert whygrad("resume", "iris.run").code == 0
+    scores = wg.open_run("iris.run").scores
+    with monkeypatch.context() as now:  # before the folder is replaced
+        now.setattr("whygrad.record.folder.measure_of", pressed)
+        found = whygrad(*train, "--overwrite")
+        assert (found.code, found.lines[-1]) == (130, "whygrad: interrupted, nothing was written")
+    assert wg.open_run("iris.run").scores == scores
+    with monkeypatch.context() as now:
+        now.setattr("whygrad.record.forking.conclude", pressed)
+        found = whygrad("resume", "iris.run", "--epochs", "400")
+        assert (found.code, found.lines[-1]) == (130, stands)
+        found = whygrad("fork", "iris.run", "--step", "2", "--epochs", "2")
+        assert (found.code, found.lines[-1]) == (130, stands.replace("iris", "iris-fork"))
+
+
 # ── results ──────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -10,6 +10,7 @@ import pytest
 
 import whygrad as wg
 from command import whygrad
+from whygrad.record.source import rows_trained_on
 
 QUICK = ("--hidden", "8", "--epochs", "10", "--engine", "reference")
 
@@ -200,20 +201,29 @@ def test_what_makes_no_sense_is_refused_in_one_line(here, words, message):
 
 def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
     lines = ["size,town,price", *(f"{i % 13}.5,{'AB'[i % 2]},{3 * i % 50}" for i in range(120))]
-    changed = [*lines[:-1], "99,A,7"]
+    changed = [*lines[:-2], "99,A,7", "6.5,A,8"]
+    twins = [lines[0], *(f"{i % 3}.5,A,{i % 2}" for i in range(120))]
     for name, rows in (
         ("houses", lines),
         ("moved", lines),
         ("less", lines[:61]),
         ("other", changed),
+        ("new", [lines[0], *(f"{i % 7}.25,A,{i}" for i in range(40))]),
+        ("twins", twins),
+        ("like them", twins[:31]),
     ):
         Path(f"{name}.csv").write_text("\n".join(rows), encoding="utf-8")
     quick = ("--target", "price", "--hidden", "4", "--epochs", "2", "--no-comparison")
     assert whygrad("train", "houses.csv", *quick).code == 0
     assert whygrad("train", "houses.csv", *quick, "--test", "0", "--run", "all.run").code == 0
     assert whygrad("train", "iris", *quick[2:], "--validation", "0.1").code == 0
+    assert whygrad("train", "twins.csv", *quick).code == 0
+    trained = rows_trained_on(wg.open_run("houses.run"))
     some = (
         "whygrad: training has seen {} of these {} rows, and may do worse on others; the other {} "
+    )
+    alike = (
+        "whygrad: {} of these {} rows are as rows that training has seen: it may do worse on others"
     )
     every = "whygrad: training has seen these 120 rows: it may do worse on others"
     for words, expected in (
@@ -223,8 +233,10 @@ def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
         ),
         (("iris.run", "iris"), [some.format(120, 150, 30) + "alone: whygrad evaluate iris.run"]),
         (("all.run", "houses.csv"), [every]),
-        (("houses.run", "less.csv"), []),
-        (("houses.run", "other.csv"), []),
+        (("houses.run", "less.csv"), [alike.format((trained < 60).sum(), 60)]),
+        (("houses.run", "other.csv"), [alike.format((trained < 118).sum(), 120)]),
+        (("houses.run", "new.csv"), []),
+        (("twins.run", "like them.csv"), []),
         (("houses.run",), []),
     ):
         found = whygrad("evaluate", *words)

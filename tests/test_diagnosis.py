@@ -21,6 +21,7 @@ from whygrad.diagnosis.symptoms import HYPOTHESES, Symptom, look, signs
 from whygrad.diagnosis.task import balancing, has_learned, task_of
 from whygrad.diagnosis.trials import WORTH, Trained, compare, proven, search, train_all
 from whygrad.pipeline.recipe import Recipe
+from whygrad.tables import Target, learn
 
 DRAWS = np.random.default_rng(7)
 X = DRAWS.normal(size=(240, 4))
@@ -503,6 +504,23 @@ def test_inputs_are_scaled_by_what_the_training_rows_have():
     (cured,) = cures("inputs_unscaled", setting(inputs=X * 50 + 7))
     np.testing.assert_allclose(cured.inputs.std(axis=0), 1)
     np.testing.assert_allclose(cured.inputs.mean(axis=0), 0, atol=1e-12)
+
+
+def test_rare_categories_and_pieces_of_a_table_are_inputs_of_the_right_size():
+    draws, n = np.random.default_rng(0), 240
+    town = np.where(np.arange(n) % 20, "A", draws.choice(["B", "C", "D"], n))
+    size = np.where(draws.random(n) < 0.01, np.nan, draws.lognormal(size=n))
+    day = np.datetime64("2024-01-01") + np.arange(n)
+    table = pa.table({"town": town, "size": size, "day": day})
+    target = Target("y", "regression", "number")
+    inputs = learn(table, target, bins=8, Y=NUMBERS).encode(table, np.float64)
+    spread = np.sqrt((inputs**2).mean(axis=0))
+    assert spread.max() > 20 * spread.min()
+    net = wg.Network(inputs.shape[1], [wg.Dense(8, "relu"), wg.Dense(1)])
+    found = {sign.kind for sign in signs(seen(setting(net, inputs, NUMBERS)))}
+    assert "inputs_unscaled" not in found
+    inputs[:, 0] *= 1000
+    assert "inputs_unscaled" in {sign.kind for sign in signs(seen(setting(net, inputs, NUMBERS)))}
 
 
 def test_what_is_learned_by_heart_shows_in_the_gap_between_the_parts():

@@ -1,6 +1,9 @@
 """How a network is judged: measures, models beside it, warnings, folds and seeds, weights, thresholds."""
 
 import json
+import os
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +16,8 @@ from whygrad.pipeline import comparing, fit, repeating, scores
 from whygrad.pipeline.fit import Source, judge_values, prepare_training, weights_of
 from whygrad.pipeline.settings import Settings, parsed
 from whygrad.pipeline.thresholds import threshold_for
+from whygrad.record.members import record_members
+from whygrad.record.rows import record_table
 from whygrad.tables import Target
 
 QUICK = Settings(hidden=(8,), epochs=20, engine="reference")
@@ -442,6 +447,31 @@ def test_a_threshold_holds_in_scores_predictions_and_replays(rows):
     again = wg.open_run("t.run")
     assert again.evaluate() == again.scores
     assert again.encoding.target.threshold == again.manifest["threshold"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        Settings(hidden=(4,), epochs=2, validation=0.2, aim="f1", test=0.2),
+        Settings(quality="default", epochs=2, aim="recall=0.8", test=0.2),
+    ],
+    ids=["a network", "an ensemble"],
+)
+def test_a_run_whose_table_is_gone_goes_on_to_the_threshold_of_one_whose_table_is_there(
+    rows, given
+):
+    shutil.copy("t.csv", "gone.csv")
+    record = record_members if given.quality else record_table
+    for name in ("t", "gone"):
+        record(Path(f"{name}.run"), fit.find(f"{name}.csv", "y"), given, copy_data=True)
+    before = wg.open_run("t.run").encoding.target.threshold
+    os.remove("gone.csv")
+    one, other = (wg.open_run(f"{name}.run").resume(epochs=12) for name in ("t", "gone"))
+    assert other.manifest["threshold"] == one.manifest["threshold"] != before
+    assert (other.encoding.target.threshold, other.scores) == (
+        one.encoding.target.threshold,
+        one.scores,
+    )
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from whygrad.pipeline.settings import Settings, from_dict
 from whygrad.tables import (
     Encoding,
     Oddities,
+    Target,
     choose_target,
     describe,
     learn,
@@ -213,12 +214,121 @@ def test_whether_a_comma_divides_thousands_is_told_by_the_other_columns():
     assert marks == {(): ".", ("1,5",): ",", ("1,234.5",): "."}
 
 
+# Numbers as they are written, none of which is plain.
+FORMS = {
+    "decimal commas": lambda v: f"{v:.2f}".replace(".", ","),
+    "thousands": lambda v: f"{1000 * v:,.0f}",
+    "money": lambda v: f"${1000 * v:,.2f}",
+    "percent": lambda v: f"{v:.1f} %",
+    "a unit": lambda v: f"{v:.1f} m²",
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("n", [40, 100, 50_000])
+def test_a_column_is_numbers_in_whatever_form_if_19_of_20_cells_are(form, n):
+    draws = np.random.default_rng(n)
+    for odd, kind in ((n // 20, "number"), (n // 20 + 1, None)):
+        values = [FORMS[form](v) for v in draws.uniform(1, 99, n)]
+        for i in draws.permutation(n)[:odd]:
+            values[i] = draws.choice(["n.k.", "siehe oben", "about 5"])
+        fact = described(values)
+        if kind:
+            assert fact.kind == "number" and fact.missing == odd
+        else:
+            assert fact.kind != "number"
+            told = f"{fact.becomes} {fact.note}"
+            assert "--type c=number takes the rest for missing" in told
+
+
+def test_numbers_with_decimal_commas_that_too_many_words_spoil_are_named():
+    values = ["unb." if i % 10 == 3 else f"{i / 7:.3f}".replace(".", ",") for i in range(N)]
+    assert described(values).becomes == (
+        "left out: numbers mixed with text such as 'unb.'; --type c=number takes the rest for missing"
+    )
+    assert described(values, types={"c": "number"}).read == "decimal commas"
+
+
 def test_points_between_thousands_are_told_by_the_other_columns():
     columns = {"c": cycled("1.234", "12.345", "7.100"), "d": cycled("1,5", "2,25", "3,5")}
     encoding, _ = learned(columns, y=[str(i * 37 % 23) for i in range(N)])
     assert encoding.columns[0].form == NumberForm(",", ".")
     encoding, _ = learned({"c": columns["c"]}, y=[str(i * 37 % 23) for i in range(N)])
     assert encoding.columns[0].form == NumberForm()
+
+
+def test_no_thousands_begin_with_a_zero():
+    fact = described(cycled("0,143", "1,286", "12,429"))
+    assert (fact.read, fact.note) == ("decimal commas", "")
+
+
+# ── numbers that are names ───────────────────────────────────────────────────────────────────────────
+
+
+def panel(effect, of=60, rows=10, seed=0):
+    """Return a whole number from 1 to `of`, each in so many rows, and a target that follows its effect."""
+    draws = np.random.default_rng(seed)
+    number = np.repeat(np.arange(1, of + 1), rows)
+    return number, effect(draws, number) + draws.normal(size=len(number))
+
+
+ORDERS = {
+    "names": (lambda draws, x: 2 * draws.normal(size=x.max() + 1)[x], True),
+    "a line": (lambda draws, x: x / 10, False),
+    "a parabola": (lambda draws, x: (x - 30) ** 2 / 100, False),
+    "a wave of ten": (lambda draws, x: 2 * np.sin(2 * np.pi * x / 10), False),
+    "a step": (lambda draws, x: 4.0 * (x > 30), False),
+    "nothing": (lambda draws, x: 0.0 * x, False),
+    "little": (lambda draws, x: 0.3 * draws.normal(size=x.max() + 1)[x], False),
+}
+
+
+@pytest.mark.parametrize("name", ORDERS)
+@pytest.mark.parametrize("seed", range(5))
+def test_whole_numbers_are_names_where_the_target_knows_no_order_of_theirs(name, seed):
+    effect, names = ORDERS[name]
+    number, y = panel(effect, seed=seed)
+    target = Target("y", "regression", "number")
+    for column in (pa.array(number), pa.array(number * 1.0), text(map(str, number))):
+        table = pa.table({"firm": column, "y": y})
+        [found] = learn(table, target, bins=8).columns
+        assert found.kind == ("code" if names else "number")
+        if names:
+            assert found.values == tuple(sorted(map(str, set(number.tolist()))))
+        assert learn(table, target, {"firm": "number"}, bins=8).columns[0].kind == "number"
+        assert learn(table, target).columns[0].kind == "number"  # without pieces
+
+
+def test_what_no_name_is_stays_a_number():
+    number, y = panel(ORDERS["names"][0])
+    kinds = {
+        "halves": number / 2,
+        "negative": -number,
+        "scattered": np.where(np.arange(len(y)) % 3, 7, number),
+        "codes of text": number,
+    }
+    for name, values in kinds.items():
+        column = text(f"{v:.1f}" for v in values) if name == "codes of text" else values
+        table = pa.table({"c": column, "y": y})
+        [found] = learn(table, Target("y", "regression", "number"), bins=8).columns
+        assert found.kind == "number", name
+
+
+def test_numbers_taken_for_names_are_told_and_met_again_in_any_type():
+    number, y = panel(ORDERS["names"][0])
+    table = pa.table({"firm": number, "y": y})
+    encoding = learn(table, Target("y", "regression", "number"), bins=8)
+    assert encoding.notes == (
+        "column 'firm': categories, not numbers: targets of neighbouring ones are no more alike than of "
+        "any two; --type firm=number takes them for numbers",
+    )
+    again = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
+    for column in (pa.array([3, 61]), pa.array([3.0, 61.0]), text(["3", "61"])):
+        odd = Oddities()
+        X = again.encode(pa.table({"firm": column}), odd=odd)
+        assert X[0].sum() == 1 and X[1].sum() == 0 and X[0, again.names.index("firm=3")] == 1
+        [line] = again.oddities(odd)
+        assert "never seen in training, in row 1 (from 0)" in line
 
 
 # ── the hand-over to prediction ──────────────────────────────────────────────────────────────────────
@@ -258,6 +368,12 @@ LATER = {
         "training"),
     "a minus apart": (cycled("1", "2", "4"), "- 3", -3, None),
     "the same form": (cycled("$1,200", "$950", "$3,000"), "$2,500.50", 2500.5, None),
+    "a number of which no square is finite": (
+        cycled("1", "2", "4"), "1e119", None,
+        "is too large to compute with in row 0 (from 0), '1e119': taken for 2, the median of training"),
+    "a number that is infinite in the inputs": (
+        cycled("1", "2", "4"), "-1e90", None,
+        "is too large to compute with in row 0 (from 0), '-1e90': taken for 2, the median of training"),
     "nothing": (
         cycled("1", "2", "4"), "", None,
         "is empty in row 0 (from 0) as it never was in training: taken for 2, the median of training"),
@@ -271,11 +387,50 @@ def test_what_is_met_later_is_read_as_in_training_or_missing_and_told(name):
     encoding = Encoding.from_dict(json.loads(json.dumps(encoding.to_dict())))
     [column] = encoding.columns
     odd = Oddities()
-    x = encoding.encode(pa.table({"c": text([later])}), np.float64, odd=odd)[0, 0]
+    x = encoding.encode(pa.table({"c": text([later])}), odd=odd)[0, 0]
     assert x * column.scale + column.center == pytest.approx(
         column.fill if value is None else value
     )
     assert encoding.oddities(odd) == ([f"column 'c' {words}"] if words else [])
+
+
+@pytest.mark.parametrize("bins", [0, 4])
+def test_an_infinite_number_of_a_frame_is_missing_in_every_input_that_it_makes(bins):
+    rng = np.random.default_rng(0)
+    seen = {"latitude": rng.uniform(46, 48, N), "longitude": rng.uniform(7, 9, N)}
+    seen["count"] = np.where(np.arange(N) % 7, rng.normal(size=N), np.nan)
+    target = Target("y", "regression", "number")
+    encoding = learn(pa.table(seen), target, bins=bins, Y=rng.normal(size=(N, 1)))
+    rows = {name: [values[1]] * 4 for name, values in seen.items()}
+    gone = {name: [*values[:1], None, None, None] for name, values in rows.items()}
+    odd = Oddities()
+    for name, values in rows.items():
+        rows[name] = [*values[:1], np.inf, -np.inf, 1e200]
+    X = encoding.encode(pa.table(rows), odd=odd)
+    np.testing.assert_array_equal(X, encoding.encode(pa.table(gone)))
+    assert np.isfinite(X).all()
+    for name, line in zip(seen, encoding.oddities(odd), strict=True):
+        where = "3 rows, the first is row 1 (from 0), 'inf'"
+        assert line.startswith(
+            f"column '{name}' is too large to compute with in {where}: taken for "
+        )
+
+
+def test_a_row_without_a_target_may_hold_a_number_too_large_and_its_file_is_predicted(tmp_path):
+    rows = [f"{i % 5},{i % 3}.5,{i * 37 % 23}.25" for i in range(N)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows, "1e119,1.5,", "2,1.5,1e119"]))
+    run, file = str(tmp_path / "t.run"), str(tmp_path / "t.csv")
+    assert whygrad("train", file, "--target", "y", "--run", run, *QUICK).code == 0
+    large = f"column 'a' is too large to compute with in row {N} (from 0), '1e119'"
+    for command in ("predict", "evaluate"):
+        found = whygrad(command, run, file)
+        assert found.code == 0 and large in found.err
+    left_out = f"target 'y' is too large to compute with in row {N + 1} (from 0), '1e119'"
+    assert left_out in found.err
+    assert "2 rows left out: no value in the target 'y'" in found.err
+    same = pd.DataFrame({"a": ["1e119", ""], "b": ["1.5"] * 2})
+    first, second = (wg.open_run(run).why.prediction(same[k : k + 1]) for k in range(2))
+    assert first.value == second.value and first.terms == second.terms
 
 
 def test_a_frame_of_numbers_is_read_by_the_unit_of_training():
@@ -953,7 +1108,6 @@ def test_what_python_looks_at_is_values_not_cells(monkeypatch):
     for module, name in (
         (spellings, "key_of"),
         (written_numbers, "unit_of"),
-        (learning, "is_number"),
     ):
         function = getattr(module, name)
         monkeypatch.setattr(module, name, lambda value, f=function: seen.append(value) or f(value))

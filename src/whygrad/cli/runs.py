@@ -1,6 +1,8 @@
 """`whygrad replay`, `resume`, `fork`, `diff`: a training computed again or further; and `launch`."""
 
-from contextlib import suppress
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -24,9 +26,11 @@ from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
+from whygrad.record.files import manifest
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
+EXIT_INTERRUPTED = 130
 DIFFERS = 1  # the exit code where the bits are not those recorded, or two runs differ
 
 
@@ -110,6 +114,33 @@ def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
         console.print(f"parameters in {out}")
 
 
+@contextmanager
+def standing(path: Path, *, there: bool = False) -> Iterator[None]:
+    """Turn a Ctrl-C that ends all at once into a line on what stands of a run, and exit code 130.
+
+    The run is made within, unless it is `there` and gone on with.
+    """
+    before = None if there else _id_of(path)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if _id_of(path) in (None, before):
+            raise
+        note(
+            f"interrupted: {path} holds what was recorded by then; whygrad resume "
+            f"{shlex.quote(str(path))} goes on from there"
+        )
+        raise SystemExit(EXIT_INTERRUPTED) from None
+
+
+def _id_of(path: Path) -> Any:
+    """Return what tells a run from every other, None where there is none."""
+    try:
+        return manifest.read(path).get("id")
+    except WhygradError:
+        return None
+
+
 def resume(
     run: RunFolder,
     /,
@@ -121,7 +152,9 @@ def resume(
 ) -> int:
     """Go on with a run, in its own folder."""
     opened = open_run(run)
-    return _tell(opened.resume(epochs, callbacks=[ProgressBar()]), json)
+    with standing(run, there=True):
+        found = opened.resume(epochs, callbacks=[ProgressBar()])
+    return _tell(found, json)
 
 
 @Parameter(name="*")
@@ -164,7 +197,9 @@ def fork(
     given = {name: value for name, value in vars(changes).items() if value is not None}
     if "metrics" in given:
         given["metrics"] = metrics_of(given["metrics"])
-    found = forking.fork(opened, at, record, given, [ProgressBar()], overwrite=overwrite)
+    path = forking.fork_path(opened, record, overwrite)
+    with standing(path):
+        found = forking.fork(opened, at, path, given, [ProgressBar()], overwrite=overwrite)
     note_the_first(opened)
     return _tell(found, json)
 
@@ -191,7 +226,7 @@ def _tell(run: Run, json: bool) -> int:
         if run.on_table:
             show_next(run.path, run.members > 1)
     if history.stopped == "interrupted":
-        return 130
+        return EXIT_INTERRUPTED
     return 1 if history.stopped.startswith("diverged") else 0
 
 

@@ -29,7 +29,7 @@ from whygrad.files import refuse_taken, write_atomically
 from whygrad.pipeline.scores import written_score
 from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
-from whygrad.record.rows import measure, rows_seen
+from whygrad.record.rows import measure, rows_alike, rows_seen
 
 Overwrite = Annotated[bool, option("Replace that file.")]
 
@@ -60,6 +60,11 @@ def evaluate(
         scores, left_out = measure(opened, file, notes, asked)
         if seen := rows_seen(opened, file, scores.rows, asked):
             note(_seen(run, seen, scores.rows))
+        elif alike := rows_alike(opened, file, scores.rows, asked):
+            note(
+                f"{alike:,} of these {scores.rows:,} rows are as rows that training has seen: it may do "
+                "worse on others"
+            )
     if left_out:
         note(f"{left_out} rows left out: no value in the target {opened.target!r}")
     note_lines(notes)

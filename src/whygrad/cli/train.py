@@ -27,6 +27,7 @@ from whygrad.cli.printing import (
     show_next,
     written,
 )
+from whygrad.cli.runs import EXIT_INTERRUPTED, standing
 from whygrad.engines.xla import following, joined
 from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
@@ -46,7 +47,7 @@ from whygrad.tables import STANDARD_INPUT, TASKS, stem
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressBar
 
-EXIT_DIVERGED, EXIT_INTERRUPTED = 1, 130
+EXIT_DIVERGED = 1
 
 
 def train(
@@ -102,10 +103,11 @@ def train(
     types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
     settings = replace(settings, leave_out=without, types=types)
     copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
-    if settings.quality:
-        result = record_members(path, source, settings, overwrite, copy, seconds, progress=True)
-    else:
-        result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
+    with standing(path):
+        if settings.quality:
+            result = record_members(path, source, settings, overwrite, copy, seconds, progress=True)
+        else:
+            result = record_table(path, source, settings, [ProgressBar()], overwrite, copy)
     stopped = result.stopped
     if stopped == INTERRUPTED:
         note(f"interrupted: {path} holds what training gave so far")
@@ -163,10 +165,11 @@ def _train_folder(
     if options["target"] is None:
         shown = ", ".join([*open_folder(folder).kinds][:8])
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
-    found = train_folder(
-        folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
-        callbacks=[ProgressBar()], **vars(settings),
-    )  # fmt: skip
+    with standing(path):
+        found = train_folder(
+            folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
+            callbacks=[ProgressBar()], **vars(settings),
+        )  # fmt: skip
     note_lines(found.encoding.notes, of_a_run=True)
     stopped, rows = found.fitted.history.stopped, found.about.rows
     if stopped == INTERRUPTED:

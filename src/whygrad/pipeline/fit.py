@@ -559,9 +559,8 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     """Score a network, or an ensemble, that was trained on a table; None stands for one that was not."""
     encoding, parts, fitted = ready.encoding, ready.parts, averaged(fits)
     if ready.settings.aim:
-        p, true = _held_out(ready, fits)
-        chosen, note = threshold_for(ready.settings.aim, p, true, str(encoding.classes[1]))
-        target = replace(encoding.target, threshold=chosen)
+        data = {name: ready.part(name) for name in ("training", "validation")}
+        target, note = with_threshold(encoding.target, ready.settings, data, fits, parts)
         encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
         ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
@@ -574,26 +573,38 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
 
 
-def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Array]:
-    """Return the probability of the second class for validation rows, (n,), and whether they have it.
+def with_threshold(
+    target: Target,
+    asked: Settings,
+    data: Mapping[str, Data],
+    fits: Sequence[Fitted | None],
+    parts: Parts | None = None,
+) -> tuple[Target, str]:
+    """Return the target with the threshold of the aim, chosen on validation rows, and what it reaches.
 
     Of an ensemble these are the rows that members set aside, each by one that has not learned from it.
+    `data` are the encoded training and validation rows, and `parts` which rows of their table they are,
+    which follows from the settings where the table is gone.
     """
-    parts, asked = {name: ready.part(name) for name in ("training", "validation")}, ready.settings
+    assert asked.aim, "a threshold is chosen for an aim"
+    rows, aside = data["validation"], [np.arange(len(data["validation"].Y))]
     if asked.quality and asked.member == 1:
-        _, data = _seen(ready.parts, parts)
-        recipe = recipe_of(asked, len(data.Y), 0, len(ready.encoding.classes))
-        aside = set_aside(order_of(asked.seed, len(data.Y)), replace(recipe, members=len(fits)))
-    else:
-        data, aside = parts["validation"], [np.arange(len(parts["validation"].Y))]
+        if parts is None:
+            seen = np.arange(sum(len(one.Y) for one in data.values()))
+            parts = Parts(*_of_member(seen, asked, target), seen[:0])
+        _, rows = _seen(parts, data)
+        recipe = recipe_of(asked, len(rows.Y), 0, len(target.classes))
+        aside = set_aside(order_of(asked.seed, len(rows.Y)), replace(recipe, members=len(fits)))
     used = _networks(averaged(fits))
     by = [
-        (one, rows)
-        for one, rows in zip(fits, aside, strict=True)
+        (one, out)
+        for one, out in zip(fits, aside, strict=True)
         if one and one in used and one.history.validation_cost[-1:] != [None]
     ]
-    p = [predict(one, data.X[rows])[:, 0] for one, rows in by]
-    return np.concatenate(p), data.Y[np.concatenate([rows for _, rows in by]), 0] > 0.5
+    p = np.concatenate([predict(one, rows.X[out])[:, 0] for one, out in by])
+    true = rows.Y[np.concatenate([out for _, out in by]), 0] > 0.5
+    chosen, note = threshold_for(asked.aim, p, true, str(target.classes[1]))
+    return replace(target, threshold=chosen), note
 
 
 def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:

@@ -225,7 +225,7 @@ def fork_many(given: R, forks: Sequence[Mapping[str, Any]], cores: int | None) -
             if "step" not in changes:
                 raise InputError("there is no step: say after how many updates it parts, step=…")
             step, overwrite = changes.pop("step"), changes.pop("overwrite", False)
-            path = _fork_path(given, changes.pop("record", None), overwrite)
+            path = fork_path(given, changes.pop("record", None), overwrite)
             while "record" not in one and path in taken:
                 path = location.free_name(f"{path.stem}-{len(taken) + 1}", path.parent)
             if path in taken:
@@ -407,7 +407,7 @@ def _forked(
     controller: StepController | None = None,
     overwrite: bool = False,
 ) -> R:
-    path = _fork_path(given, record, overwrite)
+    path = fork_path(given, record, overwrite)
     began = time.perf_counter()
     details = _details(given, step, changes, overwrite)
     state, _ = train_and_record(path, training, details, observers, seconds, controller)
@@ -420,7 +420,8 @@ def _forked(
     return run
 
 
-def _fork_path(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
+def fork_path(given: R, record: str | PathLike[str] | None, overwrite: bool) -> Path:
+    """Return the folder of a fork: the one that is named, or one named after its parent."""
     name, folder = f"{given.path.stem}-fork", given.path.parent
     if record is None:
         return (

@@ -4,7 +4,10 @@ Rows come as a CSV or Parquet file, the name of a data set, or a pandas, polars 
 found by name, in any order. A row has the same prediction to the last bit, whichever rows stand beside it.
 """
 
+import hashlib
+import math
 import time
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from os import PathLike
@@ -30,6 +33,7 @@ from whygrad.pipeline.fit import (
     result_of,
     scored,
     truth,
+    with_threshold,
 )
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import Scores
@@ -47,25 +51,30 @@ from whygrad.record.source import (
     prepare_again,
     read_again,
     streaming_of,
+    training_data,
     true_values,
+    validation_data,
 )
 from whygrad.tables import (
     STANDARD_INPUT,
     WORKBOOK,
     Oddities,
     ReadOptions,
+    Target,
     as_table,
     batches,
     ending,
     far_values,
     quoted,
 )
-from whygrad.tables.columns import refuse_missing
+from whygrad.tables.cells import no_number
+from whygrad.tables.columns import as_column, refuse_missing
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import History
 from whygrad.training.side_by_side import warm_up
 
 ROWS = 8192  # that are in memory at a time
+MOST_COMPARED = 10**6  # rows, of training too
 
 
 def record_table(
@@ -152,7 +161,7 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
             return score(streaming_of(run), own).to_dict()
         rows = read_again(run)
         if isinstance(rows, Data):
-            return {"scores": _scores(run, averaged(run.each(own)), rows).to_dict()}
+            return _results_of_copies(run, run.each(own), rows)
         table, encoding, parts = prepare_again(run)
     except (InputError, OSError):
         return {"scores": None}
@@ -161,6 +170,18 @@ def _results_again(run: Recorded, state: State, history: History) -> dict[str, A
     test = Data(encoding.encode(held_out, dtype), encoding.targets(held_out, dtype))
     ready = Prepared(source, run.settings, table, encoding, parts, run.training(state), test)
     return results_of(scored(ready, run.each(own), 0.0))
+
+
+def _results_of_copies(run: Recorded, fits: Sequence[Fitted | None], rows: Data) -> dict[str, Any]:
+    """Return the results of a run whose table is gone: of the encoded rows that it holds."""
+    target, more = run.encoding.target, {}
+    if run.settings.aim:
+        kept = validation_data(run)
+        assert kept is not None, "an aim takes validation rows"
+        data = {"training": training_data(run), "validation": kept}
+        target, _ = with_threshold(target, run.settings, data, fits)
+        more = {"threshold": target.threshold}
+    return more | {"scores": _scores(run, averaged(fits), rows, target).to_dict()}
 
 
 # ── applied to rows ───────────────────────────────────────────────────────────────────────────────────────
@@ -244,9 +265,8 @@ def _reading_of(run: Recorded, data: Any, asked: ReadOptions | None) -> ReadOpti
     return found
 
 
-def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data) -> Scores:
+def _scores(run: Recorded, fitted: Fitted | Ensemble, rows: Data, target: Target) -> Scores:
     """Return the scores of rows that are encoded already."""
-    target = run.encoding.target
     true = true_values(target, rows)
     return judge_values(target, predict(fitted, rows.X), true, _baseline(run.manifest))
 
@@ -262,7 +282,7 @@ def measure(
     `notes` gets lines on what is odd about the rows; `asked` is as of `outputs`.
     """
     if isinstance(data, Data):
-        return _scores(run, run.average, data), 0
+        return _scores(run, run.average, data, run.encoding.target), 0
     target = run.encoding.target
     a: list[Array] = []
     true: list[Array] = []
@@ -279,7 +299,8 @@ def measure(
     if len(rows) == 0:
         raise InputError(f"no row has a value of the target {target.name!r}: nothing to score")
     if notes is not None and (found := odd.said(target.name, "odd")):
-        notes.append(f"target {quoted(target.name)} is no number in {found[1]}, {found[2]}")
+        what = no_number(found[2])
+        notes.append(f"target {quoted(target.name)} is {what} in {found[1]}, {found[2]}")
     if notes is not None and target.task == "regression":
         notes += far_values(values, rows, target.name)
     scores = judge_values(target, np.concatenate(a), values, _baseline(run.manifest))
@@ -304,6 +325,39 @@ def rows_seen(run: Recorded, data: str, n: int, asked: ReadOptions | None = None
     except WhygradError:
         return 0
     return n - rows.get(TEST, 0)
+
+
+def rows_alike(run: Recorded, data: str, n: int, asked: ReadOptions | None = None) -> int:
+    """Return how many of the n rows of a file have inputs and target of a row that training has seen.
+
+    None, unless these are more than chance has it, by three standard deviations: new rows are as often like
+    those of training as these are like one another. Of rows that are gone, or more than memory may hold,
+    nothing is known. `asked` is as of `outputs`.
+    """
+    rows, kind = run.manifest["data"]["rows"], run.manifest["data"]["kind"]
+    most = max(n, *rows.values())
+    if data in STANDARD_INPUT or kind == FOLDER or most > MOST_COMPARED:
+        return 0
+    dtype, alike, start = run.theta.flat.dtype, 0, 0
+    try:
+        parts = [training_data(run), validation_data(run)]
+        known = Counter(row for part in parts if part is not None for row in _rows(part.X, part.Y))
+        for table in _pieces(run, data, True, asked, ()):
+            table = table.filter(as_column(run.encoding.target.present(table)))
+            X, Y = (of(table, dtype, start) for of in (run.encoding.encode, run.encoding.targets))
+            alike += sum(row in known for row in _rows(X, Y))
+            start += table.num_rows
+    except WhygradError:
+        return 0
+    twins = sum(count for count in known.values() if count > 1) / known.total()
+    chance = n * twins
+    return alike if alike > chance + 3 * math.sqrt(chance * (1 - twins)) else 0
+
+
+def _rows(X: Array, Y: Array) -> Iterator[bytes]:
+    """Yield each row of X and Y as bytes."""
+    for row in np.hstack([X, Y]):
+        yield hashlib.blake2b(row.tobytes(), digest_size=16).digest()
 
 
 def _baseline(about: Mapping[str, Any]) -> Any:

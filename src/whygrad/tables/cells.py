@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 
 from whygrad.errors import row_of
 from whygrad.nn.functions import Array
-from whygrad.tables.columns import Kind, as_text, kind_of, quoted, texts, to_float, truths
+from whygrad.tables.columns import LARGEST, Kind, as_text, kind_of, quoted, texts, to_float, truths
 from whygrad.tables.dates import DateForm, seconds_of_number, seconds_of_text, seconds_of_time
 from whygrad.tables.spellings import keys
 from whygrad.tables.written_numbers import (
@@ -83,6 +83,16 @@ def read_numbers(
     values, bare = numbers(form, trimmed)
     odd = there & np.isnan(values)
     return _without(values, na), odd, bare
+
+
+def no_number(example: str) -> str:
+    """Return why a cell, as `Oddities` has it, is none of a column of numbers.
+
+    >>> no_number("'many'"), no_number("'1e300'")
+    ('no number', 'too large to compute with')
+    """
+    size = _number(example[1:-1])
+    return "too large to compute with" if size and abs(size) > LARGEST else "no number"
 
 
 def as_they_stand(column: Any) -> Array | None:

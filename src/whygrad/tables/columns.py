@@ -287,10 +287,15 @@ def leave_out(table: Any, names: Sequence[str], target: str) -> Any:
     return table.select(kept)
 
 
+def too_large(values: Array) -> Array:
+    """Return which numbers are infinite or too large to compute with, (n,); NaN is not."""
+    large: Array = np.abs(values) > LARGEST
+    return large
+
+
 def refuse_infinity(values: Array, name: str, start: int = 0) -> None:
     """Raise `InputError` for a number that is infinite or too large to compute with, with its row."""
-    with np.errstate(invalid="ignore"):
-        large = np.abs(values) > LARGEST
+    large = too_large(values)
     if large.any():
         row = int(np.argmax(large))
         what = (

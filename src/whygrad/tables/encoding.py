@@ -38,7 +38,7 @@ from whygrad.tables.columns import (
     kind_of,
     nearest_name,
     quoted,
-    refuse_infinity,
+    too_large,
 )
 from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
 from whygrad.tables.spellings import canonical
@@ -172,31 +172,34 @@ class NumberColumn:
 
     def encode(
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
-    ) -> None:
-        """Write the encoded columns of some rows into X, (n, len(names))."""
+    ) -> Array:
+        """Write the encoded columns of some rows into X, (n, len(names)), and return the numbers, (n,).
+
+        Missing ones are filled in, and so are those that are infinite, of which no square is finite, or
+        that X cannot hold.
+        """
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
-        refuse_infinity(values, self.name, start)
-        gone = np.isnan(values)
+        large = too_large(values)
+        if not self.edges:
+            with np.errstate(over="ignore"):
+                large |= np.abs(values - self.center) / self.scale > np.finfo(X.dtype).max / 2
+        gone = large | np.isnan(values)
         known = np.where(gone, self.fill, values)
-        with np.errstate(over="ignore"):
-            if self.edges:
-                X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
-            else:
-                X[:, 0] = (known - self.center) / self.scale
-        if not np.isfinite(X[:, 0]).all():
-            row = int(np.argmin(np.isfinite(X[:, 0])))
-            raise InputError(
-                f"column {quoted(self.name)} is {values[row]:g} in {row_of(start + row)}: "
-                f"too large, in training it was about {self.center:g}"
-            )
+        if self.edges:
+            X[:, : len(self.edges)] = in_pieces(known, self.center, self.scale, self.edges)
+        else:
+            X[:, 0] = (known - self.center) / self.scale
         if self.flagged:
             _flag(X, gone, len(self.edges))
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
+            odd.add(self.name, "large", large, column, start)
             odd.add(self.name, "bare", bare, column, start)
-            odd.add(self.name, "far", _far_outside(values, self.edges), column, start)
+            far = _far_outside(values, self.edges) & ~large
+            odd.add(self.name, "far", far, column, start)
             if not self.flagged:
-                odd.add(self.name, "gap", gone & ~strange, column, start)
+                odd.add(self.name, "gap", gone & ~(strange | large), column, start)
+        return known
 
     @property
     def seen(self) -> str:
@@ -205,7 +208,8 @@ class NumberColumn:
 
     def read(self, column: Any, na: Collection[str]) -> Array:
         """Return the cells of some rows as numbers, (n,), NaN where one is missing."""
-        return read_numbers(column, self.kind, self.form, na)[0]
+        values = read_numbers(column, self.kind, self.form, na)[0]
+        return np.where(too_large(values), np.nan, values)
 
 
 def _far_outside(values: Array, edges: Sequence[float]) -> Array:
@@ -430,16 +434,13 @@ class TurnedColumn:
     of : tuple of (str, float)
         The columns and their factors: the number is Σ factor · value, in degrees of latitude.
     center, scale, edges
-        As of a `NumberColumn` in pieces.
-    fill : float
-        Stands in where either of the two is missing.
+        As of a `NumberColumn` in pieces. Where a column has no value, what it is filled in with counts.
     """
 
     name: str
     of: tuple[tuple[str, float], ...]
     center: float
     scale: float
-    fill: float
     edges: tuple[float, ...]
 
     @property
@@ -459,9 +460,7 @@ class TurnedColumn:
 
     def encode(self, numbers: Mapping[str, Array], X: Array) -> None:
         """Write the encoded columns into X, (n, len(names)), from the numbers of columns, (n,) each."""
-        values = along(numbers, self.of)
-        known = np.where(np.isnan(values), self.fill, values)
-        X[:] = in_pieces(known, self.center, self.scale, self.edges)
+        X[:] = in_pieces(along(numbers, self.of), self.center, self.scale, self.edges)
 
 
 def place_of(names: Sequence[str]) -> str:
@@ -608,22 +607,19 @@ class Encoding:
         Raises
         ------
         InputError
-            For a column that is missing or holds something else than in training, and for infinity.
+            For a column that is missing or holds something else than in training.
         """
         self.check(table)
         X = np.empty((table.num_rows, len(self.names)), dtype)
-        first = 0
+        first, numbers = 0, {}
+        parts = {name for one in self.turned for name, _ in one.of}
         for column in self.columns:
             last = first + len(column.names)
             cells = find(table, column.name)
-            column.encode(cells, X[:, first:last], start, self.target.na, odd)
+            known = column.encode(cells, X[:, first:last], start, self.target.na, odd)
+            if known is not None and column.name in parts:
+                numbers[column.name] = known
             first = last
-        parts = {name for one in self.turned for name, _ in one.of}
-        numbers = {
-            column.name: column.read(find(table, column.name), self.target.na)
-            for column in self.columns
-            if column.name in parts
-        }
         for one in self.turned:
             last = first + len(one.names)
             one.encode(numbers, X[:, first:last])
@@ -805,7 +801,8 @@ def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
     edges = _increasing(about["edges"])
     if len(of) != 2 or not edges or not numbers.issuperset(name for name, _ in of):
         raise ValueError(f"no two numbers that make {about['name']!r} together, or no edges")
-    return TurnedColumn(**(about | {"of": of, "edges": edges}))
+    kept = {name: value for name, value in about.items() if name != "fill"}  # of an older version
+    return TurnedColumn(**(kept | {"of": of, "edges": edges}))
 
 
 def _increasing(edges: Sequence[float]) -> tuple[float, ...]:
@@ -831,13 +828,13 @@ def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True)
             stand = rare if column.rare else column.stand_in
             where = f"{new[1]}, {new[2]}"
             yield f"holds {what} never{seldom} seen in training, in {where}: taken for {stand}"
-    elif found := odd.said(column.name, "odd"):
-        what = {"boolean": "neither true nor false", "date": "no date"}.get(
-            column.kind, "no number"
-        )
+    else:
+        no = {"boolean": "neither true nor false", "date": "no date"}.get(column.kind, "no number")
         written = "" if column.form.described.startswith("as ") else f" ({column.form.described})"
         stand = "a missing value" if column.flagged or training else column.stand_in
-        yield f"is {what}{written} in {found[1]}, {found[2]}: taken for {stand}"
+        for why, what in (("odd", f"{no}{written}"), ("large", "too large to compute with")):
+            if found := odd.said(column.name, why):
+                yield f"is {what} in {found[1]}, {found[2]}: taken for {stand}"
     if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
         yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
     asked = gaps and not training

@@ -25,7 +25,6 @@ from whygrad.tables.columns import (
     described,
     find,
     index_of,
-    is_number,
     kind_of,
     kind_of_categories,
     quoted,
@@ -47,7 +46,7 @@ from whygrad.tables.encoding import (
 )
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
-from whygrad.tables.written_numbers import PLAIN_FORM
+from whygrad.tables.written_numbers import PLAIN_FORM, no_numbers
 
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
 LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
@@ -59,6 +58,8 @@ FEW = 20  # so few values tell nothing: text is categories, whole numbers are qu
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
+FEWEST_NAMES = 10  # of so few values a number in pieces tells each
+APART = 0.6  # of what two values differ by, from which neighbours differ like any two
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
 
 AS_TEXT = Decision("text")  # of categories, where nothing else is known
@@ -263,7 +264,7 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
             edges = edges_of(known, bins)
             said = f"{place} {bearing}°"
             if edges and said not in found.kinds:
-                turned.append(TurnedColumn(said, of, *standardised(known), median(known), edges))
+                turned.append(TurnedColumn(said, of, *standardised(known), edges))
     return tuple(turned)
 
 
@@ -397,7 +398,11 @@ def _learn_column(
     if kind == "date":
         return _learn_date(column, name, decision, na, bins)
     if kind in ("number", "boolean"):
-        return _learn_number(column, name, decision, na, bins)
+        learned = _learn_number(column, name, decision, na, bins)
+        if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
+            return learned
+        why = "targets of neighbouring ones are no more alike than of any two"
+        decision = Decision("code", why=f"{why}; --type {name}=number takes them for numbers")
     return _learn_category(column, name, decision, na, Y, most)
 
 
@@ -535,6 +540,61 @@ def _learn_category(
     return learn_counts(counts, cells.null_count, name, decision, enough, most)
 
 
+def _are_names(column: Any, found: Column | None, na: tuple[str, ...], Y: Array) -> bool:
+    """Return whether the cells of a column of numbers in pieces are names, and are written as such."""
+    if not (isinstance(found, NumberColumn) and found.edges and found.kind == "number"):
+        return False
+    if not are_names(found.read(column, na), Y, len(found.edges)):
+        return False
+    return bool(pc.all(pc.match_substring_regex(texts(column, na), r"^(0|[1-9]\d*)$")).as_py())
+
+
+def are_names(values: Array, Y: Array, pieces: int) -> bool:
+    """Return whether whole numbers are names: rows of neighbouring ones are no more alike than of any two.
+
+        Σ w_i [(m_i − m_{i+1})² − σ² (1/n_i + 1/n_{i+1})] > 0.6 · 2τ² Σ w_i,  1/w_i = 1/n_i + 1/n_{i+1}
+
+    The ith value has n_i rows, of which the target's mean is m_i; σ² and τ² are those of `rows_to_tell`. Of
+    numbers in order the left side is near 0, of names about 2τ² Σ w_i. Besides, names tell a quarter of the
+    target's variance or more, which four times fewer rows would show as well, they are more than a number
+    has pieces, and none is much more frequent than all others, as round quantities are.
+
+    Parameters
+    ----------
+    values : array, shape (n,)
+        The numbers, NaN where one is missing.
+    Y : array, shape (n, n_L)
+        The targets.
+    pieces : int
+        In how many pieces the number is encoded otherwise.
+
+    References
+    ----------
+    von Neumann (1941). Distribution of the ratio of the mean square successive difference to the variance.
+
+    Examples
+    --------
+    >>> firm = np.repeat(np.arange(40.0), 10)
+    >>> wage = np.random.default_rng(0).normal(size=40)[firm.astype(int)][:, None]
+    >>> are_names(firm, wage, 4), are_names(firm, np.sort(wage, axis=0), 4)
+    (True, False)
+    """
+    known = ~np.isnan(values)
+    if (values[known] != np.rint(values[known])).any():
+        return False
+    distinct, category = np.unique(values[known], return_inverse=True)
+    rows, y = np.bincount(category), Y[known]
+    if len(distinct) <= max(FEWEST_NAMES, pieces) or (rows**2).sum() > 2 * rows.sum() * rows.mean():
+        return False
+    within, between = variances(category, y)
+    if not between > 0 or within / between > min(3, rows.mean() / 4):
+        return False
+    w = 1 / (1 / rows[1:] + 1 / rows[:-1])
+    means = np.stack([np.bincount(category, column - column.mean()) / rows for column in y.T])
+    apart = float((w * np.diff(means) ** 2).sum()) - within * len(w)
+    return apart > APART * 2 * between * float(w.sum())
+
+
 def rows_to_tell(category: Array, Y: Array) -> float:
     """Return from how many rows on the mean of a category tells more of it than the mean of all rows.
 
@@ -566,19 +626,24 @@ def rows_to_tell(category: Array, Y: Array) -> float:
     (0.25, inf)
     """
     known = category >= 0
-    rows = np.bincount(category[known])
+    within, between = variances(category[known], Y[known])
+    return within / between if between > 0 else math.inf
+
+
+def variances(category: Array, Y: Array) -> tuple[float, float]:
+    """Return σ² and τ² of `rows_to_tell`, sums over outputs, of categories from 0; (0, 0) for one."""
+    rows = np.bincount(category)
     n, categories = int(rows.sum()), len(rows)
     if not 1 < categories < n:
-        return math.inf
+        return 0.0, 0.0
     among = total = 0.0
     with np.errstate(over="ignore", invalid="ignore"):  # squares of too large numbers tell nothing
         for column in Y.T:
-            y = column[known] - column[known].mean()
-            among += float((np.bincount(category[known], y) ** 2 / rows).sum())
+            y = column - column.mean()
+            among += float((np.bincount(category, y) ** 2 / rows).sum())
             total += float((y**2).sum())
     within = max(total - among, 0.0) / (n - categories)
-    between = (among - (categories - 1) * within) / (n - float((rows**2).sum()) / n)
-    return within / between if between > 0 else math.inf
+    return within, (among - (categories - 1) * within) / (n - float((rows**2).sum()) / n)
 
 
 def counts_of(cells: Any) -> dict[str, int]:
@@ -637,8 +702,8 @@ def learn_counts(
     )
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
-    numeric = sum(map(is_number, found))
-    if decision.kind == "text" and not decision.asked and numeric > max(FEW, distinct // 2):
+    numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
+    if not decision.asked and numeric > max(FEW, distinct // 2):
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
             f"--type {name}=number takes the rest for missing"
@@ -673,7 +738,7 @@ def _most_frequent(often: Array, least: float, most: int) -> Array:
 
 def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
-    spoilt = [value for value in counts if not is_number(value)]
+    spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
         what = f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "codes"
         return f"{what}; --type {name}=number takes the rest for missing"

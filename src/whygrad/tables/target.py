@@ -16,7 +16,7 @@ import pyarrow.compute as pc
 from whygrad.errors import InputError, nearest, row_of
 from whygrad.nn.arrays import one_hot
 from whygrad.nn.functions import Array
-from whygrad.tables.cells import Oddities, is_missing, read_numbers
+from whygrad.tables.cells import Oddities, is_missing, no_number, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
     Kind,
@@ -33,6 +33,7 @@ from whygrad.tables.columns import (
     quoted,
     refuse_infinity,
     texts,
+    too_large,
 )
 from whygrad.tables.dates import NUMERIC, DateForm
 from whygrad.tables.decisions import Decision, check_types, decide
@@ -102,7 +103,8 @@ class Target:
         column = self._column(table)
         if self.kind in ("number", "boolean"):
             values, odd, _ = read_numbers(column, self.kind, self.form, self.na)
-            return ~np.isnan(values), odd
+            odd = odd | too_large(values)
+            return ~(odd | np.isnan(values)), odd
         present = ~is_missing(column, self.na)
         if self.classes:  # a class may be called like a sign that is missing elsewhere
             present |= self._index_of(column) >= 0
@@ -367,8 +369,8 @@ def _odd(column: Any, odd: Array, about: Target) -> str:
     assert found is not None, "some cells are odd"
     written = "" if about.form == PLAIN_FORM else f" ({about.form.described})"
     return (
-        f"{_rows(found[0])} left out: the target {quoted(about.name)} is no number{written} in "
-        f"{found[1]}, {found[2]}"
+        f"{_rows(found[0])} left out: the target {quoted(about.name)} is "
+        f"{no_number(found[2])}{written} in {found[1]}, {found[2]}"
     )
 
 

@@ -7,6 +7,7 @@ together, and then used unchanged: what does not fit it is no number.
 
 import re
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,7 @@ from whygrad.nn.functions import Array
 
 ALL_BUT_A_FEW = 0.95  # of the cells that one form must fit
 LOOKED_AT = 20_000  # cells, evenly spread, by which a form is found
+SLACK = 0.01  # how far their share of odd cells may be from that of all: seven standard errors
 MOST_UNITS = 100  # ways to write a unit; more are text
 
 PLAIN = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
@@ -37,15 +39,15 @@ WRITTEN = (
 # What a number may look like by its decimal mark and the mark between thousands; the likelier ones first.
 GROUPED = {
     (".", ""): r"^(?:\d+(?:\.\d+)?|\.\d+)$",
-    (".", ","): r"^(?:\d{1,3}(?:,\d{2,3})*,\d{3}|\d+)(?:\.\d+)?$",
-    (".", " "): r"^(?:\d{1,3}(?: \d{3})+|\d+)(?:\.\d+)?$",
-    (".", "'"): r"^(?:\d{1,3}(?:'\d{3})+|\d+)(?:\.\d+)?$",
+    (".", ","): r"^(?:[1-9]\d{0,2}(?:,\d{2,3})*,\d{3}|\d+)(?:\.\d+)?$",
+    (".", " "): r"^(?:[1-9]\d{0,2}(?: \d{3})+|\d+)(?:\.\d+)?$",
+    (".", "'"): r"^(?:[1-9]\d{0,2}(?:'\d{3})+|\d+)(?:\.\d+)?$",
     (",", ""): r"^(?:\d+(?:,\d+)?|,\d+)$",
-    (",", "."): r"^(?:\d{1,3}(?:\.\d{3})+|\d+)(?:,\d+)?$",
-    (",", " "): r"^(?:\d{1,3}(?: \d{3})+|\d+)(?:,\d+)?$",
-    (",", "'"): r"^(?:\d{1,3}(?:'\d{3})+|\d+)(?:,\d+)?$",
+    (",", "."): r"^(?:[1-9]\d{0,2}(?:\.\d{3})+|\d+)(?:,\d+)?$",
+    (",", " "): r"^(?:[1-9]\d{0,2}(?: \d{3})+|\d+)(?:,\d+)?$",
+    (",", "'"): r"^(?:[1-9]\d{0,2}(?:'\d{3})+|\d+)(?:,\d+)?$",
 }
-UNCLEAR = r"^\d{1,3},\d{3}$"  # thousands, or three decimals: the other columns tell
+UNCLEAR = r"^[1-9]\d{0,2},\d{3}$"  # thousands, or three decimals: the other columns tell
 HEAD = 20  # cells that are looked at to see whether a column may be of numbers or dates at all
 PERCENT = ("%", "percent", "pct", "per cent", "prozent")
 # What follows digits and is no unit: in 1_000, 20240131T1200 and codes.
@@ -362,9 +364,12 @@ def find_form(
     >>> find_form(pa.array(["$1,200", "$950", "$1,000.50"], pa.large_string()))[0].described
     'commas between thousands, in $'
     """
+    all_cells, asked = cells, least
     cells = some_of(cells)
     if not likely(cells, BEGINNING):
         return None, False
+    if len(cells) < len(all_cells):
+        least = asked - SLACK
     parts = _parts(cells)
     matched = np.asarray(pc.not_equal(parts["low"], ""))
     if matched.mean() < least:
@@ -381,8 +386,6 @@ def find_form(
     bodies = pc.array_filter(parts["low"], pa.array(matched))
     shares = {marks: share(bodies, GROUPED[marks]) for marks in order}
     decimal, thousands = max(order, key=shares.__getitem__)
-    if shares[decimal, thousands] * matched.mean() < least:
-        return None, False
     unclear = (decimal, thousands) in ((".", ","), (",", "")) and (
         share(bodies, rf"{UNCLEAR}|^\d{{1,3}}$") == 1.0
     )
@@ -399,8 +402,23 @@ def find_form(
         bool(bounded.any()),
         unit[2],
     )
-    values, _ = _of_parts(form, parts)
-    return (form, unclear) if np.isfinite(values).mean() >= least else (None, False)
+    fits = np.isfinite(_of_parts(form, parts)[0]).mean()
+    if len(cells) < len(all_cells) and abs(fits - asked) < SLACK:
+        fits = np.isfinite(numbers(form, all_cells)[0]).mean()
+    return (form, unclear) if fits >= asked else (None, False)
+
+
+def no_numbers(texts: Sequence[str]) -> list[str]:
+    """Return which of some texts are no numbers of the form that most have, all where none fits half.
+
+    >>> no_numbers(["1,5", "2,25", "n.k.", "1.000,5"])
+    ['n.k.']
+    """
+    cells = pa.array(texts, pa.large_string())
+    form = find_form(cells, least=0.5)[0]
+    if form is None:
+        return [*texts]
+    return cells.filter(pa.array(np.isnan(numbers(form, cells)[0]))).to_pylist()
 
 
 def some_of(cells: Any) -> Any:

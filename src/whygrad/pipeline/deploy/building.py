@@ -201,10 +201,9 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
 
 
 def _turned(column: TurnedColumn) -> Turned:
-    center, scale, fill = map(finite, (column.center, column.scale, column.fill))
     edges = tuple(map(finite, column.edges))
     of = tuple((name, finite(factor)) for name, factor in column.of)
-    return Turned(Number(column.name, center, scale, fill, edges=edges), of)
+    return Turned(Number(column.name, finite(column.center), finite(column.scale), edges=edges), of)
 
 
 def _number(sign: str) -> float | None:

@@ -301,16 +301,12 @@ class _Source:
         cells = {
             one.name: (f"row->{field}", one) for field, one in known if isinstance(one, Number)
         }
-        terms: list[str] = []
-        gone: list[str] = []
+        summed = turned.number
+        yield "double value = 0;"
         for name, factor in turned.of:
             cell, column = cells[name]
-            terms.append(f"{number(factor)} * {cell}")
-            gone += _gone(column, cell)
-        summed = turned.number
-        yield f"double value = {' + '.join(terms)};"
-        yield f"if ({' || '.join(gone)})"
-        yield f"    value = {number(summed.fill)};"
+            missing = " || ".join(_gone(column, cell))
+            yield f"value += {number(factor)} * ({missing} ? {number(column.fill)} : {cell});"
         yield from self._scaled(place, "value", summed.center, summed.scale, summed.edges)
 
     def _date(self, column: Date, place: int) -> Iterator[str]:

@@ -101,7 +101,8 @@ Column: TypeAlias = Number | Choice | Date
 class Turned:
     """A number that others make together, Σ factor · value: `of` are the columns and their factors.
 
-    A row has no cell for it. It is missing where one of the others is; `number` says how it is encoded.
+    A row has no cell for it. Where one of the others is missing, its own `fill` counts; `number` says how
+    it is encoded.
     """
 
     number: Number

@@ -196,7 +196,7 @@ def _shares(g: Graph, x: str, edges: Sequence[Sequence[float]]) -> str:
 
 
 def _sums(g: Graph, x: str, columns: Sequence[Number], turned: Sequence[Turned]) -> str:
-    """Return what some columns, side by side in x, make together; NaN where one of them is."""
+    """Return what some columns, side by side in x, make together."""
     places = {column.name: k for k, column in enumerate(columns)}
     total = ""
     for terms in zip(*(one.of for one in turned), strict=True):
@@ -212,12 +212,12 @@ def _numbers(
     """Return the encoded columns of numbers: all values, then the flags, then the pieces."""
     x = names[0] if len(names) == 1 else g.do("Concat", *names, axis=1)
     gone = _missing(g, x, columns)
-    if turned:
-        x = g.do("Where", gone, _row([math.nan]), x)
-        x = g.do("Concat", x, _sums(g, x, columns, turned), axis=1)
-        gone = g.do("IsNaN", x)
-        columns = [*columns, *(one.number for one in turned)]
     x = g.do("Where", gone, _row([column.fill for column in columns]), x)
+    if turned:
+        sums = _sums(g, x, columns, turned)
+        x = g.do("Concat", x, sums, axis=1)
+        gone = g.do("Concat", gone, g.do("IsNaN", sums), axis=1)  # of which none is
+        columns = [*columns, *(one.number for one in turned)]
     z = g.do("Sub", x, _row([column.center for column in columns]))
     z = g.do("Div", z, _row([column.scale for column in columns]))
     found = []

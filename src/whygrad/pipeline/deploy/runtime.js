@@ -116,10 +116,8 @@ function numberOf(column, cell) {
 
 const kinds = {
   number(column, cell) {
-    const value = numberOf(column, cell);
-    const missing = Number.isNaN(value);
-    const found = scaled(missing ? column.fill : value, column.center, column.scale, column.edges);
-    return withFlag(column, missing, found);
+    const found = scaled(filled(column, cell), column.center, column.scale, column.edges);
+    return withFlag(column, Number.isNaN(numberOf(column, cell)), found);
   },
   choice(column, cell, known) {
     const text = isMissing(cell) || Number.isNaN(cell) ? "" : String(cell);
@@ -149,9 +147,14 @@ function cellOf(row, name, position) {
   return row[name];
 }
 
-// A number that others make together is missing where one of them is.
+// What a column is filled in with counts where it is missing.
+function filled(column, cell) {
+  const value = numberOf(column, cell);
+  return Number.isNaN(value) ? column.fill : value;
+}
+
 const turned = (terms, cells) =>
-  terms.reduce((sum, [k, factor]) => sum + factor * numberOf(model.columns[k], cells[k]), 0);
+  terms.reduce((sum, [k, factor]) => sum + factor * filled(model.columns[k], cells[k]), 0);
 
 function inputsOf(row) {
   if (model.columns.length) {

@@ -397,7 +397,8 @@ TARGET = keys(
 )
 TURNED = keys(
     {"name": text, "of": each(_factor), "center": number, "scale": above_zero}
-    | {"fill": number, "edges": each(number)}
+    | {"edges": each(number)},
+    {"fill": number},
 )
 ENCODING = keys(
     {"columns": each(COLUMN), "target": TARGET, "notes": each(text)},
