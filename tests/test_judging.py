@@ -110,6 +110,24 @@ def test_quantiles_of_the_error_are_of_what_was_said_less_what_is_true():
     assert scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+@pytest.mark.parametrize(
+    ("true", "said"),
+    [
+        ([0] * 30 + [*range(1, 21)], ["0", "1 to 10", "11 to 20"]),
+        ([1, 1, 1, 2, 2, 2, 2, 3, 3, 4] * 5, ["1", "2", "3 to 4"]),
+        ([7] * 10, ["7"]),
+        (list(range(10)), ["0 to 1", "2 to 3", "4 to 5", "6 to 7", "8 to 9"]),
+    ],
+)
+def test_rows_of_one_true_value_stand_in_one_part(true, said):
+    true = np.random.default_rng(0).permutation(np.array(true, float))
+    found = scores.regression_scores(true, true + 1, 0.0)
+    assert [part.values for part in found.parts] == said
+    assert sum(part.rows for part in found.parts) == len(true)
+    for part in found.parts:
+        assert part.rows == ((true >= part.low) & (true <= part.high)).sum()
+
+
 # ── beside other models ──────────────────────────────────────────────────────────────────────────────
 
 

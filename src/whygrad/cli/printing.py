@@ -224,7 +224,7 @@ def _print_numbers(
     table = _table("true value", "rows", "mean absolute error", "mean error")
     for part in scores.parts:
         table.add_row(
-            f"{number(part.low)} to {number(part.high)}",
+            part.values,
             f"{part.rows:,}",
             number(part.absolute_error),
             number(part.error, sign=True),
