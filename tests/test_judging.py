@@ -1,6 +1,7 @@
 """How a network is judged: measures, models beside it, warnings, folds and seeds, weights, thresholds."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -128,7 +129,44 @@ def test_rows_of_one_true_value_stand_in_one_part(true, said):
         assert part.rows == ((true >= part.low) & (true <= part.high)).sum()
 
 
+def test_the_only_row_of_a_class_is_learned_from_and_told():
+    rare = np.where(np.arange(N) == 7, "rare", LABELS)
+    result = fit.fit(source("y", a=A, b=B, y=rare), QUICK)
+    assert 7 in result.parts.training
+    said = "target 'y': class 'rare' has a single row, which is a training row, so that no score"
+    assert any(note.startswith(said) for note in result.encoding.notes)
+    counts = {one.label: one.rows for one in result.scores.classes}
+    assert counts["rare"] == 0 and sum(counts.values()) == 60
+
+
 # ── beside other models ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_boosting_takes_a_class_of_a_single_row_among_as_many_as_it_stops_early_for():
+    n = 13_000
+    a = np.random.default_rng(0).normal(size=n)
+    y = np.where(np.arange(n) == 7, "rare", np.where(a > 0, "u", "v"))
+    result = fit.fit(source("y", a=a, y=y), replace(QUICK, epochs=1, hidden=(2,)))
+    found = {model.name: model for model in comparing.compare(result, warned=False).models}
+    assert found["boosting"].rows > 10_000
+    assert found["boosting"].measures["accuracy"] > 0.99
+
+
+def test_copies_among_the_test_rows_are_told_and_what_chance_makes_equal_is_not():
+    often = {name: np.tile(values[:100], 3) for name, values in (("a", A), ("b", B), ("y", LABELS))}
+    result = fit.fit(source("y", **often), QUICK)
+    warned = comparing.compare(result).warnings
+    rows = [*zip(*often.values(), strict=True)]
+    parts = result.parts
+    seen = {rows[i] for i in (*parts.training, *parts.validation)}
+    both = sum(rows[i] in seen for i in parts.test)
+    assert both > 40
+    assert warned[-1].startswith(
+        f"{both} of 60 test rows are training rows as well, value for value"
+    )
+    few = source("y", a=np.arange(N) % 3, b=np.arange(N) % 4, y=LABELS)
+    for other in (CLASSES, few):
+        assert not comparing.compare(fit.fit(other, QUICK)).warnings
 
 
 @pytest.mark.parametrize("given", [CLASSES, NUMBERS], ids=["classes", "numbers"])

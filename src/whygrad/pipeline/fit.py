@@ -255,7 +255,7 @@ def prepare(
         notes.append(f"the test rows are the latest ones by column {quoted(name)}")
     else:
         seen, test = split(target, table, testing, chosen.seed)
-        drawn = True
+        drawn, notes = True, _single_rows(target, table)
     training, validation = seen, rows[:0]
     bins: Bins = 0
     if chosen.quality:
@@ -277,6 +277,27 @@ def prepare(
         mean = float(target.observed(table.take(seen)).mean())
         encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
     return table, encoding, Parts(training, validation, test)
+
+
+def _single_rows(target: Target, table: Any) -> list[str]:
+    """Return a note on classes of a single row, which a split leaves among the training rows."""
+    if target.task == "regression":
+        return []
+    single = np.flatnonzero(np.bincount(target.indices(table)) == 1)
+    if not len(single):
+        return []
+    first = quoted(str(target.classes[single[0]]))
+    which = (
+        f"class {first} has"
+        if len(single) == 1
+        else f"{len(single)} classes, such as {first}, have"
+    )
+    rows = (
+        "a single row, which is a training row"
+        if len(single) == 1
+        else "a single row each: training rows"
+    )
+    return [f"target {quoted(target.name)}: {which} {rows}, so that no score speaks of it"]
 
 
 def _dates_asked_about(encoding: Encoding) -> list[str]:
