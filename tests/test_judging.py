@@ -400,6 +400,28 @@ def test_the_threshold_is_the_best_of_all(seed):
     )
 
 
+@pytest.mark.parametrize("aim", ["f1", "recall=0.9", "precision=0.6"])
+def test_an_aim_of_the_first_class_is_that_of_the_second_with_the_names_turned_round(aim):
+    turned = source("y", a=A, b=B, y=np.where(YES, "a yes", "no"))
+    given = replace(QUICK, validation=0.25)
+    one = fit.fit(turned, replace(given, aim=f"{aim}:a yes"))
+    target, rows = one.encoding.target, one.parts.validation
+    p = fit.predict(one.fitted, one.ready.part("validation").X)[:, 0]
+    chosen, note = threshold_for(f"{aim}:a yes", 1 - p, YES[rows], "a yes")
+    assert target.threshold == 1 - chosen and note in one.encoding.notes
+    said = (1 - p > chosen) if aim == "f1" else None
+    if said is not None:
+        best = max(metrics.f1_score(YES[rows], 1 - p > t) for t in np.linspace(0, 1, 500))
+        assert metrics.f1_score(YES[rows], said) >= best
+    told = fit.fit(turned, replace(given, aim=aim)).encoding.notes[-1]
+    assert told.endswith(f"; {aim}:a yes is of 'a yes', the rare one")
+
+
+def test_an_aim_of_a_class_that_does_not_exist_is_refused():
+    with pytest.raises(wg.InputError, match="has no class 'Yes': did you mean 'yes'"):
+        fit.fit(CLASSES, replace(QUICK, aim="f1:Yes", validation=0.2))
+
+
 def test_an_aim_that_cannot_be_reached_is_told():
     p, true = np.array([0.2, 0.8, 0.9]), np.array([True, False, False])
     _, note = threshold_for("precision=0.9", p, true, "yes")

@@ -54,7 +54,7 @@ from whygrad.tables import (
     split_by_time,
     split_rows,
 )
-from whygrad.tables.columns import as_column
+from whygrad.tables.columns import as_column, nearest_name
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.divergence import DIVERGED
 from whygrad.training.epochs import History
@@ -470,6 +470,13 @@ def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
         raise InputError(
             f"aim {asked.aim!r} takes two classes, target {quoted(target.name)} holds {held}"
         )
+    if asked.aim and (label := settings.parsed(asked.aim)[2]):
+        names = [str(one) for one in target.classes]
+        if label not in names:
+            raise InputError(
+                f"aim {asked.aim!r}: target {quoted(target.name)} has no class {quoted(label)}: "
+                f"{nearest_name(label, names)}"
+            )
     if asked.aim and not stops:
         raise InputError(
             f"aim {asked.aim!r}: the threshold is chosen on validation rows, and there are none: give "
@@ -581,7 +588,7 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     encoding, parts, fitted = ready.encoding, ready.parts, averaged(fits)
     if ready.settings.aim:
         p, true = _held_out(ready, fits)
-        chosen, note = threshold_for(ready.settings.aim, p, true, str(encoding.classes[1]))
+        chosen, note = _threshold(ready.settings.aim, p, true, *map(str, encoding.classes))
         target = replace(encoding.target, threshold=chosen)
         encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
         ready = replace(ready, encoding=encoding)
@@ -593,6 +600,17 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     odd = [reason for reason in every if reason == INTERRUPTED or reason.startswith(DIVERGED)]
     judged = _judge(encoding.target, a, rows, baseline)
     return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
+
+
+def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, str]:
+    """Return above which probability of the second class it is predicted, and a note."""
+    name, _, label = settings.parsed(aim)
+    if label == first:
+        chosen, note = threshold_for(aim, 1 - p, ~true, first)
+        return 1 - chosen, note
+    chosen, note = threshold_for(aim, p, true, second)
+    common = name != "balanced-accuracy" and not label and true.mean() > 0.5
+    return chosen, note + (f"; {aim}:{first} is of {quoted(first)}, the rare one" if common else "")
 
 
 def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Array]:
