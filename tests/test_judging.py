@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -115,7 +116,62 @@ def test_quantiles_of_the_error_are_of_what_was_said_less_what_is_true():
     assert scores.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+@pytest.mark.parametrize(
+    ("true", "said"),
+    [
+        ([0] * 30 + [*range(1, 21)], ["0", "1 to 10", "11 to 20"]),
+        ([1, 1, 1, 2, 2, 2, 2, 3, 3, 4] * 5, ["1", "2", "3 to 4"]),
+        ([7] * 10, ["7"]),
+        (list(range(10)), ["0 to 1", "2 to 3", "4 to 5", "6 to 7", "8 to 9"]),
+    ],
+)
+def test_rows_of_one_true_value_stand_in_one_part(true, said):
+    true = np.random.default_rng(0).permutation(np.array(true, float))
+    found = scores.regression_scores(true, true + 1, 0.0)
+    assert [part.values for part in found.parts] == said
+    assert sum(part.rows for part in found.parts) == len(true)
+    for part in found.parts:
+        assert part.rows == ((true >= part.low) & (true <= part.high)).sum()
+
+
+def test_the_only_row_of_a_class_is_learned_from_and_told():
+    rare = np.where(np.arange(N) == 7, "rare", LABELS)
+    result = fit.fit(source("y", a=A, b=B, y=rare), QUICK)
+    assert 7 in result.parts.training
+    said = "target 'y': class 'rare' has a single row, which is a training row, so that no score"
+    assert any(note.startswith(said) for note in result.encoding.notes)
+    counts = {one.label: one.rows for one in result.scores.classes}
+    assert counts["rare"] == 0 and sum(counts.values()) == 60
+
+
 # ── beside other models ──────────────────────────────────────────────────────────────────────────────
+
+
+def test_boosting_takes_a_class_of_a_single_row_among_as_many_as_it_stops_early_for():
+    n = 13_000
+    a = np.random.default_rng(0).normal(size=n)
+    y = np.where(np.arange(n) == 7, "rare", np.where(a > 0, "u", "v"))
+    result = fit.fit(source("y", a=a, y=y), replace(QUICK, epochs=1, hidden=(2,)))
+    found = {model.name: model for model in comparing.compare(result, warned=False).models}
+    assert found["boosting"].rows > 10_000
+    assert found["boosting"].measures["accuracy"] > 0.99
+
+
+def test_copies_among_the_test_rows_are_told_and_what_chance_makes_equal_is_not():
+    often = {name: np.tile(values[:100], 3) for name, values in (("a", A), ("b", B), ("y", LABELS))}
+    result = fit.fit(source("y", **often), QUICK)
+    warned = comparing.compare(result).warnings
+    rows = [*zip(*often.values(), strict=True)]
+    parts = result.parts
+    seen = {rows[i] for i in (*parts.training, *parts.validation)}
+    both = sum(rows[i] in seen for i in parts.test)
+    assert both > 40
+    assert warned[-1].startswith(
+        f"{both} of 60 test rows are training rows as well, value for value"
+    )
+    few = source("y", a=np.arange(N) % 3, b=np.arange(N) % 4, y=LABELS)
+    for other in (CLASSES, few):
+        assert not comparing.compare(fit.fit(other, QUICK)).warnings
 
 
 @pytest.mark.parametrize("given", [CLASSES, NUMBERS], ids=["classes", "numbers"])
@@ -347,6 +403,28 @@ def test_the_threshold_is_the_best_of_all(seed):
     assert note.startswith(
         f"'yes' is predicted above a probability of {t:.3g}, chosen for precision=0.5 on"
     )
+
+
+@pytest.mark.parametrize("aim", ["f1", "recall=0.9", "precision=0.6"])
+def test_an_aim_of_the_first_class_is_that_of_the_second_with_the_names_turned_round(aim):
+    turned = source("y", a=A, b=B, y=np.where(YES, "a yes", "no"))
+    given = replace(QUICK, validation=0.25)
+    one = fit.fit(turned, replace(given, aim=f"{aim}:a yes"))
+    target, rows = one.encoding.target, one.parts.validation
+    p = fit.predict(one.fitted, one.ready.part("validation").X)[:, 0]
+    chosen, note = threshold_for(f"{aim}:a yes", 1 - p, YES[rows], "a yes")
+    assert target.threshold == 1 - chosen and note in one.encoding.notes
+    said = (1 - p > chosen) if aim == "f1" else None
+    if said is not None:
+        best = max(metrics.f1_score(YES[rows], 1 - p > t) for t in np.linspace(0, 1, 500))
+        assert metrics.f1_score(YES[rows], said) >= best
+    told = fit.fit(turned, replace(given, aim=aim)).encoding.notes[-1]
+    assert told.endswith(f"; {aim}:a yes is of 'a yes', the rare one")
+
+
+def test_an_aim_of_a_class_that_does_not_exist_is_refused():
+    with pytest.raises(wg.InputError, match="has no class 'Yes': did you mean 'yes'"):
+        fit.fit(CLASSES, replace(QUICK, aim="f1:Yes", validation=0.2))
 
 
 def test_an_aim_that_cannot_be_reached_is_told():

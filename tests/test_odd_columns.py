@@ -125,6 +125,14 @@ WRITTEN = {
     "money in parentheses": (["$ (300.00)", "$ 15.00"], "in $, parentheses as minus", [-300, 15]),
     "a dash for no cents": (["12,-", "13,50"], "decimal commas", [12, 13.5]),
     "marks of footnotes": (["1.2*", "3.4**", "0.3", "5[a]"], "as written", [1.2, 3.4, 0.3, 5]),
+    "lacs and crores": (["₹ 91.5 Lac", "₹ 1.5 Cr"], "in ₹, k, M and the like as factors", [9.15e6, 1.5e7]),
+    "areas in several units": (
+        ["1000 sq.ft.", "100 sq. yards", "2 acres"], "in m², units converted",
+        [92.90304, 83.612736, 8093.7128448]),
+    "feet and inches": (
+        ["5'7\"", "6'2", "6’ 0”", "5'11.5\""], "in m, units converted", [1.7018, 1.8796, 1.8288, 1.8161]),
+    "feet and inches in words": (
+        ["5 ft 7 in", "6 ft", "5ft 2"], "in m, units converted", [1.7018, 1.8288, 1.5748]),
     "limits of detection": (["<0.1", "0.5", "1.2"], "<x as x/2, >x as x", [0.05, 0.5, 1.2]),
     "the ends of a scale": (
         ["18-24", "25-34", "35–44", "65+"], "ranges as their middle, <x as x/2, >x as x",
@@ -155,7 +163,7 @@ def test_numbers_are_read_as_people_write_them(name):
 
 
 NO_NUMBERS = {
-    "two units": ["34 m²", "35 ft²", "36 m²", "37 ft²"],
+    "two units": ["34 m²", "35 kg", "36 m²", "37 kg"],
     "two currencies": ["USD 5", "EUR 6"],
     "codes with letters": ["12A", "13B", "14C"],
     "postal codes with a dash": ["94103-1234", "10001-0007", "60601-2000"],
@@ -513,9 +521,12 @@ def test_a_code_keeps_its_zeros():
 
 def test_identifiers_are_told_by_their_values():
     draws = np.random.default_rng(1)
+    grown = 198_712 + np.cumsum(draws.integers(150, 400, N))
     identifiers = {
         "PID": 526_301_100 + draws.choice(480_000_000, N, replace=False),
         "in order": np.arange(N) * 7 + 3,
+        "most of those in order": np.sort(draws.choice(N + 9, N, replace=False)) * 7 + 3,
+        "Order no.": grown,
         "packed": draws.permutation(N) + 1000,
     }
     quantities = {
@@ -524,11 +535,29 @@ def test_identifiers_are_told_by_their_values():
         ],
         "dollars": draws.choice(10**6, N, replace=False),
         "key": draws.choice(10**6, N, replace=False),
+        "grown in time": grown,
+        "fallen": grown[::-1],
+        "grown, in thousands": 1000 * grown,
+        "Year": np.arange(N) + 1950,
+        "week": np.arange(N) + 1,
     }
     for name, values in (identifiers | quantities).items():
         for column in (pa.array(values), text(map(str, values))):
             kind = described(column, name).kind
             assert kind == ("identifier" if name in identifiers else "number"), name
+
+
+def test_text_of_many_words_and_text_that_is_mostly_missing_identify_no_rows():
+    notes = [f"fever on day {i}, then better" for i in range(N)]
+    promised = [f"code{i}" if i % 9 == 0 else "" for i in range(N)]
+    users = [f"u{i}" for i in range(N)]
+    columns = {"notes": notes, "promised": promised, "user": users, "k": cycled("a", "b")}
+    facts = {fact.name: fact for fact in learned(columns)[0].facts}
+    for name, distinct in (("notes", N), ("promised", len(set(promised)) - 1)):
+        assert facts[name].kind == "free text"
+        said = f"left out: free text, its {distinct} values are all different"
+        assert facts[name].becomes == said
+    assert facts["user"].kind == "identifier"
 
 
 # ── spellings ────────────────────────────────────────────────────────────────────────────────────────
@@ -680,6 +709,12 @@ DATES = {
              "2020-01-31T10:11:12"),
     "basic": (["20200131T101112Z", "20200201T0000"], "yyyymmddThhmm", "2020-01-31T10:11:12"),
     "a zone of hours": (["2020-01-31 10:11:12+02"], "year-month-day", "2020-01-31T08:11:12"),
+    "a zone of an online form": (
+        ["2023/03/01 3:32:42 PM GMT+1"], "year-month-day", "2023-03-01T14:32:42"),
+    "a zone behind UTC": (["2023-12-15 09:30 UTC-3:30"], "year-month-day", "2023-12-15T13:00:00"),
+    "a French time": (["24/04/2023 à 18h45"], "day/month/year", "2023-04-24T18:45:00"),
+    "a German time": (["31.5.2024 um 14:30 Uhr"], "day/month/year", "2024-05-31T14:30:00"),
+    "a time said with at": (["Jan 5, 2024 at 5:30 PM"], "month day, year", "2024-01-05T17:30:00"),
     "a zone by its name": (["2020-01-31 10:11 EST"], "year-month-day", "2020-01-31T10:11:00"),
     "the end of a day": (["2020-01-31 24:00", "2020-02-01 01:00"], "year-month-day", "2020-02-01T00:00:00"),
     "months by number": (["01/2020", "12/2021"], "month/year", "2020-01-01T00:00:00"),

@@ -622,14 +622,23 @@ def test_numbers_are_split_by_the_fraction():
     assert (len(train), len(test)) == (45, 15)
 
 
+def test_the_only_row_of_a_class_is_a_training_row():
+    target = Target("y", "classification", "text", ("a", "b", "c"))
+    y = np.array(["a"] * 9 + ["b"] + ["c"] * 10)
+    for seed in range(20):
+        training, test = split(target, pa.table({"y": y}), 0.3, seed)
+        assert 9 in training
+        assert {*y[test]} == {"a", "c"}
+
+
 def test_impossible_splits_are_refused():
     target = Target("y", "classification", "text", ("a", "b"))
     refused(
-        "class 'b' of target 'y' has a single row: a test split needs two of each class; add rows, "
-        "remove it, or set test to 0",
+        "every class of target 'y' has a single row: a test split needs two rows of one class or more; add "
+        "rows, or set test to 0",
         split,
         target,
-        pa.table({"y": ["a", "a", "b"]}),
+        pa.table({"y": ["a", "b"]}),
     )
     refused(
         "the test part is 1.5 of the rows: it must be between 0 and 1", split, TARGET, FULL, 1.5

@@ -134,7 +134,8 @@ class TrainOptions:
     aim: Annotated[
         Name,
         training(
-            "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9."
+            "Choose the threshold of two classes for f1, balanced-accuracy, recall=0.9 or precision=0.9 "
+            "of the second in order; f1:fraud for the class fraud."
         ),
     ] = None
     metrics: Annotated[

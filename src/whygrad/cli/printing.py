@@ -224,7 +224,7 @@ def _print_numbers(
     table = _table("true value", "rows", "mean absolute error", "mean error")
     for part in scores.parts:
         table.add_row(
-            f"{number(part.low)} to {number(part.high)}",
+            part.values,
             f"{part.rows:,}",
             number(part.absolute_error),
             number(part.error, sign=True),
@@ -242,6 +242,11 @@ def _print_classes(
     always = f"always {_short(scores.baseline_label, 13)}"
     title = f"{clean(target.name)} of {scores.rows:,} {what}"
     _print_measures(console, scores, title, always, comparison)
+    if len(scores.classes) == 2 and scores.classes[1].rows > scores.classes[0].rows:
+        positive = _short(scores.classes[1].label, 30)
+        console.print(
+            Text(f"Average precision is that of {positive}, the second class.", style="dim")
+        )
     console.print()
     shown: Sequence[ClassScore] = scores.classes
     first = "class"

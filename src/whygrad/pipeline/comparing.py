@@ -8,7 +8,7 @@ All see the encoded columns, numbers standardised, of the same training and vali
 settings they come with (fewer trees where there are more than 20 classes; class weights where the network
 has them), and are scored on the same test rows. Whether one is better is told row by row: the mean
 difference of the losses beside its standard error. `leaks` looks for a column that tells the answer by
-itself.
+itself, `copies` for test rows that training has seen.
 """
 
 import time
@@ -25,7 +25,7 @@ from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
 from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Target, learn
-from whygrad.tables.columns import quoted
+from whygrad.tables.columns import computable, find, quoted
 
 Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
 
@@ -43,6 +43,8 @@ MOST_RANKED = 500  # rows that choose the likely ones
 LEAK_FOLDS = 3
 TELLS_ALL = 0.98  # R² of ranks, or balanced accuracy, of one column
 ENOUGH = 50  # rows to tell it from
+COPIED = 0.05  # of the test rows: fewer that training has seen change little
+UNLIKELY = 10  # times as many as by chance
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     result : Result
         What a training on a table gave.
     warned : bool, default True
-        Whether to look for columns that tell the answer alone, `leaks`.
+        Whether to look for columns that tell the answer alone, `leaks`, and for `copies`.
 
     Returns
     -------
@@ -119,7 +121,8 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     said = verdict(losses_of(target, network, true, balanced), losses, own, scores, balanced)
     if said and ready.settings.aim:
         said = f"{said[:-1]}, all at a threshold of 0.5."
-    return Comparison(tuple(models), said, tuple(leaks(ready)) if warned else ())
+    warned_of = (*leaks(ready), *copies(ready, X, y, X_test, true)) if warned else ()
+    return Comparison(tuple(models), said, warned_of)
 
 
 def arrays_of(ready: Prepared) -> tuple[Array, Array, Array, Array]:
@@ -194,6 +197,10 @@ def _boosting(target: Target, X: Array, y: Array, X_test: Array, chosen: Setting
             target, HistGradientBoostingRegressor(random_state=chosen.seed), X, y, X_test
         )
     trees = max(10, min(100, MOST_TREES // len(target.classes)))
+    # To stop early it sets rows aside by class, which fails where a class has one row: it gets that twice.
+    _, first, counts = np.unique(y, return_index=True, return_counts=True)
+    single = first[counts == 1]
+    X, y = np.concatenate([X, X[single]]), np.concatenate([y, y[single]])
     model = HistGradientBoostingClassifier(
         max_iter=trees, class_weight=chosen.class_weight, random_state=chosen.seed
     )
@@ -305,6 +312,36 @@ def _told(scores: Scores, balanced: bool) -> str:
         right = (scores.balanced_accuracy or 0.0) if balanced else scores.accuracy
         return written_share(right)
     return written_r2(scores.r2)
+
+
+# ── rows that training has seen ──────────────────────────────────────────────────────────────────────
+
+
+def copies(ready: Prepared, X: Array, y: Array, X_test: Array, true: Array) -> list[str]:
+    """Return a warning where test rows stand among the training rows too, more than chance would have it.
+
+    Rows are the same where all columns that are learned from and the target are. How many there would be by
+    chance follows from how often two cells of a column are equal, as if columns were independent.
+    """
+    known, tested = (
+        [hash((row.tobytes(), value)) for row, value in zip(rows, values.tolist(), strict=True)]
+        for rows, values in ((X, y), (X_test, true))
+    )
+    both = np.isin(tested, known).sum()
+    if both < COPIED * len(true):
+        return []
+    equal = 1.0
+    used = {column.name for column in ready.encoding.columns} | {ready.encoding.target.name}
+    for name in used & {*ready.table.schema.names}:  # a place stands there as its two columns
+        column = computable(find(ready.table, name), name)
+        counts = column.value_counts().field("counts").to_numpy()
+        equal *= float((counts / counts.sum()) @ (counts / counts.sum()))
+    if both < UNLIKELY * len(true) * min(1.0, equal * len(y)):
+        return []
+    return [
+        f"{both:,} of {len(true):,} test rows are training rows as well, value for value: if these are "
+        "copies, remove them from the table, for the scores are better than they will be on new rows"
+    ]
 
 
 # ── one column that tells the answer ─────────────────────────────────────────────────────────────────

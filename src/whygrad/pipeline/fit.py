@@ -54,7 +54,7 @@ from whygrad.tables import (
     split_by_time,
     split_rows,
 )
-from whygrad.tables.columns import as_column
+from whygrad.tables.columns import as_column, nearest_name
 from whygrad.training.callbacks import AnyCallback
 from whygrad.training.divergence import DIVERGED
 from whygrad.training.epochs import History
@@ -255,7 +255,7 @@ def prepare(
         notes.append(f"the test rows are the latest ones by column {quoted(name)}")
     else:
         seen, test = split(target, table, testing, chosen.seed)
-        drawn = True
+        drawn, notes = True, _single_rows(target, table)
     training, validation = seen, rows[:0]
     bins: Bins = 0
     if chosen.quality:
@@ -277,6 +277,27 @@ def prepare(
         mean = float(target.observed(table.take(seen)).mean())
         encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
     return table, encoding, Parts(training, validation, test)
+
+
+def _single_rows(target: Target, table: Any) -> list[str]:
+    """Return a note on classes of a single row, which a split leaves among the training rows."""
+    if target.task == "regression":
+        return []
+    single = np.flatnonzero(np.bincount(target.indices(table)) == 1)
+    if not len(single):
+        return []
+    first = quoted(str(target.classes[single[0]]))
+    which = (
+        f"class {first} has"
+        if len(single) == 1
+        else f"{len(single)} classes, such as {first}, have"
+    )
+    rows = (
+        "a single row, which is a training row"
+        if len(single) == 1
+        else "a single row each: training rows"
+    )
+    return [f"target {quoted(target.name)}: {which} {rows}, so that no score speaks of it"]
 
 
 def _dates_asked_about(encoding: Encoding) -> list[str]:
@@ -449,6 +470,13 @@ def _check_classes(asked: Settings, target: Target, stops: bool) -> None:
         raise InputError(
             f"aim {asked.aim!r} takes two classes, target {quoted(target.name)} holds {held}"
         )
+    if asked.aim and (label := settings.parsed(asked.aim)[2]):
+        names = [str(one) for one in target.classes]
+        if label not in names:
+            raise InputError(
+                f"aim {asked.aim!r}: target {quoted(target.name)} has no class {quoted(label)}: "
+                f"{nearest_name(label, names)}"
+            )
     if asked.aim and not stops:
         raise InputError(
             f"aim {asked.aim!r}: the threshold is chosen on validation rows, and there are none: give "
@@ -573,6 +601,17 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
 
 
+def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, str]:
+    """Return above which probability of the second class it is predicted, and a note."""
+    name, _, label = settings.parsed(aim)
+    if label == first:
+        chosen, note = threshold_for(aim, 1 - p, ~true, first)
+        return 1 - chosen, note
+    chosen, note = threshold_for(aim, p, true, second)
+    common = name != "balanced-accuracy" and not label and true.mean() > 0.5
+    return chosen, note + (f"; {aim}:{first} is of {quoted(first)}, the rare one" if common else "")
+
+
 def with_threshold(
     target: Target,
     asked: Settings,
@@ -603,7 +642,7 @@ def with_threshold(
     ]
     p = np.concatenate([predict(one, rows.X[out])[:, 0] for one, out in by])
     true = rows.Y[np.concatenate([out for _, out in by]), 0] > 0.5
-    chosen, note = threshold_for(asked.aim, p, true, str(target.classes[1]))
+    chosen, note = _threshold(asked.aim, p, true, *map(str, target.classes))
     return replace(target, threshold=chosen), note
 
 

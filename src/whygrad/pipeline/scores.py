@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.formatting import share
+from whygrad.answers.formatting import number, share
 from whygrad.nn.functions import Array
 from whygrad.tables import Target
 from whygrad.tables.target import Label
@@ -116,6 +116,12 @@ class Part:
     rows: int
     absolute_error: float
     error: float
+
+    @property
+    def values(self) -> str:
+        """Which true values it holds, in words."""
+        low, high = number(self.low), number(self.high)
+        return low if low == high else f"{low} to {high}"
 
 
 @dataclass(frozen=True)
@@ -257,8 +263,7 @@ def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionS
             absolute_error=float(np.abs(off[rows]).mean()),
             error=float(off[rows].mean()),
         )
-        for rows in np.array_split(order, PARTS)
-        if len(rows)
+        for rows in _fifths(order, true)
     ]
 
     def r2(off: Array) -> float | None:
@@ -275,6 +280,17 @@ def regression_scores(true: Array, predicted: Array, mean: float) -> RegressionS
         parts=tuple(parts),
         error_quantiles=tuple(float(value) for value in np.quantile(off, QUANTILES)),
     )
+
+
+def _fifths(order: Array, true: Array) -> list[Array]:
+    """Return rows, in the order of their true values, in parts of like size; equal values stay together."""
+    if not len(order):
+        return []
+    ends = np.cumsum([len(rows) for rows in np.array_split(order, PARTS)])[:-1]
+    starts = np.flatnonzero(np.diff(true[order])) + 1  # where another value begins
+    if len(starts):
+        ends = np.unique(starts[np.abs(starts[:, None] - ends).argmin(axis=0)])
+    return np.split(order, ends) if len(starts) else [order]
 
 
 def from_dict(about: dict[str, Any]) -> Scores:

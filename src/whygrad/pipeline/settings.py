@@ -111,7 +111,8 @@ class Settings:
         Weigh every class as much as any other, however many rows it has.
     aim : str, optional
         Of two classes choose the threshold on the validation rows for "f1", "balanced-accuracy",
-        "recall=0.9" or "precision=0.9" of the second class; by default it is 0.5.
+        "recall=0.9" or "precision=0.9" of the second class, "f1:fraud" of the class fraud; by default it
+        is 0.5.
     metrics : tuple of str
         What else to measure after every epoch: names that `sklearn.metrics.get_scorer` knows. Of two
         classes the second is the positive one.
@@ -232,22 +233,24 @@ class Settings:
 AIMS = ("f1", "balanced-accuracy", "recall", "precision")
 
 
-def parsed(aim: str) -> tuple[str, float]:
-    """Return what a threshold is chosen for, and the value that is to be reached, 0 for the largest.
+def parsed(aim: str) -> tuple[str, float, str]:
+    """Return what a threshold is for, the value to be reached, 0 for the largest, and of which class.
 
-    >>> parsed("f1"), parsed("recall=0.9")
-    (('f1', 0.0), ('recall', 0.9))
+    >>> parsed("f1"), parsed("recall=0.9:fraud")
+    (('f1', 0.0, ''), ('recall', 0.9, 'fraud'))
     """
-    name, equals, text = aim.partition("=")
+    what, _, label = aim.partition(":")
+    name, equals, text = what.partition("=")
     try:
         value = float(text) if equals else 0.0
     except ValueError:
         value = -1.0
     if name not in AIMS or (name in AIMS[2:]) != bool(equals) or (equals and not 0 < value <= 1):
         raise InputError(
-            f"aim {aim!r}: it is f1, balanced-accuracy, recall=0.9 or precision=0.9, with a share up to 1"
+            f"aim {aim!r}: it is f1, balanced-accuracy, recall=0.9 or precision=0.9, with a share up to 1, "
+            "and f1:fraud that of the class 'fraud'"
         )
-    return name, value
+    return name, value, label
 
 
 def from_dict(about: Mapping[str, Any]) -> Settings:

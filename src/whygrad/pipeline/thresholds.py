@@ -19,16 +19,16 @@ def threshold_for(aim: str, p: Array, true: Array, label: str) -> tuple[float, s
     aim : str
         As of `Settings.aim`.
     p : array, shape (n,)
-        Probabilities of the second class.
+        Probabilities of a class.
     true : array of bool, shape (n,)
         Whether it is the class.
     label : str
-        What the second class is called, for the note.
+        What the class is called, for the note.
 
     Returns
     -------
     threshold : float
-        Above it the second class is predicted.
+        Above it the class is predicted.
     note : str
         What it reaches on these rows.
 
@@ -38,7 +38,7 @@ def threshold_for(aim: str, p: Array, true: Array, label: str) -> tuple[float, s
     >>> threshold_for("recall=1", p, true, "yes")[0]
     0.2
     """
-    name, wanted = parsed(aim)
+    name, wanted, _ = parsed(aim)
     values = np.unique(p.astype(np.float64))
     thresholds = np.concatenate([[values[0] / 2], (values[1:] + values[:-1]) / 2])
     order = np.argsort(p, kind="stable")

@@ -201,7 +201,7 @@ def _scores(run: Run) -> Explanation:
     else:
         fifths = [
             (
-                f"{number(part.low)} to {number(part.high)}",
+                part.values,
                 part.rows,
                 part.absolute_error,
                 part.error,

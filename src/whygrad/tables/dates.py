@@ -20,9 +20,10 @@ from whygrad.tables.written_numbers import ALL_BUT_A_FEW, cast, likely, scalar, 
 DAY = 86_400
 _CLOCK = (
     r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
-    r"\s*(?P<zone>Z|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
+    r"\s*(?P<zone>Z|(?:GMT|UTC)[+-]\d{1,2}(?::?\d{2})?|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
 )
-_TIME = rf"(?:(?:T|,?\s+|:){_CLOCK})?$"
+# Beside a date 18h45 is a time too: alone it may be how long something took.
+_TIME = rf"(?:(?:T|,?\s+(?:at\s|à\s|um\s)?|:){_CLOCK.replace(':', '[:h]', 1)}(?:\s?Uhr)?)?$"
 _WEEKDAY = r"^(?:\p{L}{2,10}\.?,?\s+)?"
 _MONTH = r"(?:de\s+)?(?P<n>\p{L}{3,10})\.?(?:\s+de)?"
 _YEAR = r"'?(?P<y>\d{4}|\d{2})"
@@ -172,14 +173,18 @@ def _clock(part: Any, found: Any, names: set[str]) -> Array:
     )
     hour = np.where(named, hour % 12 + 12 * afternoon, hour)
     zone = pc.struct_field(found, "zone")
-    apart = pc.struct_field(pc.extract_regex(zone, r"^(?P<z>[+-]\d{2}(?::?\d{2})?)$"), "z")
+    apart = pc.extract_regex(zone, r"^(?:GMT|UTC)?(?P<h>[+-]\d{1,2}):?(?P<m>\d{2})?$")
     shift = np.zeros(len(hour))
     if apart.null_count < len(apart):
-        digits = cast(pc.replace_substring(pc.utf8_rpad(apart, 5, "0"), ":", ""))
-        assert digits is not None, "a zone is four digits"
-        digits = np.where(np.isnan(digits), 0.0, digits)
-        whole = np.abs(digits) // 100 * 3600 + np.abs(digits) % 100 * 60
-        shift = np.sign(digits) * whole
+        hours, minutes = (pc.struct_field(apart, name) for name in ("h", "m"))
+        hours, minutes = (
+            cast(pc.if_else(pc.equal(one, ""), scalar(None), pc.utf8_ltrim(one, "+")))
+            for one in (hours, minutes)
+        )
+        assert hours is not None and minutes is not None, "a zone is digits"
+        hours, minutes = (np.where(np.isnan(one), 0.0, one) for one in (hours, minutes))
+        back = np.asarray(pc.starts_with(pc.struct_field(apart, "h"), "-").fill_null(False))
+        shift = np.where(back, -1, 1) * (np.abs(hours) * 3600 + minutes * 60)
     return np.where(wrong, np.nan, hour * 3600 + minute * 60 + second - shift)
 
 

@@ -32,7 +32,7 @@ from whygrad.tables.columns import (
     texts,
 )
 from whygrad.tables.dates import PARTS, calendar, encoded_part, parts_of
-from whygrad.tables.decisions import Decision, check_types, decide, decimal_commas
+from whygrad.tables.decisions import EXACT, Decision, check_types, decide, decimal_commas
 from whygrad.tables.encoding import (
     Category,
     Column,
@@ -57,6 +57,7 @@ MOST_CELLS = 10**7  # of the inputs that all categories become then, in all rows
 FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
+SENTENCE = 2  # blanks in a value, on average: text, not an identifier
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 FEWEST_NAMES = 10  # of so few values a number in pieces tells each
 APART = 0.6  # of what two values differ by, from which neighbours differ like any two
@@ -64,6 +65,14 @@ LONG = 10**8  # whole numbers of so many digits, all about as long, are no measu
 
 AS_TEXT = Decision("text")  # of categories, where nothing else is known
 IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[a-z]I[Dd]")
+# Names of what numbers the rows, and of what passes with them: the years of a series are no identifier.
+COUNTER = re.compile(
+    r"(?i:(.*[ _.-])?(id)?(no|nr|num|number|nummer|idx|index|key|row|order|case|record|seq|serial)\.?)"
+)
+TIME = re.compile(
+    r"(?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|a[ñn]o|months?|monat|mois|mes|weeks?|woche|semaine|days?|"
+    r"tag|jour|d[ií]a|hours?|minutes?|seconds?|time|zeit|period|t)([\W_].*)?)"
+)
 
 
 @dataclass(frozen=True)
@@ -513,22 +522,26 @@ def standardised(values: Array) -> tuple[float, float]:
 def _identifies(values: Array, name: str) -> bool:
     """Return whether whole numbers identify the rows: all are different, and no quantities would be.
 
-    They are in order, or packed; or some would be equal if they were drawn from their range; or they are
-    longer than what is measured; or few, and named like that.
+    They are packed, or in order at even distances; or some would be equal if they were drawn from their
+    range; or they are longer than what is measured; or named like that. What grows from row to row, as a
+    population does, is a quantity, and so is what passes: years, weeks, seconds.
     """
     n = len(values)
     if n < 2 or (values != np.rint(values)).any() or len(np.unique(values)) < n:
         return False
     named = bool(IDENTIFIER.fullmatch(name))
-    if n < FEW:
+    if named or n < FEW or TIME.fullmatch(name):
         return named
     steps = np.diff(values)
     in_order = bool((steps > 0).all() or (steps < 0).all())
     spread = float(values.max() - values.min())
-    packed = spread < 2 * n
+    unit = float(np.gcd.reduce(steps.astype(np.int64))) if spread < EXACT else 1.0
+    packed = spread < 2 * n * (unit if in_order else 1)
     no_repeats = n * (n - 1) / 2 > UNLIKELY * (spread + 1)
-    long = values.min() >= LONG and values.max() <= 10 * values.min()
-    return named or in_order or packed or no_repeats or long
+    long = values.min() >= LONG and values.max() <= 10 * values.min() and unit < 10
+    if in_order:  # then no two are equal in any case
+        return packed or long or bool(COUNTER.fullmatch(name))
+    return packed or no_repeats or long
 
 
 def _learn_category(
@@ -677,6 +690,9 @@ def learn_counts(
         found = counted
     distinct, known = len(found), n - missing
     if distinct == known and distinct > 1 and not decision.asked:
+        if 2 * known < n or sum(value.count(" ") for value in found) > SENTENCE * distinct:
+            why = _why_text(found, name, f"free text, its {distinct:,} values are all different")
+            return Learned(None, why, "free text")
         why = _why_text(found, name, "it identifies the rows, every one is different")
         return Learned(None, why, "identifier")
     apart = sum(count for count in found.values() if count >= max(2, enough))
@@ -809,7 +825,8 @@ def _inputs(made: Column) -> str:
     inputs = "1 input" if n == 1 else f"{n:,} inputs"
     if isinstance(made, NumberColumn):
         how = "standardised" if made.kind == "number" else "standardised, 0 and 1"
-        how = f"clipped, and in {len(made.edges) - 1} pieces" if made.edges else how
+        pieces = "1 piece" if len(made.edges) == 2 else f"{len(made.edges) - 1} pieces"
+        how = f"clipped, and in {pieces}" if made.edges else how
     elif isinstance(made, DateColumn):
         how = ", ".join(made.parts)
     else:

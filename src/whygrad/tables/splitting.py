@@ -35,7 +35,7 @@ def split(target: Target, table: Any, fraction: float = 0.2, seed: int = 0) -> t
     Raises
     ------
     InputError
-        For a class with a single row, and for fewer than two rows.
+        Where every class has a single row, and for fewer than two rows.
 
     Examples
     --------
@@ -94,7 +94,10 @@ def split_by_time(seconds: Array, fraction: float) -> tuple[Array, Array]:
 def split_rows(
     index: Array, fraction: float, seed: int, target: Target | None = None, part: str = "test"
 ) -> tuple[Array, Array]:
-    """Split rows by the class index of each, (n,); `target` and `part` are for the messages alone."""
+    """Split rows by the class index of each, (n,); the only row of a class is never set aside.
+
+    `target` and `part` are for the messages alone.
+    """
     if not 0 < fraction < 1:
         raise InputError(f"the {part} part is {fraction!r} of the rows: it must be between 0 and 1")
     if len(index) < 2:
@@ -103,13 +106,11 @@ def split_rows(
             f"{rows} cannot be split into training and {part} rows: add rows, or set {part} to 0"
         )
     counts = np.bincount(index)
-    if (counts == 1).any():
-        single = int(np.argmax(counts == 1))
-        label = target.classes[single] if target else single
+    if counts.max() == 1:
         name = f" of target {quoted(target.name)}" if target else ""
         raise InputError(
-            f"class {quoted(str(label))}{name} has a single row: a {part} split needs two of "
-            f"each class; add rows, remove it, or set {part} to 0"
+            f"every class{name} has a single row: a {part} split needs two rows of one class or more; "
+            f"add rows, or set {part} to 0"
         )
     shares = _shares(counts, fraction)
     order = np.random.default_rng(seed).permutation(len(index))

@@ -44,6 +44,7 @@ Task: TypeAlias = Literal["classification", "regression"]
 TASKS: tuple[Task, ...] = ("classification", "regression")
 
 MOST_WHOLE_NUMBERS = 20  # more distinct whole numbers than this are quantities, not classes
+FEW = 20  # classes that may be as many as they like
 MOST_CLASSES = 1000  # more are refused: an output for each would drown the rest
 
 Label: TypeAlias = str | int | float | bool
@@ -301,6 +302,13 @@ def choose_target(
         raise InputError(
             f"target {quoted(name)} is different in every row: it cannot be learned as classes, choose "
             "another column" + (" or the task 'regression'" if numeric else "")
+        )
+    if kind == "text" and task is None and len(labels) > max(FEW, table.num_rows // 3):
+        example, rows = quoted(str(labels[0])), f"{table.num_rows:,} rows"
+        raise InputError(
+            f"target {quoted(name)} holds text of {len(labels):,} different values in {rows}, such as "
+            f"{example}: these are no numbers in one form, and more than classes would be; choose another "
+            "column, or give the task 'classification' or the type 'number'"
         )
     if len(labels) > MOST_CLASSES:
         raise InputError(

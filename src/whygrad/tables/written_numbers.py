@@ -58,12 +58,17 @@ NO_UNIT = re.compile(r"_|[A-Za-z]\d\d")
 MULTIPLES = "multiples"
 FAMILIES: dict[str, dict[str, float]] = {
     MULTIPLES: {
-        "": 1.0, "k": 1e3, "thousand": 1e3, "tsd": 1e3, "lakh": 1e5, "m": 1e6, "mn": 1e6, "mio": 1e6,
-        "million": 1e6, "crore": 1e7, "b": 1e9, "bn": 1e9, "mrd": 1e9, "billion": 1e9, "trillion": 1e12,
+        "": 1.0, "k": 1e3, "thousand": 1e3, "tsd": 1e3, "lakh": 1e5, "lac": 1e5, "m": 1e6, "mn": 1e6,
+        "mio": 1e6, "million": 1e6, "crore": 1e7, "cr": 1e7, "b": 1e9, "bn": 1e9, "mrd": 1e9,
+        "billion": 1e9, "trillion": 1e12,
     },
     "bytes": {"b": 1.0, "byte": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
     "mass": {"g": 1.0, "mg": 1e-3, "kg": 1e3},
     "length": {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3},
+    "area": {
+        "m²": 1.0, "sqm": 1.0, "ha": 1e4, "hectare": 1e4, "km²": 1e6, "sqkm": 1e6, "ft²": 0.09290304,
+        "sqft": 0.09290304, "yd²": 0.83612736, "sqyd": 0.83612736, "acre": 4046.8564224,
+    },
     "volume": {"l": 1.0, "ml": 1e-3, "cl": 1e-2},
     "time": {
         "day": 1.0, "d": 1.0, "second": 1 / 86_400, "sec": 1 / 86_400, "s": 1 / 86_400, "minute": 1 / 1440,
@@ -77,6 +82,13 @@ WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
 # What stands after the first number of 2h 50m and 1 hr 5 min 3 s.
 COMPOUND = re.compile(r"([a-z]+)((?: ?\d+(?:\.\d+)? ?[a-z]+)+)")
 PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
+# Feet and inches, 5'7", are read as 5 ft 7 in; what stands after feet; a unit squared in words.
+FEET_AND_INCHES = r"^(\d) ?' ?(\d{1,2}(?:\.\d+)?) ?(?:\"|'')?$"
+FEET = re.compile(r"(?:'|ft|feet|foot)(?: (\d+(?:\.\d+)?)(?: ?(?:in|inch|inche))?)?")
+FOOT, INCH = 0.3048, 0.0254
+SQUARE = re.compile(
+    r"sq(?:uare|\.)?[ .-]*(km|kilomet(?:er|re)|m|met(?:er|re)|f(?:oo|ee)?t|y(?:ar)?d)"
+)
 
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
 BEGINNING = re.compile(
@@ -232,6 +244,8 @@ def _parts(cells: Any) -> dict[str, Any]:
     """Return the parts of each cell by name, "" where one is missing; all "" where nothing fits."""
     if not pc.all(pc.string_is_ascii(cells)).as_py():
         cells = _in_ascii(cells)
+    if pc.any(pc.match_substring(cells, "'")).as_py():
+        cells = pc.replace_substring_regex(cells, FEET_AND_INCHES, r"\1 ft \2 in")
     found = pc.extract_regex(cells, WRITTEN)
     return {
         field.name: pc.fill_null(pc.struct_field(found, field.name), "") for field in found.type
@@ -244,7 +258,8 @@ def _in_ascii(cells: Any) -> Any:
     cells = pc.replace_substring(cells, "℃", "°C")
     cells = pc.replace_substring_regex(cells, "[\u00a0\u2007\u2009\u202f]", " ")
     cells = pc.replace_substring_regex(cells, "[−‒–—]", "-")
-    return pc.replace_substring_regex(cells, "[’ʼ]", "'")
+    cells = pc.replace_substring_regex(cells, "[″”]", '"')
+    return pc.replace_substring_regex(cells, "[’ʼ′]", "'")
 
 
 def _units(parts: dict[str, Any], family: str = "") -> tuple[Any, Array, Array]:
@@ -276,6 +291,11 @@ def _converted(unit: str, family: str) -> tuple[str, float, float] | None:
         if not members.keys() >= set(units):
             return None
         return first, members[units[0]], sum(count * members[one] for count, one in pieces)
+    if family == "length" and (feet := FEET.fullmatch(unit.casefold())):
+        return first, FOOT, float(feet[1] or 0) * INCH
+    if family == "area" and (square := SQUARE.fullmatch(unit.casefold())):
+        of = square[1]
+        return first, members["sq" + {"k": "km", "m": "m", "f": "ft", "y": "yd"}[of[0]]], 0.0
     *before, last = unit.split(" ")
     factor = members.get(last.casefold())
     return None if factor is None else (" ".join(filter(None, (*before, first))), factor, 0.0)

@@ -15,6 +15,7 @@ from whygrad.answers.formatting import Ordinal, as_name
 from whygrad.answers.names import Names
 from whygrad.nn import Array, Network
 
+ROUNDED = 1e-6  # of the mean: a number so small is 0, as an input of 32 bits has it
 # Within the name of a column.
 YEAR = re.compile(r"(?<![^\W_])(year|yr|built|born|founded)(?![^\W\d_])", re.IGNORECASE)
 
@@ -66,13 +67,26 @@ class InputColumn:
         if (x[list(self.missing)] == 1).any():  # a mean of rows has less
             return "is missing"
         if self.placed:
-            return ", ".join(f"{float(names.own(net, 0, k, x[k])):.5g}" for k in self.placed)
+            return ", ".join(f"{own_number(net, names, k, x[k]):.5g}" for k in self.placed)
         if not self.dated:
-            return self.number(float(names.own(net, 0, self.inputs[0], x[self.inputs[0]])))
+            k = int(self.inputs[0])
+            return self.number(own_number(net, names, k, x[k]))
         if self.day < 0:
             return ""
         days = float(names.own(net, 0, self.day, x[self.day]))
         return str(np.datetime64(int(np.floor(days + 1e-3)), "D"))
+
+
+def own_number(net: Network, names: Names, k: int, value: float) -> float:
+    """Return a number of input k in the column's own units: 0 where only rounding makes it another.
+
+    >>> from whygrad.nn.network import Dense
+    >>> names = Names(scales=((0.45, 0.5),))
+    >>> own_number(Network(1, [Dense(1, "tanh")]), names, 0, float(np.float32(-0.9)))
+    0.0
+    """
+    own, center = (float(names.own(net, 0, k, one)) for one in (value, 0.0))
+    return 0.0 if abs(own) < ROUNDED * abs(center) else own
 
 
 def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
