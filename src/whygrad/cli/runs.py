@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -133,10 +133,10 @@ def standing(path: Path, *, there: bool = False) -> Iterator[None]:
         raise SystemExit(EXIT_INTERRUPTED) from None
 
 
-def _id_of(path: Path) -> Any:
+def _id_of(path: str | Path | None) -> Any:
     """Return what tells a run from every other, None where there is none."""
     try:
-        return manifest.read(path).get("id")
+        return None if path is None else manifest.read(Path(path)).get("id")
     except WhygradError:
         return None
 
@@ -369,13 +369,6 @@ def launch(
         if _id_of(run) != before:  # the run of this training is there, and not an older one alone
             words = ["resume", str(run)]
         note(f"going on with {processes} process{'es' * (processes > 1)}: {' '.join(words)}")
-
-
-def _id_of(run: str | None) -> str | None:
-    """Return what a run is known by, None where there is none."""
-    with suppress(WhygradError):
-        return None if run is None else str(open_run(Path(run)).manifest["id"])
-    return None
 
 
 def _of_one_network(words: list[str]) -> list[str]:
