@@ -46,6 +46,7 @@ def panel(dtype: Any) -> int:
 # Up to so many columns their numbers take 16 bits, beyond 32, for which the loop is compiled anew.
 SHORT_COLUMNS = 2**16
 PANEL = 4  # vectors that a panel is wide
+STRIDE = 8  # numbers that a search for a column passes at once
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 
 
@@ -208,6 +209,8 @@ def add_numbers(
 @kernel
 def until_column(rows: Rows, first: int, last: int, column: int) -> int:
     """Return the first number from `first` on that does not stand before a column, or `last`."""
+    while first + STRIDE <= last and rows.columns[first + STRIDE - 1] < column:
+        first += STRIDE
     while first < last and rows.columns[first] < column:
         first += 1
     return first
