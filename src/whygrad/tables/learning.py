@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -236,17 +237,37 @@ def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
 
 
 def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
-    """Return what pairs of latitude and longitude make together, where these are numbers in pieces.
+    """Return what pairs of latitude and longitude make together, where these are numbers in pieces."""
+    columns = {column.name: column for column in found.columns}
+
+    @cache
+    def numbers(name: str) -> Array:
+        return columns[name].read(find(table, name), found.target.na)
+
+    turned = []
+    for said, of in directions(found, lambda name: float(np.nanmean(numbers(name)))):
+        values = along({name: numbers(name) for name, _ in of}, of)
+        known = values[~np.isnan(values)]
+        edges = edges_of(known, bins)
+        if edges:
+            turned.append(TurnedColumn(said, of, *standardised(known), edges))
+    return tuple(turned)
+
+
+def directions(
+    found: Encoding, mean: Callable[[str], float]
+) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
+    """Return along what pairs of latitude and longitude are seen as well: names, columns and factors.
 
     Latitude φ and longitude λ lie along the compass bearing β at φ cos β + λ cos φ̄ sin β, in degrees of
-    latitude, where φ̄ is the mean latitude.
+    latitude, where φ̄ is the mean latitude, of which `mean` tells by its column.
     """
     degrees = {
         column.name: column
         for column in found.columns
         if isinstance(column, NumberColumn) and column.edges and column.kind == "number"
     }
-    turned = []
+    told: list[tuple[str, tuple[tuple[str, float], ...]]] = []
     for name, other in pairs_of_places([*degrees]):
         pair, place = (degrees[name], degrees[other]), place_of([name, other])
         if place in found.kinds or any(
@@ -254,18 +275,12 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
             for one, most in zip(pair, MOST_DEGREES, strict=True)
         ):
             continue
-        numbers = {one.name: one.read(find(table, one.name), found.target.na) for one in pair}
-        per_degree = math.cos(math.radians(float(np.nanmean(numbers[name]))))
+        per_degree = math.cos(math.radians(mean(name)))
         for bearing in BEARINGS:
-            β = math.radians(bearing)
-            of = ((name, math.cos(β)), (other, per_degree * math.sin(β)))
-            values = along(numbers, of)
-            known = values[~np.isnan(values)]
-            edges = edges_of(known, bins)
-            said = f"{place} {bearing}°"
-            if edges and said not in found.kinds:
-                turned.append(TurnedColumn(said, of, *standardised(known), edges))
-    return tuple(turned)
+            β, said = math.radians(bearing), f"{place} {bearing}°"
+            if said not in found.kinds:
+                told.append((said, ((name, math.cos(β)), (other, per_degree * math.sin(β)))))
+    return told
 
 
 def pairs_of_places(names: Sequence[str]) -> list[tuple[str, str]]:
