@@ -60,6 +60,8 @@ FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 FEWEST_NAMES = 10  # of so few values a number in pieces tells each
+LEAST_ROWS = 3  # of a name, on average
+YEARS = (1800, 2100)
 APART = 0.6  # of what two values differ by, from which neighbours differ like any two
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
 
@@ -571,8 +573,9 @@ def are_names(values: Array, Y: Array, pieces: int) -> bool:
 
     The ith value has n_i rows, of which the target's mean is m_i; σ² and τ² are those of `rows_to_tell`. Of
     numbers in order the left side is near 0, of names about 2τ² Σ w_i. Besides, names tell a quarter of the
-    target's variance or more, which four times fewer rows would show as well, they are more than a number
-    has pieces, and none is much more frequent than all others, as round quantities are.
+    target's variance or more, which four times fewer rows would show as well, they have three rows and more
+    on average, they are more than a number has pieces and no years, and none is much more frequent than all
+    others, as round quantities are.
 
     Parameters
     ----------
@@ -599,7 +602,10 @@ def are_names(values: Array, Y: Array, pieces: int) -> bool:
         return False
     distinct, category = np.unique(values[known], return_inverse=True)
     rows, y = np.bincount(category), Y[known]
-    if len(distinct) <= max(FEWEST_NAMES, pieces) or (rows**2).sum() > 2 * rows.sum() * rows.mean():
+    if len(distinct) <= max(FEWEST_NAMES, pieces) or rows.mean() < LEAST_ROWS:
+        return False
+    years = YEARS[0] <= distinct[0] and distinct[-1] <= YEARS[1]  # which go on
+    if years or (rows**2).sum() > 2 * rows.sum() * rows.mean():
         return False
     within, between = variances(category, y)
     if not between > 0 or within / between > min(3, rows.mean() / 4):
