@@ -22,8 +22,9 @@ from object_store import serving
 from whygrad.engines import WeightProbe, choose
 from whygrad.engines.native.engine import RUN_EPOCHS
 from whygrad.nn import Data
+from whygrad.pipeline.recipe import recommended
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import begin, open_folder, training
+from whygrad.pipeline.streamed import begin, open_folder, summary, training
 from whygrad.pipeline.streamed.folder import Folder, blocks_of, set_aside
 from whygrad.pipeline.streamed.sketch import merged, sketch_of
 from whygrad.plan import Windows, start
@@ -103,6 +104,81 @@ def test_a_folder_is_encoded_as_the_table_is(folder, whole):
     assert [name for name in whole.column_names if name not in streamed.origins] == ["number", "y"]
     X, Y = streamed.encode(whole, "float64"), at_once.encode(whole, "float64")
     np.testing.assert_allclose(X, Y, rtol=1e-9, atol=1e-9)  # so few numbers are all in the sketch
+
+
+class Several:
+    """As many processes, one after the other in this one."""
+
+    index = 0
+
+    def __init__(self, count):
+        self.count = count
+
+    def done(self, own):
+        found = []
+        while self.index < self.count:
+            found.append(own())
+            self.index += 1
+        self.index = 0
+        return found
+
+
+@pytest.fixture
+def places(tmp_path):
+    """A folder of 1,500 rows with latitudes and longitudes, some of them missing, in 15 row groups."""
+    draws, n = np.random.default_rng(3), 1500
+    lat, long = draws.uniform(46, 48, n), draws.uniform(7, 9, n)
+    y = np.cos(4 * (lat + long)) + 0.1 * draws.normal(size=n)
+    lat[1::68], long[5::90] = np.nan, np.nan  # an odd number is left of each, with one median
+    table = pa.table({"lat": lat, "size": draws.normal(size=n), "long": long, "y": y})
+    (tmp_path / "places").mkdir()
+    for i in range(3):
+        pq.write_table(
+            table.slice(500 * i, 500), tmp_path / f"places/{i}.parquet", row_group_size=100
+        )
+    return tmp_path / "places", table
+
+
+def test_places_in_a_folder_are_seen_along_the_directions_of_a_table(places, monkeypatch):
+    path, table = places
+    found = open_folder(path)
+    streamed = begin(found, "y", Settings(test=0)).encoding
+    rows, target = choose_target(table, "y")
+    bins = recommended(len(table), 3, 0).bins
+    at_once = learn(rows, target, bins=bins)
+    assert len(streamed.turned) == 4
+    of_places = [
+        [k for k, origin in enumerate(encoding.origins) if origin == "lat & long"]
+        for encoding in (streamed, at_once)
+    ]
+    names = [
+        [encoding.names[k] for k in at]
+        for encoding, at in zip((streamed, at_once), of_places, strict=True)
+    ]
+    assert names[0] == names[1] and len(names[0]) > 6 * bins
+    X, Z = streamed.encode(table, "float64"), at_once.encode(table, "float64")
+    np.testing.assert_allclose(X[:, of_places[0]], Z[:, of_places[1]], rtol=1e-9, atol=1e-9)
+    plain = learn(rows, target)
+    np.testing.assert_allclose(
+        X[:, streamed.names.index("size")], plain.encode(table, "float64")[:, plain.names.index("size")],
+        atol=1e-9,
+    )  # fmt: skip
+    for count in (2, 3, 4):
+        monkeypatch.setattr(summary, "joined", lambda count=count: Several(count))
+        assert begin(found, "y", Settings(test=0)).encoding.to_dict() == streamed.to_dict()
+
+
+def test_a_network_on_a_folder_learns_from_places(places, tmp_path):
+    path, table = places
+    given = {"hidden": (32,), "epochs": 30, "engine": "reference", "test": 0.2}
+    result = wg.train_folder(path, "y", record=tmp_path / "t.run", **given)
+    other = pa.table({"north": table["lat"], "east": table["long"], "y": table["y"]})
+    (tmp_path / "other").mkdir()
+    pq.write_table(other, tmp_path / "other/0.parquet", row_group_size=100)
+    assert result.scores.r2 > 0.6 > wg.train_folder(tmp_path / "other", "y", **given).scores.r2
+    run = wg.open_run(tmp_path / "t.run")
+    assert run.encoding == result.encoding and (run.predict(path) == run.predict(table)).all()
+    assert "lat & long" in str(run.why.prediction(table.slice(0, 1)))
 
 
 @pytest.fixture
@@ -513,8 +589,9 @@ MEMORY = """
 import sys
 from pathlib import Path
 from whygrad.nn import Data
+from whygrad.pipeline.recipe import recommended
 from whygrad.pipeline.settings import Settings
-from whygrad.pipeline.streamed import begin, open_folder, training
+from whygrad.pipeline.streamed import begin, open_folder, summary, training
 
 training.NUMBERS = 2**16
 given = begin(open_folder(sys.argv[1]), "y", Settings(epochs=1, test=0.1))

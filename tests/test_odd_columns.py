@@ -312,12 +312,15 @@ def test_what_no_name_is_stays_a_number():
     kinds = {
         "halves": number / 2,
         "negative": -number,
+        "years": number + 1949,
+        "nearly all different": np.repeat(np.arange(len(y) // 2), 2) * 7,
         "scattered": np.where(np.arange(len(y)) % 3, 7, number),
         "codes of text": number,
     }
+    alike = np.repeat(np.random.default_rng(1).normal(size=len(y) // 2), 2)
     for name, values in kinds.items():
         column = text(f"{v:.1f}" for v in values) if name == "codes of text" else values
-        table = pa.table({"c": column, "y": y})
+        table = pa.table({"c": column, "y": alike if name == "nearly all different" else y})
         [found] = learn(table, Target("y", "regression", "number"), bins=8).columns
         assert found.kind == "number", name
 

@@ -11,6 +11,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -60,6 +61,8 @@ EXAMPLES = 3  # cells that are shown of a column
 SENTENCE = 2  # blanks in a value, on average: text, not an identifier
 UNLIKELY = 10  # pairs of equal values to be expected of as many random quantities; there is none
 FEWEST_NAMES = 10  # of so few values a number in pieces tells each
+LEAST_ROWS = 3  # of a name, on average
+YEARS = (1800, 2100)
 APART = 0.6  # of what two values differ by, from which neighbours differ like any two
 LONG = 10**8  # whole numbers of so many digits, all about as long, are no measurements
 
@@ -245,17 +248,37 @@ def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
 
 
 def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
-    """Return what pairs of latitude and longitude make together, where these are numbers in pieces.
+    """Return what pairs of latitude and longitude make together, where these are numbers in pieces."""
+    columns = {column.name: column for column in found.columns}
+
+    @cache
+    def numbers(name: str) -> Array:
+        return columns[name].read(find(table, name), found.target.na)
+
+    turned = []
+    for said, of in directions(found, lambda name: float(np.nanmean(numbers(name)))):
+        values = along({name: numbers(name) for name, _ in of}, of)
+        known = values[~np.isnan(values)]
+        edges = edges_of(known, bins)
+        if edges:
+            turned.append(TurnedColumn(said, of, *standardised(known), edges))
+    return tuple(turned)
+
+
+def directions(
+    found: Encoding, mean: Callable[[str], float]
+) -> list[tuple[str, tuple[tuple[str, float], ...]]]:
+    """Return along what pairs of latitude and longitude are seen as well: names, columns and factors.
 
     Latitude φ and longitude λ lie along the compass bearing β at φ cos β + λ cos φ̄ sin β, in degrees of
-    latitude, where φ̄ is the mean latitude.
+    latitude, where φ̄ is the mean latitude, of which `mean` tells by its column.
     """
     degrees = {
         column.name: column
         for column in found.columns
         if isinstance(column, NumberColumn) and column.edges and column.kind == "number"
     }
-    turned = []
+    told: list[tuple[str, tuple[tuple[str, float], ...]]] = []
     for name, other in pairs_of_places([*degrees]):
         pair, place = (degrees[name], degrees[other]), place_of([name, other])
         if place in found.kinds or any(
@@ -263,18 +286,12 @@ def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
             for one, most in zip(pair, MOST_DEGREES, strict=True)
         ):
             continue
-        numbers = {one.name: one.read(find(table, one.name), found.target.na) for one in pair}
-        per_degree = math.cos(math.radians(float(np.nanmean(numbers[name]))))
+        per_degree = math.cos(math.radians(mean(name)))
         for bearing in BEARINGS:
-            β = math.radians(bearing)
-            of = ((name, math.cos(β)), (other, per_degree * math.sin(β)))
-            values = along(numbers, of)
-            known = values[~np.isnan(values)]
-            edges = edges_of(known, bins)
-            said = f"{place} {bearing}°"
-            if edges and said not in found.kinds:
-                turned.append(TurnedColumn(said, of, *standardised(known), edges))
-    return tuple(turned)
+            β, said = math.radians(bearing), f"{place} {bearing}°"
+            if said not in found.kinds:
+                told.append((said, ((name, math.cos(β)), (other, per_degree * math.sin(β)))))
+    return told
 
 
 def pairs_of_places(names: Sequence[str]) -> list[tuple[str, str]]:
@@ -569,8 +586,9 @@ def are_names(values: Array, Y: Array, pieces: int) -> bool:
 
     The ith value has n_i rows, of which the target's mean is m_i; σ² and τ² are those of `rows_to_tell`. Of
     numbers in order the left side is near 0, of names about 2τ² Σ w_i. Besides, names tell a quarter of the
-    target's variance or more, which four times fewer rows would show as well, they are more than a number
-    has pieces, and none is much more frequent than all others, as round quantities are.
+    target's variance or more, which four times fewer rows would show as well, they have three rows and more
+    on average, they are more than a number has pieces and no years, and none is much more frequent than all
+    others, as round quantities are.
 
     Parameters
     ----------
@@ -597,7 +615,10 @@ def are_names(values: Array, Y: Array, pieces: int) -> bool:
         return False
     distinct, category = np.unique(values[known], return_inverse=True)
     rows, y = np.bincount(category), Y[known]
-    if len(distinct) <= max(FEWEST_NAMES, pieces) or (rows**2).sum() > 2 * rows.sum() * rows.mean():
+    if len(distinct) <= max(FEWEST_NAMES, pieces) or rows.mean() < LEAST_ROWS:
+        return False
+    years = YEARS[0] <= distinct[0] and distinct[-1] <= YEARS[1]  # which go on
+    if years or (rows**2).sum() > 2 * rows.sum() * rows.mean():
         return False
     within, between = variances(category, y)
     if not between > 0 or within / between > min(3, rows.mean() / 4):

@@ -45,6 +45,7 @@ from whygrad.pipeline.deploy.source_text import (
     unspeakable,
     wrapped,
 )
+from whygrad.tables.columns import LARGEST
 from whygrad.tables.dates import DAY
 from whygrad.tables.encoding import BOUND, WEIGHT
 from whygrad.version import __version__
@@ -458,7 +459,8 @@ def _cell(value: Any) -> str:
 
 def _gone(column: Number | Date, cell: str) -> list[str]:
     """Return the conditions under which a cell is missing."""
-    gone = [f"isnan({cell})", *(f"{cell} == {number(gap)}" for gap in column.gaps)]
+    gone = [f"!(fabs({cell}) <= {number(LARGEST)})"]  # NaN as well
+    gone += [f"{cell} == {number(gap)}" for gap in column.gaps]
     if isinstance(column, Number) and column.boolean:
         gone.append(f"({cell} != 0 && {cell} != 1)")
     return gone

@@ -26,7 +26,9 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. NaN and the values of `gaps` are missing, and with `boolean` all but 0 and 1.
+    """A column of numbers. NaN, what is larger than `tables.columns.LARGEST` and `gaps` are missing.
+
+    With `boolean` all but 0 and 1 are missing as well.
 
     With `edges` it is in pieces, as `tables.encoding.in_pieces` makes them.
     """

@@ -17,6 +17,7 @@ from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE, Array
 from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
 from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Layer, Number, Turned
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
+from whygrad.tables.columns import LARGEST
 from whygrad.tables.dates import DAY
 from whygrad.tables.encoding import BOUND, WEIGHT
 
@@ -165,7 +166,7 @@ def _row(values: Sequence[float] | Array) -> Array:
 
 def _missing(g: Graph, x: str, columns: Sequence[Number | Date]) -> str:
     """Return where the numbers of some columns side by side are missing."""
-    gone = g.do("IsNaN", x)
+    gone = g.do("Or", g.do("IsNaN", x), g.do("Greater", g.do("Abs", x), _row([LARGEST])))
     for k in range(max(len(column.gaps) for column in columns)):
         gaps = [column.gaps[k] if k < len(column.gaps) else math.nan for column in columns]
         gone = g.do("Or", gone, g.do("Equal", x, _row(gaps)))

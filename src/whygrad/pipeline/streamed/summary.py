@@ -6,11 +6,12 @@
     of all       how many are missing
 
 The tree follows from the number of row groups alone. Means and squares are merged as Chan, Golub & LeVeque
-(1983) do. Numbers that are written as text are categories here: to read them takes all cells at once.
+(1983) do. Numbers that are written as text are categories here: to read them takes all cells at once. What
+latitude and longitude make together is summed up in a second pass, through these alone.
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
 from operator import itemgetter
@@ -22,6 +23,7 @@ import pyarrow as pa
 from whygrad.engines.xla import joined
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
+from whygrad.pipeline.recipe import recommended
 from whygrad.pipeline.streamed import sketch
 from whygrad.pipeline.streamed.folder import Folder
 from whygrad.pipeline.streamed.sketch import Sketch
@@ -30,7 +32,16 @@ from whygrad.tables.cells import read_dates, read_numbers
 from whygrad.tables.columns import HOLDS, Kind, refuse_infinity, refuse_missing, texts
 from whygrad.tables.columns import leave_out as without
 from whygrad.tables.dates import DateForm, calendar, parts_of
-from whygrad.tables.learning import Learned, counts_of, learn_counts, scales_of_parts
+from whygrad.tables.encoding import TurnedColumn, along
+from whygrad.tables.learning import (
+    Learned,
+    counts_of,
+    directions,
+    edges_of,
+    learn_counts,
+    pairs_of_places,
+    scales_of_parts,
+)
 
 MOST_VALUES = 10_000  # different ones of a column of text: with more it is free text
 OF_NUMBERS = ("number", "boolean", "date")
@@ -128,7 +139,8 @@ def learned(
     if not columns:
         why = "; ".join(notes) or "there is none besides the target"
         raise InputError(f"no column is left to learn from: {why}")
-    return Encoding(tuple(columns), target, (*target.notes, *notes))
+    encoding = Encoding(tuple(columns), target, (*target.notes, *notes))
+    return _with_places(folder, encoding, found)
 
 
 CLASSES = "as classes"  # the key of the target's values, beside that of its numbers
@@ -143,6 +155,11 @@ def summaries(
     there, and what is left at the end is merged from the right. Of several processes each makes whole
     branches of this tree, which all of them then put together.
     """
+    return _in_tree(folder, lambda at: _of_group(folder, at, kinds, na, target))
+
+
+def _in_tree(folder: Folder, of_group: Callable[[int], dict[str, Summary]]) -> dict[str, Summary]:
+    """Return summaries of row groups, merged in a tree, see `summaries`."""
     processes = joined()
     count, n = processes.count, len(folder.groups)
     size = 1 << max(0, (n // (4 * count)).bit_length() - 1)  # row groups of a branch
@@ -152,7 +169,7 @@ def summaries(
         for first in range(processes.index * size, n, count * size):
             waiting: list[tuple[int, dict[str, Summary]]] = []
             for at in range(first, min(first + size, n)):
-                _add(waiting, 0, _of_group(folder, at, kinds, na, target))
+                _add(waiting, 0, of_group(at))
             branches.append((first, [(level, _to_json(part)) for level, part in waiting]))
         return branches
 
@@ -338,6 +355,56 @@ def _column(name: str, kind: Kind, found: Summary) -> Learned:
         return Learned(None, "it rises from row to row, as numbers of rows do")
     fill = found.sketch.quantile(0.5)
     return Learned(NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged))
+
+
+def _with_places(folder: Folder, encoding: Encoding, found: Mapping[str, Summary]) -> Encoding:
+    """Return the encoding with latitudes and longitudes in pieces, and along four other directions.
+
+    What lies along these takes a second pass, through the columns of places alone.
+    """
+    numbers = {
+        column.name: column
+        for column in encoding.columns
+        if isinstance(column, NumberColumn) and column.kind == "number"
+    }
+    bins = recommended(folder.rows, len(numbers), len(encoding.classes)).bins
+    cut = {
+        name: _in_pieces(numbers[name], found[name], bins)
+        for pair in pairs_of_places([*numbers])
+        for name in pair
+    }
+    pieces = replace(encoding, columns=tuple(cut.get(c.name, c) for c in encoding.columns))
+    of = dict(directions(pieces, lambda name: _of(found[name]).mean))
+    if not of:
+        return encoding
+    names = {name for factors in of.values() for name, _ in factors}
+
+    def of_group(at: int) -> dict[str, Summary]:
+        table = folder.group(at, [*names])
+        read = {name: cut[name].read(table.column(name), encoding.target.na) for name in names}
+        return {said: _of_numbers(along(read, factors)) for said, factors in of.items()}
+
+    turned = []
+    for said, one in _in_tree(folder, of_group).items():
+        seen = _in_pieces(NumberColumn(said, "number"), one, bins)
+        turned.append(TurnedColumn(said, of[said], seen.center, seen.scale, seen.edges))
+    columns = tuple(cut[c.name] if c.name in names else c for c in encoding.columns)
+    return replace(encoding, columns=columns, turned=tuple(one for one in turned if one.edges))
+
+
+def _in_pieces(column: NumberColumn, found: Summary, bins: int) -> NumberColumn:
+    """Return a column of numbers with the edges of bins, those of `learn` up to the sketch's quantiles."""
+    numbers = _of(found)
+    edges = edges_of(numbers.sketch.evenly(), bins)
+    if not edges:
+        return column
+    edges = (numbers.low, *edges[1:-1], numbers.high)
+    return replace(column, center=numbers.mean, scale=numbers.scale, edges=edges)
+
+
+def _of(found: Summary) -> Numbers:
+    assert isinstance(found, Numbers), "a column of numbers has a summary of numbers"
+    return found
 
 
 def _with_fill(found: Numbers, fill: float) -> tuple[float, float]:
