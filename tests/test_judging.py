@@ -413,8 +413,15 @@ def test_an_aim_of_the_first_class_is_that_of_the_second_with_the_names_turned_r
     if said is not None:
         best = max(metrics.f1_score(YES[rows], 1 - p > t) for t in np.linspace(0, 1, 500))
         assert metrics.f1_score(YES[rows], said) >= best
-    told = fit.fit(turned, replace(given, aim=aim)).encoding.notes[-1]
-    assert told.endswith(f"; {aim}:a yes is of 'a yes', the rare one")
+
+
+def test_an_aim_of_the_frequent_class_is_told_and_how_to_ask_for_the_rare_one():
+    given = replace(QUICK, validation=0.25)
+    rare = source("y", a=A, b=B, y=np.where(A > 1.2, "fraud", "ok"))
+    said = "aim f1 is of 'ok', the frequent class: f1:fraud is of 'fraud'"
+    assert fit.fit(rare, replace(given, aim="f1")).encoding.notes[-1] == said
+    for aim in ("f1:ok", "f1:fraud", "balanced-accuracy"):
+        assert said not in fit.fit(rare, replace(given, aim=aim)).encoding.notes
 
 
 def test_an_aim_of_a_class_that_does_not_exist_is_refused():

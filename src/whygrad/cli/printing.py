@@ -117,12 +117,12 @@ def _print_measures(
     models = [] if comparison is None else list(comparison.models)
     heads = [always, *(model.name for model in models if model.name != "trivial")]
     others = [model.measures for model in models] or [scores.trivial]
-    table = _headed(console, title, "this network", *heads[: len(others)])
+    rows = []
     for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
         cells = [scores.measures[name], *(other.get(name) for other in others)]
         if cells[0] is not None or any(cell is not None for cell in cells):
-            table.add_row(label, *(_measure(name, cell) for cell in cells))
-    console.print(table)
+            rows.append((label, *(_measure(name, cell) for cell in cells)))
+    console.print(_headed(console, rows, title, "this network", *heads[: len(others)]))
     if comparison is None:
         return
     console.print()
@@ -159,11 +159,12 @@ def print_repeated(console: Console, repeated: Repeated) -> None:
     names = [name for name in repeated.models if name != "trivial"]
     title = f"mean ± sd, {repeated.times} {repeated.what}"
     console.print()
-    table = _headed(console, title, *names)
-    for measure, label in (OF_NUMBERS | OF_CLASSES).items():
-        if measure in repeated.models[names[0]]:
-            table.add_row(label, *(_spread(repeated, name, measure) for name in names))
-    console.print(table)
+    rows = [
+        (label, *(_spread(repeated, name, measure) for name in names))
+        for measure, label in (OF_NUMBERS | OF_CLASSES).items()
+        if measure in repeated.models[names[0]]
+    ]
+    console.print(_headed(console, rows, title, *names))
 
 
 def _spread(repeated: Repeated, name: str, measure: str) -> str:
@@ -311,12 +312,17 @@ def _confusions(scores: ClassificationScores) -> Table:
     return table
 
 
-def _headed(console: Console, title: str, *heads: str) -> Table:
+def _headed(console: Console, rows: Sequence[Sequence[str]], title: str, *heads: str) -> Table:
     """Return a table whose title, where it would push the numbers out, stands on lines of its own above."""
-    if columns(title) + sum(3 + columns(head) for head in heads) > console.width:
+    numbers = [heads, *(row[1:] for row in rows)]
+    widest = [max(map(columns, column)) for column in zip(*numbers, strict=True)]
+    if columns(title) + sum(3 + width for width in widest) > console.width:
         console.print(title, style="bold")
         title = ""
-    return _table(title, *heads)
+    table = _table(title, *heads)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
 def _table(*heads: str) -> Table:

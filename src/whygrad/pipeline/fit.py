@@ -62,6 +62,8 @@ from whygrad.training.loop import INTERRUPTED, Training, measure_of, run
 from whygrad.training.metrics import Metrics, Targets
 from whygrad.training.side_by_side import warm_up
 
+COMMON = 0.8  # of the rows: an aim of a class so frequent is hardly meant
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -588,9 +590,9 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     encoding, parts, fitted = ready.encoding, ready.parts, averaged(fits)
     if ready.settings.aim:
         p, true = _held_out(ready, fits)
-        chosen, note = _threshold(ready.settings.aim, p, true, *map(str, encoding.classes))
+        chosen, told = _threshold(ready.settings.aim, p, true, *map(str, encoding.classes))
         target = replace(encoding.target, threshold=chosen)
-        encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
+        encoding = replace(encoding, target=target, notes=(*encoding.notes, *told))
         ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     scored_on = "test" if len(parts.test) else "training"
@@ -602,15 +604,18 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
 
 
-def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, str]:
-    """Return above which probability of the second class it is predicted, and a note."""
+def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, list[str]]:
+    """Return above which probability of the second class it is predicted, and notes."""
     name, _, label = settings.parsed(aim)
     if label == first:
         chosen, note = threshold_for(aim, 1 - p, ~true, first)
-        return 1 - chosen, note
+        return 1 - chosen, [note]
     chosen, note = threshold_for(aim, p, true, second)
-    common = name != "balanced-accuracy" and not label and true.mean() > 0.5
-    return chosen, note + (f"; {aim}:{first} is of {quoted(first)}, the rare one" if common else "")
+    asked = bool(label) or name == "balanced-accuracy" or true.mean() <= COMMON
+    other = (
+        f"aim {aim} is of {quoted(second)}, the frequent class: {aim}:{first} is of {quoted(first)}"
+    )
+    return chosen, [note] if asked else [note, other]
 
 
 def _held_out(ready: Prepared, fits: Sequence[Fitted | None]) -> tuple[Array, Array]:

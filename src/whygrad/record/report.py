@@ -321,7 +321,7 @@ def _importance(
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     X, true = X[:ROWS], true[:ROWS]
-    before = losses_of(target, outputs[:ROWS], true).mean()
+    before = losses_of(target, outputs[:ROWS], true)
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
@@ -331,9 +331,11 @@ def _importance(
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
-            after = losses_of(target, predict(run.average, shuffled), true).mean()
-            each.append(float(after - before))
-        risen[name] = (float(np.mean(each)), float(np.std(each)))
+            after = losses_of(target, predict(run.average, shuffled), true)
+            each.append(
+                float((after - before).sum())
+            )  # as many more wrong answers, without rounding
+        risen[name] = (sum(each) / SHUFFLES / len(X), float(np.std(each)) / len(X))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
     parts = _mean_parts(why, rows, few)
     order = sorted(risen, key=lambda name: -risen[name][0])
@@ -350,10 +352,13 @@ def _importance(
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
     picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
+    most = (
+        f"rises most for {quoted(order[0])}" if risen[order[0]][0] > 0 else "rises for none of them"
+    )
     return _section(
         "Which columns matter",
         f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
-        f"{kind} rises most for {quoted(order[0])}.",
+        f"{kind} {most}.",
         pictures=(picture,),
         tables=(table,),
         notes=(
