@@ -10,6 +10,7 @@ from sklearn import metrics
 
 import whygrad as wg
 from command import whygrad
+from whygrad.cli.printing import print_scores, printer
 from whygrad.pipeline import comparing, fit, repeating, scores
 from whygrad.pipeline.fit import Source, judge_values, prepare_training, weights_of
 from whygrad.pipeline.settings import Settings, parsed
@@ -550,3 +551,17 @@ def test_weights_and_aims_that_do_not_fit_are_refused(rows, words, message):
     said = whygrad("train", "t.csv", *words, *WORDS)
     assert said.code == 2 and said.err.startswith(f"whygrad: {message}")
     assert not (rows / "t.run").exists()
+
+
+@pytest.mark.parametrize("length", range(1, 45))
+def test_no_head_or_number_of_the_scores_is_cut(length, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    target = Target("y" * length, "regression", "number")
+    found = scores.regression_scores(1e9 * PRICE, 1e9 * A, 0.0)
+    models = tuple(
+        comparing.Model(name, N, 0.1, found.measures) for name in ("trivial", "linear", "boosting")
+    )
+    print_scores(printer(), found, target, "test rows", comparing.Comparison(models))
+    said = capsys.readouterr().out
+    assert "…" not in said and "boosting" in said
+    assert said.count(f"{found.rmse:,.0f}"[:4]) >= 4

@@ -76,6 +76,15 @@ def test_a_column_that_tells_nothing_matters_least(run):
     assert list(section.pictures[0].names) == list(found)
 
 
+def test_wrong_answers_that_shuffling_neither_adds_nor_takes_are_none(run):
+    """Of five shuffles the rows that are wrong are counted: no share is what rounding leaves."""
+    if not run.encoding.classes:
+        return
+    for name, (rise, *_) in cells(report(run)[5], "All columns").items():
+        times = rise * 5 * run.scores.rows
+        assert abs(times - round(times)) < 1e-9 and (rise == 0 or round(times)), name
+
+
 def test_importance_is_what_shuffling_costs(run):
     """By hand, with other permutations: within their spread."""
     section = report(run)[5]

@@ -313,24 +313,33 @@ def _confusions(scores: ClassificationScores) -> Table:
 
 
 def _headed(console: Console, rows: Sequence[Sequence[str]], title: str, *heads: str) -> Table:
-    """Return a table whose title, where it would push the numbers out, stands on lines of its own above."""
+    """Return a table whose title, where it would push the numbers out, stands on lines of its own above.
+
+    Where that is not enough, columns move together and what the rows are called takes several lines.
+    """
     numbers = [heads, *(row[1:] for row in rows)]
-    widest = [max(map(columns, column)) for column in zip(*numbers, strict=True)]
-    if columns(title) + sum(3 + width for width in widest) > console.width:
+    widths = [max(map(columns, column)) for column in zip(*numbers, strict=True)]
+    room = console.width - sum(3 + width for width in widths)
+    if columns(title) > room:
         console.print(title, style="bold")
         title = ""
-    table = _table(title, *heads)
+    tight = max((columns(row[0]) for row in rows), default=0) > room
+    table = _table(title, *heads, tight=tight)
     for row in rows:
         table.add_row(*row)
     return table
 
 
-def _table(*heads: str) -> Table:
+def _table(*heads: str, tight: bool = False) -> Table:
     """Return a table without frames: text on the left, numbers on the right."""
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    gap = 1 if tight else 3
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for place, head in enumerate(heads):
         table.add_column(
-            Text(head), justify="left" if place == 0 else "right", overflow="ellipsis", no_wrap=True
+            Text(head),
+            justify="left" if place == 0 else "right",
+            overflow="ellipsis",
+            no_wrap=place > 0 or not tight,
         )
     return table
 
