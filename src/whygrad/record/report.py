@@ -430,7 +430,8 @@ def _beware(run: Run) -> Explanation:
     if run.manifest["scored_on"] != "test":
         notes.append("The scores are of rows that it learned from: on others it will do worse.")
     elif scores.rows < FEW:
-        notes.append(f"There are only {scores.rows} test rows: the scores are rough.")
+        rows = "is only 1 test row" if scores.rows == 1 else f"are only {scores.rows} test rows"
+        notes.append(f"There {rows}: the scores are rough.")
     error = getattr(scores, "calibration_error", None)
     if error is not None and error > UNSURE:
         notes.append(f"Its probabilities are off by {100 * error:.0f} points on average.")
@@ -438,7 +439,9 @@ def _beware(run: Run) -> Explanation:
         if one.recall is not None and one.recall < 0.5 and one.rows:
             name = quoted(str(one.label))
             notes.append(
-                f"Of the {one.rows} rows of class {name} it finds {written_share(one.recall)} only."
+                f"The only row of class {name} it does not find."
+                if one.rows == 1
+                else f"Of the {one.rows:,} rows of class {name} it finds {written_share(one.recall)} only."
             )
     notes.append(
         "What a column adds is what the network makes of it, not what would happen if it were changed in "
