@@ -332,9 +332,8 @@ def _importance(
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
             after = losses_of(target, predict(run.average, shuffled), true)
-            each.append(
-                float((after - before).sum())
-            )  # as many more wrong answers, without rounding
+            # As many more wrong answers: a count, which has no rounding.
+            each.append(float((after - before).sum()))
         risen[name] = (sum(each) / SHUFFLES / len(X), float(np.std(each)) / len(X))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
     parts = _mean_parts(why, rows, few)
