@@ -107,12 +107,13 @@ def test_other_processes_predict_to_the_last_bit_whatever_the_format_and_the_ord
 
 def test_evaluating_a_file_leaves_out_rows_without_a_target_and_says_so(houses):
     folder, _, _ = houses
-    some = HOUSES.copy()
-    some.loc[:9, "price"] = np.nan
-    some.to_csv(folder / "some.csv", index=False)
-    result = fresh(folder, "evaluate", "houses.run", "some.csv", "--json")
-    assert json.loads(well(result))["scores"]["rows"] == N - 10
-    assert "10 rows left out: no value in the target 'price'" in result.stderr
+    for gone, said in ((10, "10 rows"), (1, "1 row")):
+        some = HOUSES.copy()
+        some.loc[: gone - 1, "price"] = np.nan
+        some.to_csv(folder / "some.csv", index=False)
+        result = fresh(folder, "evaluate", "houses.run", "some.csv", "--json")
+        assert json.loads(well(result))["scores"]["rows"] == N - gone
+        assert f": {said} left out: no value in the target 'price'" in result.stderr
 
 
 def test_runs_and_show_tell_people_and_programs(houses):

@@ -13,6 +13,7 @@ from sklearn import metrics
 
 import whygrad as wg
 from command import whygrad
+from whygrad.cli.printing import print_scores, printer
 from whygrad.pipeline import comparing, fit, repeating, scores
 from whygrad.pipeline.fit import Source, judge_values, prepare_training, weights_of
 from whygrad.pipeline.settings import Settings, parsed
@@ -418,8 +419,15 @@ def test_an_aim_of_the_first_class_is_that_of_the_second_with_the_names_turned_r
     if said is not None:
         best = max(metrics.f1_score(YES[rows], 1 - p > t) for t in np.linspace(0, 1, 500))
         assert metrics.f1_score(YES[rows], said) >= best
-    told = fit.fit(turned, replace(given, aim=aim)).encoding.notes[-1]
-    assert told.endswith(f"; {aim}:a yes is of 'a yes', the rare one")
+
+
+def test_an_aim_of_the_frequent_class_is_told_and_how_to_ask_for_the_rare_one():
+    given = replace(QUICK, validation=0.25)
+    rare = source("y", a=A, b=B, y=np.where(A > 1.2, "fraud", "ok"))
+    said = "aim f1 is of 'ok', the frequent class: f1:fraud is of 'fraud'"
+    assert fit.fit(rare, replace(given, aim="f1")).encoding.notes[-1] == said
+    for aim in ("f1:ok", "f1:fraud", "balanced-accuracy"):
+        assert said not in fit.fit(rare, replace(given, aim=aim)).encoding.notes
 
 
 def test_an_aim_of_a_class_that_does_not_exist_is_refused():
@@ -573,3 +581,17 @@ def test_weights_and_aims_that_do_not_fit_are_refused(rows, words, message):
     said = whygrad("train", "t.csv", *words, *WORDS)
     assert said.code == 2 and said.err.startswith(f"whygrad: {message}")
     assert not (rows / "t.run").exists()
+
+
+@pytest.mark.parametrize("length", range(1, 45))
+def test_no_head_or_number_of_the_scores_is_cut(length, capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    target = Target("y" * length, "regression", "number")
+    found = scores.regression_scores(1e9 * PRICE, 1e9 * A, 0.0)
+    models = tuple(
+        comparing.Model(name, N, 0.1, found.measures) for name in ("trivial", "linear", "boosting")
+    )
+    print_scores(printer(), found, target, "test rows", comparing.Comparison(models))
+    said = capsys.readouterr().out
+    assert "…" not in said and "boosting" in said
+    assert said.count(f"{found.rmse:,.0f}"[:4]) >= 4

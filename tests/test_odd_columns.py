@@ -563,6 +563,32 @@ def test_text_of_many_words_and_text_that_is_mostly_missing_identify_no_rows():
     assert facts["user"].kind == "identifier"
 
 
+@pytest.mark.parametrize(
+    ("values", "value"),
+    [
+        (["-999", "20", "25.5", "-999", "31"], "-999"),
+        (["9999", "1", "2", "3"], "9999"),
+        (["-1", "1999", "2005"], "-1"),
+        (["-1", "1", "2", "0"], ""),
+        (["99", "98", "97", "50"], ""),
+        (["-99.5", "1", "2"], ""),
+    ],
+)
+def test_a_number_that_may_stand_for_a_missing_one_is_named(values, value):
+    note = described(cycled(*values)).note
+    if not value:
+        assert note == ""
+        return
+    there = cycled(*values).count(value)
+    others = [float(cell) for cell in values if cell != value]
+    assert note == (
+        f"is {value} in {there} rows, far from its other values, which are {min(others):g} to "
+        f"{max(others):g}: if it stands for a missing value, --na={value} takes it for one"
+    )
+    encoding, table = learned({"c": cycled(*values)}, na=(value,))
+    assert encoding.facts[0].missing == there and encoding.facts[0].note == ""
+
+
 # ── spellings ────────────────────────────────────────────────────────────────────────────────────────
 
 SPELLINGS = {

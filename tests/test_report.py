@@ -76,6 +76,18 @@ def test_a_column_that_tells_nothing_matters_least(run):
     assert list(section.pictures[0].names) == list(found)
 
 
+def test_wrong_answers_that_shuffling_neither_adds_nor_takes_are_none(tmp_path):
+    """Of five shuffles the rows that are wrong are counted: no share is what rounding leaves."""
+    columns = {f"c{k}": RNG.normal(size=N).round(2) for k in range(12)}
+    lines = [",".join(map(str, row)) for row in zip(*columns.values(), A > 0, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join([",".join([*columns, "y"]), *lines]))
+    words = ("train", tmp_path / "t.csv", "--target", "y", "--run", tmp_path / "t.run", *WORDS)
+    assert whygrad(*words).code == 0
+    run = wg.open_run(tmp_path / "t.run")
+    for name, (rise, *_) in cells(report(run)[5], "All columns").items():
+        assert rise == round(rise * 5 * run.scores.rows) / 5 / run.scores.rows, name
+
+
 def test_importance_is_what_shuffling_costs(run):
     """By hand, with other permutations: within their spread."""
     section = report(run)[5]

@@ -308,6 +308,16 @@ def test_bad_input_is_one_line(name, frame, labels):
         assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("gone", [None, float("nan"), pd.NA])
+@pytest.mark.parametrize("kind", [list, pd.Series, "string"])
+def test_a_label_that_is_missing_is_named_with_its_row(gone, kind):
+    labels = ["b", "a", "b", gone, "a", "b"]
+    y = pd.Series(labels, dtype="string") if kind == "string" else kind(labels)
+    with pytest.raises(wg.InputError) as caught:
+        wg.TabularClassifier("fast").fit(pd.DataFrame({"x": range(6)}), y)
+    assert str(caught.value) == "y has no label in row 3 (from 0): leave out the rows without one"
+
+
 def test_texts_as_numbers_to_predict_are_refused_with_the_first_and_what_to_use():
     for y, said in (
         (

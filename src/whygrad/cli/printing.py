@@ -117,12 +117,12 @@ def _print_measures(
     models = [] if comparison is None else list(comparison.models)
     heads = [always, *(model.name for model in models if model.name != "trivial")]
     others = [model.measures for model in models] or [scores.trivial]
-    table = _headed(console, title, "this network", *heads[: len(others)])
+    rows = []
     for name, label in (OF_NUMBERS if numbers else OF_CLASSES).items():
         cells = [scores.measures[name], *(other.get(name) for other in others)]
         if cells[0] is not None or any(cell is not None for cell in cells):
-            table.add_row(label, *(_measure(name, cell) for cell in cells))
-    console.print(table)
+            rows.append((label, *(_measure(name, cell) for cell in cells)))
+    console.print(_headed(console, rows, title, "this network", *heads[: len(others)]))
     if comparison is None:
         return
     console.print()
@@ -159,11 +159,12 @@ def print_repeated(console: Console, repeated: Repeated) -> None:
     names = [name for name in repeated.models if name != "trivial"]
     title = f"mean ± sd, {repeated.times} {repeated.what}"
     console.print()
-    table = _headed(console, title, *names)
-    for measure, label in (OF_NUMBERS | OF_CLASSES).items():
-        if measure in repeated.models[names[0]]:
-            table.add_row(label, *(_spread(repeated, name, measure) for name in names))
-    console.print(table)
+    rows = [
+        (label, *(_spread(repeated, name, measure) for name in names))
+        for measure, label in (OF_NUMBERS | OF_CLASSES).items()
+        if measure in repeated.models[names[0]]
+    ]
+    console.print(_headed(console, rows, title, *names))
 
 
 def _spread(repeated: Repeated, name: str, measure: str) -> str:
@@ -311,20 +312,34 @@ def _confusions(scores: ClassificationScores) -> Table:
     return table
 
 
-def _headed(console: Console, title: str, *heads: str) -> Table:
-    """Return a table whose title, where it would push the numbers out, stands on lines of its own above."""
-    if columns(title) + sum(3 + columns(head) for head in heads) > console.width:
+def _headed(console: Console, rows: Sequence[Sequence[str]], title: str, *heads: str) -> Table:
+    """Return a table whose title, where it would push the numbers out, stands on lines of its own above.
+
+    Where that is not enough, columns move together and what the rows are called takes several lines.
+    """
+    numbers = [heads, *(row[1:] for row in rows)]
+    widths = [max(map(columns, column)) for column in zip(*numbers, strict=True)]
+    room = console.width - sum(3 + width for width in widths)
+    if columns(title) > room:
         console.print(title, style="bold")
         title = ""
-    return _table(title, *heads)
+    tight = max((columns(row[0]) for row in rows), default=0) > room
+    table = _table(title, *heads, tight=tight)
+    for row in rows:
+        table.add_row(*row)
+    return table
 
 
-def _table(*heads: str) -> Table:
+def _table(*heads: str, tight: bool = False) -> Table:
     """Return a table without frames: text on the left, numbers on the right."""
-    table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
+    gap = 1 if tight else 3
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for place, head in enumerate(heads):
         table.add_column(
-            Text(head), justify="left" if place == 0 else "right", overflow="ellipsis", no_wrap=True
+            Text(head),
+            justify="left" if place == 0 else "right",
+            overflow="ellipsis",
+            no_wrap=place > 0 or not tight,
         )
     return table
 

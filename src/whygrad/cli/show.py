@@ -66,7 +66,8 @@ def evaluate(
                 "worse on others"
             )
     if left_out:
-        note(f"{left_out} rows left out: no value in the target {opened.target!r}")
+        rows = "1 row" if left_out == 1 else f"{left_out:,} rows"
+        note(f"{rows} left out: no value in the target {opened.target!r}")
     note_lines(notes)
     if json:
         print_json({"run": str(run), "scored_on": scored_on, "scores": scores.to_dict()})

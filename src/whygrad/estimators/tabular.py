@@ -322,6 +322,8 @@ class TabularClassifier(ClassifierMixin, TabularEstimator):  # type: ignore[misc
         """
         from whygrad.tables import Target
 
+        if (gone := _first_missing(y)) is not None:
+            raise InputError(f"y has no label in {row_of(gone)}: leave out the rows without one")
         name, y = _name_of(y), _given(y, None)
         check_classification_targets(y)
         classes, index = np.unique(y, return_inverse=True)
@@ -497,6 +499,16 @@ def _given(y: Any, dtype: Any) -> Array:
     y = check_array(y, ensure_2d=False, dtype=dtype, input_name="y")
     flat: Array = column_or_1d(y, warn=True)
     return flat
+
+
+def _first_missing(y: Any) -> int | None:
+    """Return the first row, from 0, of labels that are no numbers in which there is none: None, NaN, NA."""
+    if y is None or getattr(getattr(y, "dtype", None), "kind", "O") != "O" or np.ndim(y) != 1:
+        return None
+    for row, one in enumerate(y):
+        if one is None or type(one).__name__ == "NAType" or (isinstance(one, float) and one != one):
+            return row
+    return None
 
 
 def _first_text(y: Any) -> tuple[int, str] | None:

@@ -62,6 +62,8 @@ from whygrad.training.loop import INTERRUPTED, Training, measure_of, run
 from whygrad.training.metrics import Metrics, Targets
 from whygrad.training.side_by_side import warm_up
 
+COMMON = 0.8  # of the rows: an aim of a class so frequent is hardly meant
+
 
 @dataclass(frozen=True, eq=False)
 class Source:
@@ -588,8 +590,8 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     encoding, parts, fitted = ready.encoding, ready.parts, averaged(fits)
     if ready.settings.aim:
         data = {name: ready.part(name) for name in ("training", "validation")}
-        target, note = with_threshold(encoding.target, ready.settings, data, fits, parts)
-        encoding = replace(encoding, target=target, notes=(*encoding.notes, note))
+        target, told = with_threshold(encoding.target, ready.settings, data, fits, parts)
+        encoding = replace(encoding, target=target, notes=(*encoding.notes, *told))
         ready = replace(ready, encoding=encoding)
     baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
     scored_on = "test" if len(parts.test) else "training"
@@ -601,15 +603,18 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
     return Result(ready, fitted, baseline, judged, seconds, (odd or every)[0])
 
 
-def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, str]:
-    """Return above which probability of the second class it is predicted, and a note."""
+def _threshold(aim: str, p: Array, true: Array, first: str, second: str) -> tuple[float, list[str]]:
+    """Return above which probability of the second class it is predicted, and notes."""
     name, _, label = settings.parsed(aim)
     if label == first:
         chosen, note = threshold_for(aim, 1 - p, ~true, first)
-        return 1 - chosen, note
+        return 1 - chosen, [note]
     chosen, note = threshold_for(aim, p, true, second)
-    common = name != "balanced-accuracy" and not label and true.mean() > 0.5
-    return chosen, note + (f"; {aim}:{first} is of {quoted(first)}, the rare one" if common else "")
+    asked = bool(label) or name == "balanced-accuracy" or true.mean() <= COMMON
+    other = (
+        f"aim {aim} is of {quoted(second)}, the frequent class: {aim}:{first} is of {quoted(first)}"
+    )
+    return chosen, [note] if asked else [note, other]
 
 
 def with_threshold(
@@ -618,8 +623,8 @@ def with_threshold(
     data: Mapping[str, Data],
     fits: Sequence[Fitted | None],
     parts: Parts | None = None,
-) -> tuple[Target, str]:
-    """Return the target with the threshold of the aim, chosen on validation rows, and what it reaches.
+) -> tuple[Target, list[str]]:
+    """Return the target with the threshold of the aim, chosen on validation rows, and notes on it.
 
     Of an ensemble these are the rows that members set aside, each by one that has not learned from it.
     `data` are the encoded training and validation rows, and `parts` which rows of their table they are,
@@ -642,8 +647,8 @@ def with_threshold(
     ]
     p = np.concatenate([predict(one, rows.X[out])[:, 0] for one, out in by])
     true = rows.Y[np.concatenate([out for _, out in by]), 0] > 0.5
-    chosen, note = _threshold(asked.aim, p, true, *map(str, target.classes))
-    return replace(target, threshold=chosen), note
+    chosen, told = _threshold(asked.aim, p, true, *map(str, target.classes))
+    return replace(target, threshold=chosen), told
 
 
 def predict(fitted: Fitted | Ensemble, X: Array, first: int = 0) -> Array:

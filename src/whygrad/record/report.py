@@ -321,7 +321,7 @@ def _importance(
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     X, true = X[:ROWS], true[:ROWS]
-    before = losses_of(target, outputs[:ROWS], true).mean()
+    before = losses_of(target, outputs[:ROWS], true)
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
@@ -331,9 +331,10 @@ def _importance(
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
-            after = losses_of(target, predict(run.average, shuffled), true).mean()
-            each.append(float(after - before))
-        risen[name] = (float(np.mean(each)), float(np.std(each)))
+            after = losses_of(target, predict(run.average, shuffled), true)
+            # As many more wrong answers: a count, which has no rounding.
+            each.append(float((after - before).sum()))
+        risen[name] = (sum(each) / SHUFFLES / len(X), float(np.std(each)) / len(X))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
     parts = _mean_parts(why, rows, few)
     order = sorted(risen, key=lambda name: -risen[name][0])
@@ -350,10 +351,13 @@ def _importance(
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
     picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
+    most = (
+        f"rises most for {quoted(order[0])}" if risen[order[0]][0] > 0 else "rises for none of them"
+    )
     return _section(
         "Which columns matter",
         f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
-        f"{kind} rises most for {quoted(order[0])}.",
+        f"{kind} {most}.",
         pictures=(picture,),
         tables=(table,),
         notes=(
@@ -425,7 +429,8 @@ def _beware(run: Run) -> Explanation:
     if run.manifest["scored_on"] != "test":
         notes.append("The scores are of rows that it learned from: on others it will do worse.")
     elif scores.rows < FEW:
-        notes.append(f"There are only {scores.rows} test rows: the scores are rough.")
+        rows = "is only 1 test row" if scores.rows == 1 else f"are only {scores.rows} test rows"
+        notes.append(f"There {rows}: the scores are rough.")
     error = getattr(scores, "calibration_error", None)
     if error is not None and error > UNSURE:
         notes.append(f"Its probabilities are off by {100 * error:.0f} points on average.")
@@ -433,7 +438,9 @@ def _beware(run: Run) -> Explanation:
         if one.recall is not None and one.recall < 0.5 and one.rows:
             name = quoted(str(one.label))
             notes.append(
-                f"Of the {one.rows} rows of class {name} it finds {written_share(one.recall)} only."
+                f"The only row of class {name} it does not find."
+                if one.rows == 1
+                else f"Of the {one.rows:,} rows of class {name} it finds {written_share(one.recall)} only."
             )
     notes.append(
         "What a column adds is what the network makes of it, not what would happen if it were changed in "

@@ -72,6 +72,7 @@ IDENTIFIER = re.compile(r"(?i:(.*[ _.-])?(id|ids|uuid|guid))|(?i:unnamed.*|)|.*[
 COUNTER = re.compile(
     r"(?i:(.*[ _.-])?(id)?(no|nr|num|number|nummer|idx|index|key|row|order|case|record|seq|serial)\.?)"
 )
+MARKER = re.compile(r"-?9{2,6}")  # what often stands for a missing number
 TIME = re.compile(
     r"(?i:(.*[\W_])?(years?|yr|jahr|ann[ée]e|a[ñn]o|months?|monat|mois|mes|weeks?|woche|semaine|days?|"
     r"tag|jour|d[ií]a|hours?|minutes?|seconds?|time|zeit|period|t)([\W_].*)?)"
@@ -455,7 +456,29 @@ def _learn_number(
     flagged = bool(gone.any())
     said = "true/false" if kind == "boolean" else "number"
     found = NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges)
-    return Learned(found, kind=said, missing=int(gone.sum()))
+    return Learned(found, kind=said, note=_far_marker(known), missing=int(gone.sum()))
+
+
+def _far_marker(known: Array) -> str:
+    """Return a note on -1, -999 and the like, far from all others and there more than once; "" without.
+
+    >>> _far_marker(np.array([20.0, 25, -999, 31, -999]))[:62]
+    'is -999 in 2 rows, far from its other values, which are 20 to '
+    >>> _far_marker(np.array([3.0, 1, 2, -1, -1])), _far_marker(np.array([20.0, 25, -999]))
+    ('', '')
+    """
+    for value in (float(known.min()), float(known.max())):
+        if value != -1 and not MARKER.fullmatch(f"{value:g}"):
+            continue
+        rest = known[known != value]
+        count = len(known) - len(rest)
+        low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
+        if count > 1 and max(low - value, value - high) > high - low > 0:
+            return (
+                f"is {value:g} in {count:,} rows, far from its other values, which are {low:g} to "
+                f"{high:g}: if it stands for a missing value, --na={value:g} takes it for one"
+            )
+    return ""
 
 
 def edges_of(known: Array, bins: int) -> tuple[float, ...]:
