@@ -294,6 +294,8 @@ def joined() -> Processes:
 def _join() -> Processes:
     if find_spec("jax") is None:
         raise InputError(f"several processes train on the engine 'xla': {NEEDS}")
+    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
+        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -302,8 +304,6 @@ def _join() -> Processes:
         "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
-    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
-        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     try:
         with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
