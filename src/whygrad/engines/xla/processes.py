@@ -25,7 +25,6 @@ import numpy as np
 
 from whygrad import errors
 from whygrad.engines.xla.failures import tell_failures_of
-from whygrad.engines.xla.script import INTERRUPTED
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -50,6 +49,7 @@ HEARTBEAT, UNHEARD = 20, 86_400
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
 BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
+INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
