@@ -610,6 +610,8 @@ CALLS = {
     "a library that this package called": (
         ["own", "engine", "library"], KeyError, ["own", "engine", "library"]),
     "input": (["own", "engine", "made", "engine"], wg.InputError, ["own"]),
+    "input, found by way of a library": (
+        ["own", "engine", "library", "engine"], wg.InputError, ["own"]),
 }  # fmt: skip
 
 
@@ -686,6 +688,18 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_a_port_that_was_taken_since_the_launcher_looked_is_told(monkeypatch):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "{}:{}".format(*taken.getsockname())
+        told = {processes.COUNT: "2", processes.INDEX: "0", processes.COORDINATOR: address}
+        monkeypatch.setattr(processes, "TOLD", told)
+        processes.joined.cache_clear()
+        with pytest.raises(wg.InputError, match=r"port \d+ cannot be had \(Address already in use"):
+            processes.joined()
 
 
 def test_what_a_process_starts_is_not_one_of_them():

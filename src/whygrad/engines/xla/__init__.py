@@ -4,7 +4,7 @@
     engine       its side of Python: a plan and data become arrays of a device
     processes    several processes that share a batch: the first leads, the others follow
     failures     what one of them says where it fails
-    script       a script as one of them
+    script       a script or a module as one of them
     launcher     starting such processes on one machine, and watching them
 
 JAX is an extra, imported when this engine is chosen. Doors beside this one: `launcher`. The folder imports

@@ -18,7 +18,7 @@ def tell_failure(who: str, error: BaseException) -> None:
     """Write to standard error which process failed and why, and below it where.
 
     The frames of this package are left out where the error is not of its making, nor of a library that it
-    called, or is a `WhygradError`, which says what is wrong with the input.
+    called. Of a `WhygradError`, which says what is wrong with the input, only the user's own are told.
     """
     expected = isinstance(error, WhygradError)
     what = str(error) if expected else ": ".join(filter(None, (type(error).__name__, str(error))))
@@ -26,13 +26,11 @@ def tell_failure(who: str, error: BaseException) -> None:
     told = TracebackException.from_exception(error)
     if expected:
         told.__cause__ = told.__context__ = None
-    within = [*map(_ours, told.stack)]
-    written = [
-        ours for ours, frame in zip(within, told.stack, strict=True) if not _of_library(frame)
-    ]
-    if expected or not any(written[-1:]):
-        pairs = zip(told.stack, within, strict=True)
-        told.stack[:] = [frame for frame, ours in pairs if not ours]
+    written = [frame for frame in told.stack if not _of_library(frame)]
+    if expected:
+        told.stack[:] = [frame for frame in written if not _ours(frame)]
+    elif not any(map(_ours, written[-1:])):
+        told.stack[:] = [frame for frame in told.stack if not _ours(frame)]
     if told.stack:
         write("".join(told.format()), sys.stderr)
 

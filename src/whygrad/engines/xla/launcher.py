@@ -23,11 +23,12 @@ from whygrad.engines.xla.processes import (
     COORDINATOR,
     COUNT,
     INDEX,
+    INTERRUPTED,
     PARTED,
     PARTING,
     free_port,
 )
-from whygrad.engines.xla.script import INTERRUPTED, LAUNCHER
+from whygrad.engines.xla.script import LAUNCHER
 from whygrad.escaping import note, write
 
 BLOCKS = 8  # of a batch, where the command does not say: the same bits on 1, 2, 4 and 8 processes

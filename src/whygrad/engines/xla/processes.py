@@ -25,7 +25,6 @@ import numpy as np
 
 from whygrad import errors
 from whygrad.engines.xla.failures import tell_failures_of
-from whygrad.engines.xla.script import INTERRUPTED
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.functions import Array
@@ -50,6 +49,7 @@ HEARTBEAT, UNHEARD = 20, 86_400
 # the longest that was waited so far. To the start of a training others may have data to read.
 STUCK, START, TIMES = 120.0, 900.0, 20
 BEGIN, LEFT = "begin", "left"  # what the first says before a training, and at its end
+INTERRUPTED = 130  # the exit code after Ctrl-C
 PARTED = 75  # the exit code of a process that ends since others are gone or stuck
 AXIS = "processes"
 ROOM, SIZE = 1024, 8  # bytes of a message that go at once, of which the first are its length
@@ -294,6 +294,8 @@ def joined() -> Processes:
 def _join() -> Processes:
     if find_spec("jax") is None:
         raise InputError(f"several processes train on the engine 'xla': {NEEDS}")
+    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
+        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     import jax
 
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
@@ -302,8 +304,6 @@ def _join() -> Processes:
         "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
-    if TOLD.get(INDEX) == "0" and COORDINATOR in TOLD:  # JAX has no word for a port that is taken
-        free_port(int(TOLD[COORDINATOR].rpartition(":")[2]))
     try:
         with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
