@@ -28,7 +28,6 @@ NAMES: dict[str, Callable[[str], Table | None]] = {
     "cigarettes": _numbers("plm", "Cigar", "sales"),
     "crimes": _numbers("plm", "Crime", "crmrte"),
     "fatalities": _numbers("Ecdat", "Fatality", "mrall"),
-    "hours": _numbers("plm", "LaborSupply", "lnhr"),
     "youths": _numbers("plm", "Males", "wage"),
     "rice": _numbers("plm", "RiceFarms", "goutput", "price noutput"),
     "boys": _numbers("nlme", "Oxboys", "height", "Occasion"),
