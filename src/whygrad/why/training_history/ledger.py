@@ -45,7 +45,7 @@ ALL = "all"
 # account of every example; how many more where the optimizer remembers steps, where each weight's gradient
 # is bounded, and where examples are followed back through all steps.
 TAKES, WITH_FEW = (5.0, 2.0, 7.0), 19.0
-REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 16.0), (0.0, 7.0, 36.0)
+REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 16.0), (0.0, 7.0, 48.0)
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What would be without an example, influence says."
