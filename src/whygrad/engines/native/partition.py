@@ -147,13 +147,6 @@ def units_of(layers: Layers, l: int, block: int) -> tuple[int, int]:
 
 
 @kernel
-def moved_by(layers: Layers, l: int, block: int, parts: int) -> int:
-    """Return the part that moves one of a layer's blocks: neighbours have the same."""
-    blocks = layers.moving[l]
-    return block * parts // blocks if blocks > 1 else l % parts
-
-
-@kernel
 def moved_blocks(layers: Layers, l: int, parts: int, part: int) -> tuple[int, int]:
     """Return which of a layer's blocks a part moves: from the first one up to the second."""
     blocks = layers.moving[l]

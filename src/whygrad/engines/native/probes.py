@@ -23,7 +23,7 @@ from whygrad.engines.native.compiling import (
 )
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.memory import copy, fill
-from whygrad.engines.native.partition import moved_by, units_of, weights_of
+from whygrad.engines.native.partition import moved_blocks, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
 from whygrad.engines.native.updates import add_penalty, keep
 from whygrad.engines.probes import SATURATED
@@ -136,9 +136,8 @@ def probe_between(
     g = probes.theta
     for l in range(1, len(layers.sizes)):
         units = layers.sizes[l]
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             b, biases = layers.b[l] + low, high - low

@@ -19,7 +19,7 @@ from whygrad.engines.native.curvature.bending import add_bend, output_change
 from whygrad.engines.native.dropout import multiply
 from whygrad.engines.native.elementwise import times_slope
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.partition import moved_by, units_of, weights_of
+from whygrad.engines.native.partition import moved_blocks, units_of, weights_of
 from whygrad.engines.native.passes import (
     add_gradient,
     forward_layer,
@@ -185,9 +185,8 @@ def find_gradient(
 ) -> None:  # fmt: skip
     """Write the gradient of this thread's share of the layers, penalties included."""
     for l in range(1, len(layers.sizes)):
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             add_gradient(
@@ -207,9 +206,8 @@ def add_product(
     work = workspace.work
     for l in range(1, len(layers.sizes)):
         units, below = layers.sizes[l], layers.sizes[l - 1]
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
             low, high = units_of(layers, l, block)
             W, size = weights_of(layers, l, low, high)
             add_gradient(

@@ -38,7 +38,7 @@ from whygrad.engines.native.curvature.passes import (
 )
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import copy
-from whygrad.engines.native.partition import moved_by, share, units_of, weights_of
+from whygrad.engines.native.partition import moved_blocks, share, units_of, weights_of
 from whygrad.engines.native.passes import gather, strengths
 from whygrad.engines.native.products.microkernels import HEIGHT
 from whygrad.engines.native.updates import Bounds, Penalties, keep, sum_of_squares
@@ -199,9 +199,8 @@ def _pull(
     since = i % apart
     found_anew = since == apart - 1 or i == len(all_coefficients) - 1
     for l in range(1, len(layers.sizes)):
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
             found = adjoints.parts[l, block]
             found[:] = 0.0
             for biases in range(2):
@@ -467,9 +466,8 @@ def _through_clipping(
                 squares += adjoints.parts[l, block, k, CLIPPED]
         by_length = by_length / squares if squares > 0 and scale < 1 else 0.0
         for l in range(1, len(layers.sizes)):
-            for block in range(layers.moving[l]):
-                if moved_by(layers, l, block, thread.parts) != thread.part:
-                    continue
+            own, end = moved_blocks(layers, l, thread.parts, thread.part)
+            for block in range(own, end):
                 for biases in range(2):
                     start, n = _stretch(layers, l, block, biases)
                     _unclip(
@@ -493,9 +491,8 @@ def _unclip(
 def _measure(layers: Layers, adjoints: Adjoints, theta: Array, thread: ThreadContext) -> None:
     """Find u · g, u · W and u · sign W of this thread's share."""
     for l in range(1, len(layers.sizes)):
-        for block in range(layers.moving[l]):
-            if moved_by(layers, l, block, thread.parts) != thread.part:
-                continue
+        own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        for block in range(own, end):
             for k in range(len(adjoints.lam)):
                 found = adjoints.parts[l, block, k]
                 for biases in range(2):
