@@ -12,7 +12,7 @@ LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth o
 TRIAL = 2**24  # effort of the steps that are taken with another number
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
-EVERY = 0.5  # seconds between two trials
+EVERY = 0.1  # seconds between two trials
 
 
 @dataclass
@@ -24,6 +24,7 @@ class Pace:
     given: int = 1
     seconds: float = 0.0  # of a step with the best number, as seen last
     since: float = 0.0  # seconds from the last trial on
+    warm: bool = False  # whether all threads have begun, and memory has been touched
     fewer: bool = True  # than the best number are tried next
 
     def next(self, most: int, steps: int, effort: float, divided: bool) -> tuple[int, int]:
@@ -67,8 +68,9 @@ class Pace:
             return
         step = seconds / steps
         if self.given == self.best:
-            self.seconds = step
+            self.seconds = step if self.warm else 0.0
             self.since += seconds
+            self.warm = True
             return
         if step < CLEARLY * self.seconds:
             self.best, self.seconds = self.given, step
