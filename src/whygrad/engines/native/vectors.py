@@ -190,9 +190,9 @@ def data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     return context.make_array(kind)(context, builder, array).data
 
 
-# Rows of ten classes are shorter than a vector, and what a compiler makes of a loop over them takes a number
-# at a time. What is done to their numbers is left to such a loop all the same: a vector that is stored in
-# part holds up the next row's, which begins within it.
+# Rows of ten classes are shorter than a vector, and what a compiler makes of a loop over them takes a
+# number at a time. What is done to their numbers is left to such a loop all the same: a vector that is
+# stored in part holds up the next row's, which begins within it.
 
 
 def _reduction(combine: Callable[[Any, Any, Any], Any], of_none: float) -> Any:

@@ -62,7 +62,7 @@ def rule_of(layout: Layout, form: Any) -> Rule:
 
 
 def apart(form: Any, reads: bool) -> int:
-    """Return how many steps lie between two v that are kept: all are where θ is read, or nothing gives one."""
+    """Return from which step to which v is kept: all are where θ is read, or where there is none."""
     return 1 if reads or form.v is None else APART
 
 
