@@ -184,8 +184,8 @@ class NativeEngine:
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
             divided = kept is None and not (probes.costs or probes.every or probes.weights)
-            taken, asked, per_epoch = 0, 0, -(-given.n // plan.batch_size)
-            while taken == asked < len(coefficients):
+            taken, per_epoch = 0, max(1, -(-given.n // plan.batch_size))
+            while True:
                 steps, parts = self._pace.next(
                     most, len(coefficients) - taken, layout.effort, divided
                 )
@@ -205,6 +205,8 @@ class NativeEngine:
                 began = time.perf_counter()
                 taken += self._share(calls, threads)
                 self._pace.saw(steps, time.perf_counter() - began)
+                if taken < asked or asked == len(coefficients):
+                    break  # it diverged, or all is done; without a step the code is there at least
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
