@@ -183,7 +183,7 @@ class NativeEngine:
             )
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
-            divided = kept is None and not (probes.costs or probes.every or probes.weights)
+            divided = kept is None and not probes.weights
             taken, asked, per_epoch = 0, 0, -(-given.n // plan.batch_size)
             while taken == asked < len(coefficients):
                 steps, parts = self._pace.next(
@@ -194,30 +194,39 @@ class NativeEngine:
                     later = given.order[epoch * given.n :], given.ids[epoch * given.n :]
                     examples = layout.examples(*later, given.data)
                 threads = self._threads_of(layout.blocks, parts, epochs - epoch)
-                asked, began = taken + steps, time.perf_counter()
+                asked = taken + steps
                 before = *network, theta, opt_state, examples, layout.workspace, layout.by_units
                 behind = (
                     plan.batch_size, batch_index, seed, state.step + taken, coefficients[taken:asked],
                     costs[taken:asked], buffers, given.n,
                 )  # fmt: skip
-                taken += self._share(RUN_EPOCHS, threads, "steps", plan, given.data, before, behind)
-                self._pace.saw(steps, time.perf_counter() - began)
+                calls = self._calls_of(
+                    RUN_EPOCHS, threads, "steps", plan, given.data, before, behind
+                )
+                began = time.perf_counter()
+                done = self._share(calls, threads)
+                self._pace.saw(done, time.perf_counter() - began)
+                taken += done
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
 
-    def _share(
+    def _calls_of(
         self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
         before: tuple[Any, ...], behind: tuple[Any, ...],
-    ) -> Any:  # fmt: skip
-        """Call a kernel on some threads, each an argument between these; return what the first returns."""
+    ) -> list[Call]:  # fmt: skip
+        """Return a kernel's calls, ready to be made, one for each thread: an argument between these."""
         calls = [self._call(kernel, thread.part) for thread in threads]
         for call, thread in zip(calls, threads, strict=True):
             call.give((*before, thread, *behind))
             if not call.ready:  # while nobody waits for others, and before anything moves
                 with self._compiling(what, plan, data):
                     call.prepare()
+        return calls
+
+    def _share(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
+        """Make calls that wait for each other, each on a thread; return what the first one returns."""
         try:
             others = [self._pool_of_threads().submit(call) for call in calls[1:]]
             found = calls[0]()
@@ -409,7 +418,7 @@ class NativeEngine:
         z = np.zeros((m * measured, B * outputs), plan.dtype)
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
         examples = self._examples_for(layout, given)
-        self._share(
+        calls = self._calls_of(
             PULL_BACK, threads, "adjoint", plan, given.data,
             (
                 layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
@@ -420,6 +429,7 @@ class NativeEngine:
                 slopes, change, z, sums,
             ),
         )  # fmt: skip
+        self._share(calls, threads)
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
 
@@ -514,7 +524,7 @@ class NativeEngine:
 
         what = (net, rows, dtype, data, has_dropout, whole, multipliers, products, part)
         if self._layout is None or self._layout.key != layout_key(*what):
-            self._layout, self._pace = Layout(*what), Pace()
+            self._layout = Layout(*what)
         return self._layout
 
 
