@@ -166,7 +166,16 @@ def test_the_start_acts_as_when_it_is_moved(case, pulled):
 def test_nothing_is_lost_where_no_sums_are_asked_for(case, steps):
     about = vars(form_of(case.name, case.plan, case.state)).items()
     form = SimpleNamespace(**{name: a[:steps] if np.ndim(a) else a for name, a in about})
-    given = case.engine, case.plan, case.state, case.data, case.state.step + steps, form, case.a, case.b
+    given = (
+        case.engine,
+        case.plan,
+        case.state,
+        case.data,
+        case.state.step + steps,
+        form,
+        case.a,
+        case.b,
+    )
     lean, full = (pull_back(*given, measured=measured) for measured in (False, True))
     for name in ("slopes", "lam", "lam_state"):
         whole = getattr(full, name)
