@@ -167,5 +167,6 @@ def test_every_odd_column_of_the_rows_predicted_is_told_as_no_run_keeps_these_li
     odd.to_csv(tmp_path / "new.csv", index=False)
     for words in (("predict", "t.run", "new.csv"), ("evaluate", "t.run", "new.csv")):
         found = whygrad(words[0], *(str(tmp_path / word) for word in words[1:]))
-        assert found.code == 0 and len(found.lines) == 8
-        assert all("is no number in row 3 (from 0)" in line for line in found.lines)
+        told = [line for line in found.lines if "training has seen" not in line]
+        assert found.code == 0 and len(told) == 8
+        assert all("is no number in row 3 (from 0)" in line for line in told)

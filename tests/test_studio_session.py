@@ -174,7 +174,7 @@ def test_a_layer_grows_up_to_its_limit(session):
 
 def test_a_target_of_a_thousand_classes_is_refused_with_what_to_do(tmp_path):
     rng = np.random.default_rng(0)
-    rows = [(f"{x:.3f}", f"c{i % 1000}") for i, x in enumerate(rng.normal(size=2100))]
+    rows = [(f"{x:.3f}", f"c{i % 1000}") for i, x in enumerate(rng.normal(size=3300))]
     session = Session(tmp_path)
     with pytest.raises(InputError) as refused:
         session.load(str(write(tmp_path, "names.csv", "x,name", rows)), "name", QUICK)

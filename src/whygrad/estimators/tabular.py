@@ -503,9 +503,10 @@ def _given(y: Any, dtype: Any) -> Array:
 
 def _first_missing(y: Any) -> int | None:
     """Return the first row, from 0, of labels that are no numbers in which there is none: None, NaN, NA."""
-    if y is None or getattr(getattr(y, "dtype", None), "kind", "O") != "O" or np.ndim(y) != 1:
+    values = np.asarray(y, None if hasattr(y, "__array__") else object)
+    if values.dtype.kind != "O" or values.ndim != 1:
         return None
-    for row, one in enumerate(y):
+    for row, one in enumerate(values):
         if one is None or type(one).__name__ == "NAType" or (isinstance(one, float) and one != one):
             return row
     return None

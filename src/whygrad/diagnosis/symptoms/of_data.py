@@ -20,13 +20,17 @@ BY_HEART = 0.1  # of the rows
 
 
 def inputs_unscaled(seen: Seen) -> Shown:
-    """Columns of very different or very large size."""
-    every = np.sqrt((seen.setting.X**2).mean(axis=0))
+    """Columns of very different or very large size where they are not 0, as most of a category's are."""
+    X = seen.setting.X
+    every = np.sqrt((X**2).sum(axis=0) / np.maximum((X != 0).sum(axis=0), 1))
     size = every[every > 0]
     if not len(size):
         return None
     picture = bars(
-        "Size of the inputs", "root mean square", [f"input {j}" for j in range(len(every))], every
+        "Size of the inputs where they are not 0",
+        "root mean square",
+        [f"input {j}" for j in range(len(every))],
+        every,
     )
     ratio = size.max() / size.min()
     up_to = f"columns are of a size up to {number(size.max())}"

@@ -22,8 +22,8 @@ from whygrad.engines.native.elementwise import (
     SOFTMAX,
     times_slope,
 )
-from whygrad.engines.native.rows import largest_of_row
 from whygrad.engines.native.vector_math import by_type, exp, log, log1p_unit, sigmoid
+from whygrad.engines.native.vectors import largest_of_row
 from whygrad.nn.functions import HUBER_THRESHOLD, Array
 
 SQUARED_ERROR, ABSOLUTE_ERROR, HUBER, POISSON, CROSS_ENTROPY, BINARY_CROSS_ENTROPY = range(6)

@@ -11,7 +11,6 @@ from typing import Any
 from whygrad.engines.native.blas import vector
 from whygrad.engines.native.compiling import ZERO, inlined_kernel, kernel
 from whygrad.engines.native.memory import fill
-from whygrad.engines.native.rows import largest_of_row, sum_of_row
 from whygrad.engines.native.vector_math import (
     exp,
     expm1_negative,
@@ -21,6 +20,7 @@ from whygrad.engines.native.vector_math import (
     softplus,
     tanh,
 )
+from whygrad.engines.native.vectors import largest_of_row, sum_of_row
 from whygrad.nn.functions import LEAK, SELU_ALPHA, SELU_SCALE, Array
 
 IDENTITY, SIGMOID, TANH, RELU, LEAKY_RELU, ELU, SELU, GELU, SILU, SOFTPLUS, EXP, SOFTMAX = range(12)

@@ -22,7 +22,7 @@ from whygrad.cores import one_thread, own_cores
 from whygrad.engines import BatchCurvature, ProbeResult, Probes, WalkBack
 from whygrad.engines.machine_code import bfloat16
 from whygrad.engines.machine_code.kernel import Call, Kernel
-from whygrad.engines.native.pace import Pace
+from whygrad.engines.pace import Pace
 from whygrad.errors import InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.nn.arrays import Data, is_sparse
@@ -184,8 +184,8 @@ class NativeEngine:
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
             divided = kept is None and not probes.weights
-            taken, asked, per_epoch = 0, 0, -(-given.n // plan.batch_size)
-            while taken == asked < len(coefficients):
+            taken, per_epoch = 0, max(1, -(-given.n // plan.batch_size))
+            while True:
                 steps, parts = self._pace.next(
                     most, len(coefficients) - taken, layout.effort, divided
                 )
@@ -200,33 +200,38 @@ class NativeEngine:
                     plan.batch_size, batch_index, seed, state.step + taken, coefficients[taken:asked],
                     costs[taken:asked], buffers, given.n,
                 )  # fmt: skip
-                calls = self._calls_of(
-                    RUN_EPOCHS, threads, "steps", plan, given.data, before, behind
-                )
+                calls = self._calls_of(RUN_EPOCHS, threads, before, behind)
+                self._prepare(calls, "steps", plan, given.data)
                 began = time.perf_counter()
                 done = self._share(calls, threads)
                 self._pace.saw(done, time.perf_counter() - began)
                 taken += done
+                if taken < asked or asked == len(coefficients):
+                    break  # it diverged, or all is done; without a step the code is there at least
         if kept is not None:
             return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
 
     def _calls_of(
-        self, kernel: Kernel, threads: "list[ThreadContext]", what: str, plan: Plan, data: Data,
-        before: tuple[Any, ...], behind: tuple[Any, ...],
+        self, kernel: Kernel, threads: "list[ThreadContext]", before: tuple[Any, ...],
+        behind: tuple[Any, ...],
     ) -> list[Call]:  # fmt: skip
-        """Return a kernel's calls, ready to be made, one for each thread: an argument between these."""
+        """Return a kernel's call for each thread, which is an argument between the others."""
         calls = [self._call(kernel, thread.part) for thread in threads]
         for call, thread in zip(calls, threads, strict=True):
             call.give((*before, thread, *behind))
-            if not call.ready:  # while nobody waits for others, and before anything moves
-                with self._compiling(what, plan, data):
-                    call.prepare()
         return calls
 
+    def _prepare(self, calls: list[Call], what: str, plan: Plan, data: Data) -> None:
+        """Have the code of all calls at hand before one of them waits for others, or moves anything."""
+        for call in calls:
+            if not call.ready:
+                with self._compiling(what, plan, data):
+                    call.prepare()
+
     def _share(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
-        """Make calls that wait for each other, each on a thread; return what the first one returns."""
+        """Make the calls, each on a thread of its own; return what the first one returns."""
         try:
             others = [self._pool_of_threads().submit(call) for call in calls[1:]]
             found = calls[0]()
@@ -418,17 +423,16 @@ class NativeEngine:
         z = np.zeros((m * measured, B * outputs), plan.dtype)
         threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
         examples = self._examples_for(layout, given)
-        calls = self._calls_of(
-            PULL_BACK, threads, "adjoint", plan, given.data,
-            (
-                layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints,
-                kept.states, kept.apart, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
-            ),
-            (
-                layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured,
-                slopes, change, z, sums,
-            ),
+        before = (
+            layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, kept.states,
+            kept.apart, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
         )  # fmt: skip
+        behind = (
+            layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured, slopes,
+            change, z, sums,
+        )  # fmt: skip
+        calls = self._calls_of(PULL_BACK, threads, before, behind)
+        self._prepare(calls, "adjoint", plan, given.data)
         self._share(calls, threads)
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
@@ -449,7 +453,7 @@ class NativeEngine:
         Of θ what the walk reads: W of the first layer only where sums over it, or gradients, are asked for.
         Where the gradient follows from m, v does too, and is kept now and then.
         """
-        from whygrad.engines.native.curvature.pulling import APART
+        from whygrad.engines.native.curvature.memory import apart
         from whygrad.engines.native.layout import rows_apart
 
         layers, work, rows = layout.layers, layout.workspace.work, len(state.opt_state)
@@ -466,7 +470,7 @@ class NativeEngine:
         low = 0 if reads else int(layers.b[1] + layers.sizes[1])
         return {
             "states": states[: steps + 1], "traces": traces[:steps], "traced": traced, "low": low,
-            "apart": 1 if reads or form.v is None else APART,
+            "apart": apart(form, reads),
         }  # fmt: skip
 
     def _changes_for(self, layout: "Layout", rows: int) -> Any:

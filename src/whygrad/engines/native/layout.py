@@ -395,7 +395,11 @@ def _workspace(
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
     grain = np.where((np.arange(1, L + 1) == 1) & (layers.stretch > 0), layers.panel, HEIGHT)
     units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
-    largest = int((units * (layers.sizes[:-1] + 1)).max()) + 2 * LINE
+    whole = layers.sizes[1:] * (
+        layers.sizes[:-1] + 1
+    )  # which one thread moves at once, if it is small
+    largest = max((units * (layers.sizes[:-1] + 1)).max(), whole[whole <= MOVING].max(initial=0))
+    largest = int(largest) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
     panel = rows_apart(blocks, PANEL // np.dtype(dtype).itemsize, dtype)
     if rounds:

@@ -194,6 +194,7 @@ def _move(
     """Take the step of this part's share of the layers; where the gradient is clipped, only find it."""
     fused = rule.code == SGD and l1 == 0 and not clips and len(workspace.factors) == 0
     fused = fused and not sums_blocks(by_units)
+    room = workspace.block.shape[1] - 2 * lanes_of(theta)
     for l in range(len(layers.sizes) - 1, 0, -1):
         if thread.parts > 1 and not sums_blocks(by_units) and fits_cache(theta):
             prefetch(workspace.work, layers.a[l - 1], rows * layers.sizes[l - 1])
@@ -202,9 +203,10 @@ def _move(
         while own < end:
             low, high = units_of(layers, l, own)
             own += 1
-            if fused and own < end and not (l == 1 and layers.stretch > 0):
-                _, high = units_of(layers, l, end - 1)
-                own = end
+            if own < end and not (l == 1 and layers.stretch > 0):
+                _, last = units_of(layers, l, end - 1)
+                if fused or (last - low) * (layers.sizes[l - 1] + 1) <= room:
+                    high, own = last, end
             W, size = weights_of(layers, l, low, high)
             b, stop = layers.b[l] + low, layers.b[l] + high
             if fused:

@@ -6,7 +6,7 @@ from typing import Any
 from llvmlite import binding
 
 from whygrad.engines.machine_code import bfloat16
-from whygrad.engines.machine_code.deferred import cgutils, ir, types
+from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
 
 # As wide as the processor has them.
 WIDE = bool(binding.get_host_cpu_features().get("avx512f"))
@@ -188,3 +188,48 @@ class Vectors:
 def data(context: Any, builder: Any, kind: Any, array: Any) -> Any:
     """Return the address of an array's first number."""
     return context.make_array(kind)(context, builder, array).data
+
+
+# Rows of ten classes are shorter than a vector, and what a compiler makes of a loop over them takes a
+# number at a time. What is done to their numbers is left to such a loop all the same: a vector that is
+# stored in part holds up the next row's, which begins within it.
+
+
+def _reduction(combine: Callable[[Any, Any, Any], Any], of_none: float) -> Any:
+    """Make what combines `size` numbers from `start` on, lane by lane and then the lanes."""
+
+    @intrinsic
+    def reduced(typing_context: Any, values: Any, start: Any, size: Any) -> Any:
+        def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            array, start, size = arguments
+            vectors = Vectors(context, builder, signature.args[0].dtype)
+            first = builder.gep(data(context, builder, signature.args[0], array), [start])
+            none = ir.Constant(vectors.type, [of_none] * vectors.lanes)
+            found = cgutils.alloca_once_value(builder, none)
+
+            def both(x: Any, y: Any) -> Any:
+                return combine(builder, x, y)
+
+            zero, step = (ir.Constant(vectors.index, n) for n in (0, vectors.lanes))
+            rest = builder.srem(size, step)
+            whole = builder.sub(size, rest)
+            with cgutils.for_range_slice(builder, zero, whole, step, vectors.index) as (k, _):
+                some = vectors.load(builder.gep(first, [k]))
+                builder.store(both(builder.load(found), some), found)
+            with builder.if_then(builder.icmp_signed(">", rest, zero)):
+                mask = vectors.mask(rest)
+                some = vectors.load(builder.gep(first, [whole]), mask)
+                some = builder.select(mask, some, none)
+                builder.store(both(builder.load(found), some), found)
+            return vectors.folded(builder.load(found), both)
+
+        return values.dtype(values, types.intp, types.intp), lower
+
+    return reduced
+
+
+# Of a row with a NaN the largest is that or another number.
+largest_of_row = _reduction(
+    lambda builder, x, y: builder.select(builder.fcmp_ordered(">", x, y), x, y), float("-inf")
+)
+sum_of_row = _reduction(lambda builder, x, y: builder.fadd(x, y), 0.0)

@@ -61,6 +61,11 @@ def rule_of(layout: Layout, form: Any) -> Rule:
     return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
 
 
+def apart(form: Any, reads: bool) -> int:
+    """Return from which step to which v is kept: all are where θ is read, or where there is none."""
+    return 1 if reads or form.v is None else APART
+
+
 def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoints:
     """Return the memory for K numbers f, with ∂f after the last step."""
     K, dtype = len(lam), layout.workspace.work.dtype

@@ -12,7 +12,7 @@ LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth o
 TRIAL = 2**24  # effort of the steps that are taken with another number
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
-EVERY = 0.5  # seconds between two trials; between two of whole calls twice that
+EVERY = 0.1  # seconds between two trials; between two of whole calls twice that
 SHARE = 0.02  # of the time since the last trial that one may take, as far as that is known
 
 
@@ -25,6 +25,7 @@ class Pace:
     given: int = 1  # 0 where what the steps take says nothing of it
     seconds: float = 0.0  # of a step with the best number, as seen last
     since: float = 0.0  # seconds from the last trial on
+    warm: bool = False  # whether all threads have begun, and memory has been touched
     fewer: bool = True  # than the best number are tried next
 
     def next(self, most: int, steps: int, effort: float, divided: bool) -> tuple[int, int]:
@@ -46,7 +47,7 @@ class Pace:
             return steps, 1
         if (most, effort) != self.shape:
             self.shape, self.best, self.fewer = (most, effort), most, True
-            self.seconds, self.since = 0.0, EVERY
+            self.seconds, self.since, self.warm = 0.0, EVERY, False
         self.given = self.best
         few, wait = int(TRIAL // effort) + 1, EVERY
         if not divided or steps < 4 * few:
@@ -66,8 +67,9 @@ class Pace:
             return
         step = seconds / steps
         if self.given == self.best:
-            self.seconds = step
+            self.seconds = step if self.warm else 0.0
             self.since += seconds
+            self.warm = True
             return
         if step < CLEARLY * self.seconds:
             self.best, self.seconds = self.given, step
