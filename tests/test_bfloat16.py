@@ -165,6 +165,17 @@ def test_bits_do_not_depend_on_threads(kind, monkeypatch):
 
 
 @needs_bfloat16
+def test_blocks_without_examples_add_nothing(threads):
+    """The last batch has fewer examples than there are blocks, which add up gradients of their own."""
+    draws, n = np.random.default_rng(0), 256 + 3
+    large = wg.Network(20, [wg.Dense(100, "relu"), wg.Dense(2, "softmax")], "cross_entropy")
+    X, y = draws.normal(size=(n, 20)), draws.integers(0, 2, n)
+    given = {"optimizer": wg.SGD(0.1), "batch_size": 256, "epochs": 2, **PAIRS}
+    ours, truth = (wg.train(large, X, y, engine=name, **given) for name in ("native", "reference"))
+    assert distance(ours, truth) <= LARGEST
+
+
+@needs_bfloat16
 def test_probes_see_what_was_multiplied():
     """a and δ of the batch, of both engines; and of the first layer the inputs."""
     data = as_data(net, X, y, None, "float32")

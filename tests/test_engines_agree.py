@@ -254,3 +254,13 @@ def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
     used.cost_and_gradient(plan, start(plan).theta, data)
     thetas = [engine.run(plan, start(plan), data, 1, Probes())[0].theta for engine in (used, new)]
     np.testing.assert_array_equal(*thetas)
+
+
+def test_blocks_without_examples_add_nothing():
+    """The last batch has fewer examples than there are blocks, which add up gradients of their own."""
+    draws, n = np.random.default_rng(0), 1536 + 3
+    net = wg.Network(2048, [wg.Dense(1024, "relu"), wg.Dense(10, "softmax")], "cross_entropy")
+    X, y = draws.normal(size=(n, 2048)).astype(np.float32), draws.integers(0, 10, n)
+    options = {"optimizer": wg.SGD(0.1), "batch_size": 1536, "epochs": 2, "dtype": "float32"}
+    ours, truth = (wg.train(net, X, y, engine=name, **options) for name in ("native", "reference"))
+    assert distance(ours, truth) < 10 * TOLERANCE["float32"]

@@ -1,6 +1,7 @@
 """How many threads share a step follows from the time that steps took; no bit follows from it."""
 
 import random
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,20 +9,24 @@ import pytest
 import whygrad as wg
 from engines import needs_native
 from whygrad import Dense
+from whygrad.engines import Probes
+from whygrad.engines.machine_code.kernel import Call
 from whygrad.engines.native import engine as native
 from whygrad.engines.pace import CLEARLY, EVERY, LEAST, LONG, TRIAL, Pace
+from whygrad.nn.arrays import as_data
+from whygrad.plan.plan import Plan, start
 from whygrad.training import loop
 
 EFFORT = TRIAL / 10
 
 
-def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT):
+def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT, divided=True):
     """The numbers of threads of some calls' steps, where a step takes `seconds_of(threads)`."""
     found = []
     for _ in range(calls):
         left = steps
         while left:
-            count, threads = pace.next(most, left, effort, True)
+            count, threads = pace.next(most, left, effort, divided)
             assert 1 <= threads <= most and 1 <= count <= left
             pace.saw(count, count * seconds_of(threads))
             found += [threads] * count
@@ -58,6 +63,28 @@ def test_little_difference_changes_nothing():
 def test_long_steps_are_not_tried():
     found = spent(Pace(), {1: 4 * LONG, 2: 2 * LONG}.get)
     assert set(found) == {2}
+
+
+def test_long_steps_are_tried_where_threads_were_left_out():
+    pace = Pace()
+    assert spent(pace, {1: 100e-6, 2: 140e-6}.get)[-1] == 1
+    assert spent(pace, {1: 2 * LONG, 2: 1.2 * LONG}.get)[-1] == 2
+
+
+@pytest.mark.parametrize("divided", [True, False])
+def test_short_calls_are_tried_whole(divided):
+    """As of short epochs, each of which is scored."""
+    calls = {"steps": 39, "calls": 2000, "divided": divided}
+    assert spent(Pace(), {1: 100e-6, 2: 140e-6}.get, **calls)[-1] == 1
+    neighbours = spent(Pace(), {1: 100e-6, 2: 55e-6}.get, **calls)
+    assert 0 < neighbours.count(1) / len(neighbours) < 0.02 and neighbours[-1] == 2
+
+
+def test_long_calls_that_are_watched_are_tried_rarely():
+    calls = {"calls": 1000, "divided": False}
+    assert spent(Pace(), {1: 100e-6, 2: 140e-6}.get, **calls)[-1] == 1
+    neighbours = spent(Pace(), {1: 100e-6, 2: 55e-6}.get, **calls)
+    assert 0 < neighbours.count(1) / len(neighbours) < 0.03
 
 
 def test_a_call_of_little_work_wakes_no_thread():
@@ -105,3 +132,61 @@ def test_bits_depend_on_no_division_of_steps(sizes, optimizer, four_cores, monke
     monkeypatch.setattr(native, "Pace", Restless)
     monkeypatch.setattr(loop, "next_chunk", lambda *_: 1000)  # epochs in one call
     assert fit() == expected
+
+
+def trained(steps, probes=Probes()):  # noqa: B008
+    """An engine after some steps of an epoch on two sets of rows, and what it showed of the second."""
+    net = wg.Network(20, [Dense(100, "relu"), Dense(2, "softmax")], "cross_entropy")
+    plan = Plan(net, wg.Adam(0.01), n=2560, batch_size=128, dtype="float32")
+    engine, draws = native.NativeEngine(), np.random.default_rng(1)
+    for _ in range(2):
+        X, y = draws.normal(size=(2560, 20)).astype(np.float32), draws.integers(0, 2, 2560)
+        data = as_data(net, X, np.eye(2, dtype=np.float32)[y], None, "float32")
+        state, seen = engine.run(plan, start(plan), data, steps, probes)
+    return state.theta.tobytes(), seen
+
+
+@needs_native
+def test_what_probes_show_depends_on_no_division_of_steps(four_cores, monkeypatch):
+    probes = Probes(costs=True, every=3)
+    theta, seen = trained(19, probes)
+    monkeypatch.setattr(native, "Pace", Restless)
+    again, found = trained(19, probes)
+    assert again == theta and found.costs.tolist() == seen.costs.tolist()
+    assert found.statistics.steps.tolist() == seen.statistics.steps.tolist()
+    assert found.statistics.values.tolist() == seen.statistics.values.tolist()
+
+
+@needs_native
+def test_other_rows_leave_what_was_learned(four_cores, monkeypatch):
+    """Rows that are read on demand are others in every call."""
+    made = []
+
+    class Counted(Pace):
+        def __init__(self):
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr(native, "Pace", Counted)
+    trained(4)
+    assert len(made) == 1
+
+
+@needs_native
+def test_code_that_is_made_ready_takes_no_step_any_time(four_cores, monkeypatch):
+    """The first call reads its code from disk, or compiles it."""
+    clock, seconds, prepare = [0.0], [], Call.prepare
+
+    def slow(call):
+        clock[0] += 9.0
+        prepare(call)
+
+    class Listening(Pace):
+        def saw(self, steps, took):
+            seconds.append(took)
+
+    monkeypatch.setattr(Call, "prepare", slow)
+    monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(native, "Pace", Listening)
+    trained(4)
+    assert clock[0] > 0 and set(seconds) == {0.0}

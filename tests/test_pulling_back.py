@@ -162,13 +162,23 @@ def test_the_start_acts_as_when_it_is_moved(case, pulled):
         assert_close(np.einsum("rkp,rp->k", pulled.lam_state, m), by_state)
 
 
-def test_nothing_is_lost_where_no_sums_are_asked_for(case, pulled):
-    form, until = form_of(case.name, case.plan, case.state), case.state.step + STEPS
-    lean = pull_back(
-        case.engine, case.plan, case.state, case.data, until, form, case.a, case.b, measured=False
+@pytest.mark.parametrize("steps", range(1, STEPS + 1))
+def test_nothing_is_lost_where_no_sums_are_asked_for(case, steps):
+    about = vars(form_of(case.name, case.plan, case.state)).items()
+    form = SimpleNamespace(**{name: a[:steps] if np.ndim(a) else a for name, a in about})
+    given = (
+        case.engine,
+        case.plan,
+        case.state,
+        case.data,
+        case.state.step + steps,
+        form,
+        case.a,
+        case.b,
     )
+    lean, full = (pull_back(*given, measured=measured) for measured in (False, True))
     for name in ("slopes", "lam", "lam_state"):
-        whole = getattr(pulled, name)
+        whole = getattr(full, name)
         np.testing.assert_allclose(
             getattr(lean, name), whole, rtol=0, atol=1e-11 * np.abs(whole).max(initial=0)
         )
@@ -205,7 +215,8 @@ def test_rates_and_penalties_act_as_when_they_are_changed(case, pulled):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_threads_share_the_way_back_without_changing_a_bit(dtype, monkeypatch):
+@pytest.mark.parametrize(("clip", "measured"), [(wg.Clip(norm=0.3), True), (wg.Clip(), False)])
+def test_threads_share_the_way_back_without_changing_a_bit(clip, measured, dtype, monkeypatch):
     rng = np.random.default_rng(4)
     n, b = 410, 200
     net = wg.Network(
@@ -213,7 +224,7 @@ def test_threads_share_the_way_back_without_changing_a_bit(dtype, monkeypatch):
     )
     X, Y = rng.normal(size=(n, 70)), draw_targets(rng, net.C.targets, n, 3)
     data = as_data(net, X, Y, dtype=dtype)
-    plan = Plan(net, wg.Adam(0.01), n=n, batch_size=b, clip=wg.Clip(norm=0.3), dtype=dtype)
+    plan = Plan(net, wg.Adam(0.01), n=n, batch_size=b, clip=clip, dtype=dtype)
     state, m = start(plan), 3
     c, one = plan.coefficients(state, m).T, np.ones(m)
     form = SimpleNamespace(
@@ -225,7 +236,8 @@ def test_threads_share_the_way_back_without_changing_a_bit(dtype, monkeypatch):
     for threads in (1, 3):
         monkeypatch.setattr(native, "own_cores", lambda threads=threads: threads)
         engine = choose("native", plan)
-        found.append(pull_back(engine, plan, state, data, m, form, lam, np.zeros((2, *lam.shape))))
+        given = engine, plan, state, data, m, form, lam, np.zeros((2, *lam.shape))
+        found.append(pull_back(*given, measured=measured))
     one, other = found
     for name, array in vars(one).items():
         np.testing.assert_array_equal(array, getattr(other, name), name)

@@ -544,6 +544,14 @@ def test_ctrl_c_ends_the_training_with_the_parameters_so_far(engine):
     assert signal.getsignal(signal.SIGINT) is handler
 
 
+def test_a_chunk_grows_by_the_steps_that_were_taken():
+    """The last batch of an epoch may be small, and says little of how long others take."""
+    assert training.next_chunk(8, 8, 1e-4) == 64
+    assert training.next_chunk(64, 64, 1.0) == 5
+    assert training.next_chunk(10, 1, 5e-5) == 10
+    assert training.next_chunk(64, 9, 1e-3) == 72
+
+
 @each_engine
 def test_ctrl_c_is_heard_within_a_long_epoch(engine):
     X, Y = np.zeros((200_000, 3)), np.zeros(200_000, int)

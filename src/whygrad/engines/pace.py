@@ -12,16 +12,17 @@ LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth o
 TRIAL = 2**24  # effort of the steps that are taken with another number
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
-EVERY = 0.1  # seconds between two trials
+EVERY = 0.1  # seconds between two trials; between two of whole calls twice that
+SHARE = 0.02  # of the time since the last trial that one may take, as far as that is known
 
 
 @dataclass
 class Pace:
     """What a training's steps took, by the number of threads."""
 
-    most: int = 0
+    shape: tuple[int, float] = (0, 0.0)  # the most threads, and the effort of a step
     best: int = 1
-    given: int = 1
+    given: int = 1  # 0 where what the steps take says nothing of it
     seconds: float = 0.0  # of a step with the best number, as seen last
     since: float = 0.0  # seconds from the last trial on
     warm: bool = False  # whether all threads have begun, and memory has been touched
@@ -44,17 +45,15 @@ class Pace:
         self.given = 0
         if most == 1 or effort * steps < LEAST:
             return steps, 1
-        if most != self.most:
-            self.most, self.best, self.seconds, self.since, self.fewer = (
-                most,
-                most,
-                0.0,
-                EVERY,
-                True,
-            )
+        if (most, effort) != self.shape:
+            self.shape, self.best, self.fewer = (most, effort), most, True
+            self.seconds, self.since, self.warm = 0.0, EVERY, False
         self.given = self.best
-        few = int(TRIAL // effort) + 1
-        if not divided or steps < 4 * few or self.since < EVERY or self.seconds >= LONG:
+        few, wait = int(TRIAL // effort) + 1, EVERY
+        if not divided or steps < 4 * few:
+            few, wait = steps, 2 * EVERY
+        soon = self.since < wait or few * self.seconds > SHARE * self.since
+        if soon or (self.best == most and self.seconds >= LONG):
             return steps, self.best
         if self.seconds:
             fewer, more = max(1, self.best // 2), min(most, 2 * self.best)

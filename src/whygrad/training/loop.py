@@ -335,9 +335,10 @@ def _at(told: State, taken: State) -> State:
 def next_chunk(chunk: int, steps: int, seconds: float) -> int:
     """Return the number of steps that should take CHUNK_SECONDS, growing by 8 at most.
 
-    Of the last chunk so many steps were taken: fewer where an epoch ended.
+    Of the last chunk so many steps were taken: fewer where an epoch ended, maybe its last alone, whose
+    batch may be small. So a chunk grows by what was taken.
     """
-    most = 8 * max(chunk, steps)
+    most = max(chunk, 8 * steps)
     if seconds <= 0:
         return most
     return max(1, min(most, math.ceil(steps * CHUNK_SECONDS / seconds)))

@@ -112,8 +112,8 @@ class Workspace(NamedTuple):
 class ThreadContext(NamedTuple):
     """How a batch is divided into `blocks`, and which of the `parts` that work on it this thread is.
 
-    `barrier_count` counts the arrivals at barriers, and `claims` the blocks taken so far where threads take
-    them dynamically.
+    `barrier_count` counts the arrivals at barriers, and `claims`, where threads take blocks
+    dynamically, has the turn in which each was last taken, a line of the cache for each.
     """
 
     blocks: int

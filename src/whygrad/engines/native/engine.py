@@ -183,7 +183,7 @@ class NativeEngine:
             )
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
-            divided = kept is None and not (probes.costs or probes.every or probes.weights)
+            divided = kept is None and not probes.weights
             taken, per_epoch = 0, max(1, -(-given.n // plan.batch_size))
             while True:
                 steps, parts = self._pace.next(
@@ -203,8 +203,9 @@ class NativeEngine:
                 calls = self._calls_of(RUN_EPOCHS, threads, before, behind)
                 self._prepare(calls, "steps", plan, given.data)
                 began = time.perf_counter()
-                taken += self._share(calls, threads)
-                self._pace.saw(steps, time.perf_counter() - began)
+                done = self._share(calls, threads)
+                self._pace.saw(done, time.perf_counter() - began)
+                taken += done
                 if taken < asked or asked == len(coefficients):
                     break  # it diverged, or all is done; without a step the code is there at least
         if kept is not None:
@@ -527,7 +528,7 @@ class NativeEngine:
 
         what = (net, rows, dtype, data, has_dropout, whole, multipliers, products, part)
         if self._layout is None or self._layout.key != layout_key(*what):
-            self._layout, self._pace = Layout(*what), Pace()
+            self._layout = Layout(*what)
         return self._layout
 
 

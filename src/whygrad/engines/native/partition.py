@@ -16,7 +16,7 @@ import numpy as np
 from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.barrier import begin, wait_at_barrier
 from whygrad.engines.native.compiling import ZERO, kernel
-from whygrad.engines.native.memory import prefetch
+from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.passes import (
     add_gradient,
     backward_layer,
@@ -100,6 +100,9 @@ def block_by_examples(
     """
     part, parts, blocks = thread.part, thread.parts, thread.blocks
     low, high = share(rows, blocks, block, _EXAMPLES), share(rows, blocks, block + 1, _EXAMPLES)
+    if low == high:  # of a last batch that is small: products of no examples may write nothing
+        fill(gradient, ZERO, len(gradient), 0.0)
+        return
     if parts > 1 and fits_cache(theta):
         prefetch(theta, ZERO, len(theta))
     gather(layers, examples, workspace, first, low, high, rows)

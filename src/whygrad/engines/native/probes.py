@@ -49,9 +49,9 @@ class ProbeBuffers(NamedTuple):
     whole layer lie that are recorded as the loop has them (0: by units). `scale` receives the
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
     state before it, as the loop has them, and one for those after the last; but only of every `apart`-th
-    step more than the state's first row. Of layers that are `summed`,
-    `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has a row for each
-    step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
+    step more than the state's first row. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in
+    the loop's order. `traces` has a row for each step, or none: what lies in the workspace from `traced`
+    on, z, a and δ of the layers.
     """
 
     every: int

@@ -209,8 +209,10 @@ def _pull(
                 if clips:
                     g = vector(adjoints.clipped, start, n)
                     _clip(bounds, scale, vector(adjoints.gradient, start, n), g)
-                apart = len(workspace.factors) > 0
-                factors = vector(workspace.factors, start if apart else 0, n if apart else 0)
+                own_rates = len(workspace.factors) > 0
+                factors = vector(
+                    workspace.factors, start if own_rates else 0, n if own_rates else 0
+                )
                 # Where a rule has no m, q is 0 and anything will do for it.
                 at_m, at_v = start + max(rule.m, 0), start + max(rule.v, 0)
                 m, v, after_m = (
