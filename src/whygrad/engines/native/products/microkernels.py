@@ -451,8 +451,8 @@ def combine_transposed(
                         z, to, z_row, z, to, z_row, step,
                     )  # fmt: skip
             j += step
-    j = units
-    _last_dots(a, a_start, W, W_start + j * size, b + j, rows, last, size, z, z_start + j, z_row)
+    at, to = W_start + units * size, z_start + units
+    _last_dots(a, a_start, W, at, b + units, rows, last, size, z, to, z_row)
 
 
 @kernel
