@@ -223,7 +223,7 @@ def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
         "whygrad: training has seen {} of these {} rows, and may do worse on others; the other {} "
     )
     alike = (
-        "whygrad: {} of these {} rows are as rows that training has seen: it may do worse on others"
+        "whygrad: {} of these {} rows equal rows that training has seen: it may do worse on others"
     )
     every = "whygrad: training has seen these 120 rows: it may do worse on others"
     for words, expected in (

@@ -106,6 +106,17 @@ def test_a_folder_is_encoded_as_the_table_is(folder, whole):
     np.testing.assert_allclose(X, Y, rtol=1e-9, atol=1e-9)  # so few numbers are all in the sketch
 
 
+def test_what_grows_from_row_to_row_is_a_quantity_in_a_folder_as_in_a_table(tmp_path):
+    draws, n = np.random.default_rng(4), 3000  # more than a sketch keeps
+    people = np.cumsum(draws.integers(1, 900, n))
+    columns = {"number": np.arange(n), "tens": 10 * np.arange(n), "case": people}
+    columns |= {"people": people, "second": 60 * np.arange(n), "y": draws.normal(size=n)}
+    whole = pa.table(columns)
+    pq.write_table(whole, tmp_path / "0.parquet", row_group_size=250)
+    streamed = begin(open_folder(tmp_path), "y", Settings(test=0)).encoding
+    assert streamed.names == learn(*choose_target(whole, "y")).names == ("people", "second")
+
+
 class Several:
     """As many processes, one after the other in this one."""
 

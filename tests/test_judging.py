@@ -175,6 +175,20 @@ def test_copies_among_the_test_rows_are_told_and_what_chance_makes_equal_is_not(
         assert not comparing.compare(fit.fit(other, QUICK)).warnings
 
 
+def test_rows_that_only_rare_categories_make_alike_are_no_copies():
+    draws = np.random.default_rng(0)
+    names = {}
+    for column in ("first", "last", "town"):  # one in ten is "common", of 600 others each is rare
+        rare = draws.permutation(np.repeat(np.arange(600), 5))
+        names[column] = np.where(
+            draws.random(3000) < 0.1, "common", [f"{column} {k}" for k in rare]
+        )
+    labels = np.where(draws.random(3000) < 0.5, "yes", "no")
+    result = fit.fit(source("y", **names, y=labels), QUICK)
+    assert all(column.rare for column in result.encoding.columns)
+    assert not comparing.compare(result).warnings
+
+
 @pytest.mark.parametrize("given", [CLASSES, NUMBERS], ids=["classes", "numbers"])
 def test_other_models_are_scored_on_the_same_rows_as_by_hand(given):
     from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
@@ -442,7 +456,7 @@ def test_an_aim_that_cannot_be_reached_is_told():
 
 
 @pytest.mark.parametrize(
-    "aim", ["f2", "recall", "recall=2", "recall=x", "f1=0.5", "precision=0", ""]
+    "aim", ["f2", "recall", "recall=2", "recall=x", "f1=0.5", "precision=0", "", "f1:"]
 )
 def test_an_aim_that_is_none_is_refused(aim):
     with pytest.raises(
@@ -497,6 +511,16 @@ def test_the_scores_fit_into_80_columns(rows, monkeypatch, target):
     repeated = wg.open_run("t.run").repeated
     assert (repeated.what, repeated.times) == ("folds", 2)
     assert "mean ± sd, 2 folds" in whygrad("show", "t.run").out
+
+
+def test_folds_that_do_not_fit_are_refused_before_anything_is_trained(here):
+    rows = [f"{i % 7},{'b' if i < 3 else 'a'}" for i in range(60)]
+    (here / "rare.csv").write_text("\n".join(["x,y", *rows]))
+    said = whygrad("train", "rare.csv", "--target", "y", *WORDS, "--folds", 5)
+    assert said.code == 2 and not (here / "rare.run").exists()
+    assert said.err.endswith(
+        "whygrad: folds is 5, and the smallest class has 3 rows: give at most as many folds\n"
+    )
 
 
 def test_a_leak_is_told_by_train(rows):

@@ -685,6 +685,10 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 ["-n", "2", "--restarts", "1", "train", "iris"],
                 "--restarts goes on with a run's folder: name it",
             ),
+            (
+                ["-n", "2", "--restarts", "1", "resume"],
+                "--restarts goes on with a run's folder: name it",
+            ),
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err

@@ -174,6 +174,7 @@ NO_NUMBERS = {
     "halves": ["5½", "6"],
     "classes of income": ["<=50K", ">50K"],
     "results": ["3-1", "2-0", "1-4"],
+    "minutes and seconds": ["5'30\"", "6'05\"", "4'45\"", "7'20\""],
 }
 
 
@@ -307,6 +308,20 @@ def test_whole_numbers_are_names_where_the_target_knows_no_order_of_theirs(name,
         assert learn(table, target).columns[0].kind == "number"  # without pieces
 
 
+def test_a_code_with_a_point_and_nothing_behind_is_the_one_of_training():
+    number, y = panel(ORDERS["names"][0])
+    encoding = learn(
+        pa.table({"firm": number, "y": y}), Target("y", "regression", "number"), bins=8
+    )
+    odd = Oddities()
+    X = encoding.encode(pa.table({"firm": text(["7.0", "7", "7.5"])}), odd=odd)
+    np.testing.assert_array_equal(X[0], X[1])
+    assert X[0].sum() == 1 and X[2].sum() == 0
+    assert [line.partition(", in ")[2] for line in encoding.oddities(odd)] == [
+        "row 2 (from 0), '7.5': taken for none of the values of training"
+    ]
+
+
 def test_what_no_name_is_stays_a_number():
     number, y = panel(ORDERS["names"][0])
     kinds = {
@@ -425,6 +440,19 @@ def test_an_infinite_number_of_a_frame_is_missing_in_every_input_that_it_makes(b
         assert line.startswith(
             f"column '{name}' is too large to compute with in {where}: taken for "
         )
+
+
+@pytest.mark.parametrize("seed", [0, 1])  # of which one has the row among the test rows
+def test_a_cell_too_large_is_missing_in_training_as_later_and_its_row_is_named(tmp_path, seed):
+    rows = [f"{i % 5},{i * 37 % 23}.25" for i in range(N)]
+    rows[17] = "1e119,3.25"
+    (tmp_path / "t.csv").write_text("\n".join(["a,y", *rows]))
+    run, file = str(tmp_path / "t.run"), str(tmp_path / "t.csv")
+    found = whygrad("train", file, "--target", "y", "--run", run, *QUICK, "--seed", seed)
+    assert found.code == 0
+    assert "'a' is too large to compute with in row 17 (from 0), '1e119'" in found.err
+    [fact] = describe(pa.table({"a": text(row.split(",")[0] for row in rows)})).facts
+    assert fact.missing == 1 and "too large to compute with in row 17" in fact.note
 
 
 def test_a_row_without_a_target_may_hold_a_number_too_large_and_its_file_is_predicted(tmp_path):
@@ -583,7 +611,7 @@ def test_a_number_that_may_stand_for_a_missing_one_is_named(values, value):
     others = [float(cell) for cell in values if cell != value]
     assert note == (
         f"is {value} in {there} rows, far from its other values, which are {min(others):g} to "
-        f"{max(others):g}: if it stands for a missing value, --na={value} takes it for one"
+        f"{max(others):g}: if it stands for a missing value, --na={value} takes it for one, in all columns"
     )
     encoding, table = learned({"c": cycled(*values)}, na=(value,))
     assert encoding.facts[0].missing == there and encoding.facts[0].note == ""

@@ -6,6 +6,7 @@ import threading
 import time
 
 import numpy as np
+import pyarrow as pa
 import pytest
 
 import whygrad as wg
@@ -313,6 +314,21 @@ def test_bad_input_is_one_line(name, frame, labels):
 def test_a_label_that_is_missing_is_named_with_its_row(gone, kind):
     labels = ["b", "a", "b", gone, "a", "b"]
     y = pd.Series(labels, dtype="string") if kind == "string" else kind(labels)
+    with pytest.raises(wg.InputError) as caught:
+        wg.TabularClassifier("fast").fit(pd.DataFrame({"x": range(6)}), y)
+    assert str(caught.value) == "y has no label in row 3 (from 0): leave out the rows without one"
+
+
+@pytest.mark.parametrize("kind", ["pyarrow", "chunks", "polars", "Int64", "boolean"])
+def test_a_label_that_is_missing_in_other_frames_is_refused(kind):
+    labels = ["b", "a", "b", None, "a", "b"]
+    if kind == "polars":
+        y = pytest.importorskip("polars").Series(labels)
+    elif kind in ("Int64", "boolean"):
+        y = pd.Series([None if one is None else one == "a" for one in labels], dtype="boolean")
+        y = y.astype(kind)
+    else:
+        y = pa.array(labels) if kind == "pyarrow" else pa.chunked_array([labels[:3], labels[3:]])
     with pytest.raises(wg.InputError) as caught:
         wg.TabularClassifier("fast").fit(pd.DataFrame({"x": range(6)}), y)
     assert str(caught.value) == "y has no label in row 3 (from 0): leave out the rows without one"

@@ -355,7 +355,7 @@ def launch(
         raise InputError(f"-n is {processes}: it must be at least 1")
     if restarts < 0:
         raise InputError(f"restarts is {restarts}: it must be at least 0")
-    run = words[1] if words[0] == "resume" else option_of(words, "--run")
+    run = words[1] if len(words) > 1 and words[0] == "resume" else option_of(words, "--run")
     if restarts and run is None:
         raise InputError(
             "--restarts goes on with a run's folder: name it, train FILE --run NAME.run"

@@ -62,7 +62,7 @@ def evaluate(
             note(_seen(run, seen, scores.rows))
         elif alike := rows_alike(opened, file, scores.rows, asked):
             note(
-                f"{alike:,} of these {scores.rows:,} rows are as rows that training has seen: it may do "
+                f"{alike:,} of these {scores.rows:,} rows equal rows that training has seen: it may do "
                 "worse on others"
             )
     if left_out:

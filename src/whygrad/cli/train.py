@@ -34,7 +34,7 @@ from whygrad.escaping import note
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
 from whygrad.pipeline.fit import Result, Source, by_number, find
-from whygrad.pipeline.repeating import Repeated, over_folds, over_seeds
+from whygrad.pipeline.repeating import Repeated, folds_of, over_folds, over_seeds
 from whygrad.pipeline.settings import QUALITY, Settings
 from whygrad.pipeline.streamed import open_folder
 from whygrad.pipeline.streamed.folder import is_folder
@@ -102,6 +102,8 @@ def train(
     without = tuple(by_number(name, names) for name in settings.leave_out)
     types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
     settings = replace(settings, leave_out=without, types=types)
+    if folds is not None:
+        folds_of(source, settings, folds)  # refused before anything is trained
     copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
     with standing(path):
         if settings.quality:

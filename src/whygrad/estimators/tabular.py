@@ -502,8 +502,9 @@ def _given(y: Any, dtype: Any) -> Array:
 
 
 def _first_missing(y: Any) -> int | None:
-    """Return the first row, from 0, of labels that are no numbers in which there is none: None, NaN, NA."""
-    values = np.asarray(y, None if hasattr(y, "__array__") else object)
+    """Return the first row, from 0, without a label: None, NaN or NA; None for arrays of numbers."""
+    kind = getattr(y, "dtype", None)
+    values = np.asarray(y, kind if isinstance(kind, np.dtype) else object)
     if values.dtype.kind != "O" or values.ndim != 1:
         return None
     for row, one in enumerate(values):

@@ -11,6 +11,7 @@ difference of the losses beside its standard error. `leaks` looks for a column t
 itself, `copies` for test rows that training has seen.
 """
 
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -121,7 +122,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     said = verdict(losses_of(target, network, true, balanced), losses, own, scores, balanced)
     if said and ready.settings.aim:
         said = f"{said[:-1]}, all at a threshold of 0.5."
-    warned_of = (*leaks(ready), *copies(ready, X, y, X_test, true)) if warned else ()
+    warned_of = (*leaks(ready), *copies(ready)) if warned else ()
     return Comparison(tuple(models), said, warned_of)
 
 
@@ -317,31 +318,34 @@ def _told(scores: Scores, balanced: bool) -> str:
 # ── rows that training has seen ──────────────────────────────────────────────────────────────────────
 
 
-def copies(ready: Prepared, X: Array, y: Array, X_test: Array, true: Array) -> list[str]:
+def copies(ready: Prepared) -> list[str]:
     """Return a warning where test rows stand among the training rows too, more than chance would have it.
 
     Rows are the same where all columns that are learned from and the target are. How many there would be by
     chance follows from how often two cells of a column are equal, as if columns were independent.
     """
-    known, tested = (
-        [hash((row.tobytes(), value)) for row, value in zip(rows, values.tolist(), strict=True)]
-        for rows, values in ((X, y), (X_test, true))
-    )
-    both = np.isin(tested, known).sum()
-    if both < COPIED * len(true):
+    used = sorted({column.name for column in ready.encoding.columns} | {ready.encoding.target.name})
+    cells = np.stack([_numbered(find(ready.table, name), name) for name in used], axis=1)
+    seen, tested = np.concatenate([ready.parts.training, ready.parts.validation]), ready.parts.test
+    known = {hash(row.tobytes()) for row in cells[seen]}
+    both = sum(hash(row.tobytes()) in known for row in cells[tested])
+    if both < COPIED * len(tested):
         return []
-    equal = 1.0
-    used = {column.name for column in ready.encoding.columns} | {ready.encoding.target.name}
-    for name in used & {*ready.table.schema.names}:  # a place stands there as its two columns
-        column = computable(find(ready.table, name), name)
-        counts = column.value_counts().field("counts").to_numpy()
-        equal *= float((counts / counts.sum()) @ (counts / counts.sum()))
-    if both < UNLIKELY * len(true) * min(1.0, equal * len(y)):
+    shares = [np.bincount(column) / len(column) for column in cells.T]
+    equal = math.prod(float(one @ one) for one in shares)
+    if both < UNLIKELY * len(tested) * min(1.0, equal * len(seen)):
         return []
     return [
-        f"{both:,} of {len(true):,} test rows are training rows as well, value for value: if these are "
+        f"{both:,} of {len(tested):,} test rows are training rows as well, value for value: if these are "
         "copies, remove them from the table, for the scores are better than they will be on new rows"
     ]
+
+
+def _numbered(column: Any, name: str) -> Array:
+    """Return the cells of a column as numbers from 1, the same for the same value, 0 for none, (n,)."""
+    indices = computable(column, name).combine_chunks().dictionary_encode().indices
+    found: Array = indices.cast("int32").fill_null(-1).to_numpy() + 1
+    return found
 
 
 # ── one column that tells the answer ─────────────────────────────────────────────────────────────────

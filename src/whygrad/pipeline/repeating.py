@@ -90,7 +90,7 @@ def over_folds(
     InputError
         For fewer than two folds, or more than the smallest class has rows.
     """
-    folds = _folds(source, given, times)
+    folds = folds_of(source, given, times)
     results = (_result(tabulate(source, given, rows), given, seconds) for rows in folds)
     return _repeated("folds", times, results, compared, tell)
 
@@ -138,7 +138,7 @@ def _check(times: int, what: str) -> None:
         raise InputError(f"{what} is {times}: it must be at least 2")
 
 
-def _folds(source: Source, given: Settings, times: int) -> list[Array]:
+def folds_of(source: Source, given: Settings, times: int) -> list[Array]:
     """Return the test rows of each fold, by their numbers among those with a value of the target."""
     from sklearn.model_selection import KFold, StratifiedKFold
 

@@ -5,7 +5,7 @@
               error; precision and recall of each; the confusion matrix: C[i, j] rows of class i were taken
               for class j
     numbers   R² = 1 − Σ(y − ŷ)² / Σ(y − ȳ)², root mean squared and mean absolute error, quantiles of the
-              error ŷ − y, and the error in each fifth of the rows by their true value
+              error ŷ − y, and the error in about each fifth of the rows by their true value
 
 The baseline always predicts the most frequent class, or the mean, of the training rows.
 """

@@ -239,13 +239,14 @@ def parsed(aim: str) -> tuple[str, float, str]:
     >>> parsed("f1"), parsed("recall=0.9:fraud")
     (('f1', 0.0, ''), ('recall', 0.9, 'fraud'))
     """
-    what, _, label = aim.partition(":")
+    what, colon, label = aim.partition(":")
     name, equals, text = what.partition("=")
     try:
         value = float(text) if equals else 0.0
     except ValueError:
         value = -1.0
-    if name not in AIMS or (name in AIMS[2:]) != bool(equals) or (equals and not 0 < value <= 1):
+    odd = (name in AIMS[2:]) != bool(equals) or (equals and not 0 < value <= 1)
+    if name not in AIMS or odd or (colon and not label):
         raise InputError(
             f"aim {aim!r}: it is f1, balanced-accuracy, recall=0.9 or precision=0.9, with a share up to 1, "
             "and f1:fraud that of the class 'fraud'"

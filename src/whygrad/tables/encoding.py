@@ -22,6 +22,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.errors import InputError, row_of
@@ -29,6 +30,7 @@ from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
 from whygrad.tables.columns import (
     HOLDS,
+    LARGEST,
     SIGNS,
     Kind,
     cells,
@@ -170,19 +172,21 @@ class NumberColumn:
         """What a missing value is taken for."""
         return f"{self.fill:g}, the median of training"
 
+    def largest(self, dtype: Any) -> float:
+        """Return the size up to which numbers count: of larger ones no square, or no input, is finite."""
+        if self.edges:
+            return LARGEST
+        return min(LARGEST, float(np.finfo(dtype).max) / 2 * self.scale)
+
     def encode(
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
     ) -> Array:
         """Write the encoded columns of some rows into X, (n, len(names)), and return the numbers, (n,).
 
-        Missing ones are filled in, and so are those that are infinite, of which no square is finite, or
-        that X cannot hold.
+        Missing ones are filled in, and so are those that are too large, see `largest`.
         """
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
-        large = too_large(values)
-        if not self.edges:
-            with np.errstate(over="ignore"):
-                large |= np.abs(values - self.center) / self.scale > np.finfo(X.dtype).max / 2
+        large = np.abs(values) > self.largest(X.dtype)
         gone = large | np.isnan(values)
         known = np.where(gone, self.fill, values)
         if self.edges:
@@ -296,6 +300,11 @@ class Category:
         trimmed = cells(column)
         spelled = canonical(trimmed, dict(self.spellings))
         index = index_of(spelled, self.values)
+        # Programs write whole numbers that stand beside gaps as 5.0.
+        if self.kind == "code" and (index < 0).any():
+            whole = pc.replace_substring_regex(spelled, r"^(\d+)\.0+$", r"\1")
+            spelled = pc.if_else(pa.array(index < 0), whole, spelled)
+            index = index_of(spelled, self.values)
         return spelled, index, is_missing(trimmed, na) & (index < 0)
 
     def read(self, column: Any, na: Collection[str]) -> Array:

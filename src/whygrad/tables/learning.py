@@ -31,6 +31,7 @@ from whygrad.tables.columns import (
     quoted,
     refuse_infinity,
     texts,
+    too_large,
 )
 from whygrad.tables.dates import PARTS, calendar, encoded_part, parts_of
 from whygrad.tables.decisions import EXACT, Decision, check_types, decide, decimal_commas
@@ -440,6 +441,8 @@ def _learn_number(
     values = decision.values
     if values is None:
         values, _, _ = read_numbers(column, kind, decision.number, na)
+    if kind_of(column) == "text":  # a cell of a file is as odd then as one that is no number
+        values = np.where(too_large(values), np.nan, values)
     refuse_infinity(values, name)
     gone = np.isnan(values)
     known = values[~gone]
@@ -476,7 +479,8 @@ def _far_marker(known: Array) -> str:
         if count > 1 and max(low - value, value - high) > high - low > 0:
             return (
                 f"is {value:g} in {count:,} rows, far from its other values, which are {low:g} to "
-                f"{high:g}: if it stands for a missing value, --na={value:g} takes it for one"
+                f"{high:g}: if it stands for a missing value, --na={value:g} takes it for one, in all "
+                "columns"
             )
     return ""
 
@@ -560,25 +564,34 @@ def standardised(values: Array) -> tuple[float, float]:
 
 
 def _identifies(values: Array, name: str) -> bool:
-    """Return whether whole numbers identify the rows: all are different, and no quantities would be.
-
-    They are packed, or in order at even distances; or some would be equal if they were drawn from their
-    range; or they are longer than what is measured; or named like that. What grows from row to row, as a
-    population does, is a quantity, and so is what passes: years, weeks, seconds.
-    """
+    """Return whether numbers are whole, all different, and `identify` the rows."""
     n = len(values)
     if n < 2 or (values != np.rint(values)).any() or len(np.unique(values)) < n:
         return False
+    steps = np.diff(values)
+    return identify(values, n, name, bool((steps > 0).all() or (steps < 0).all()))
+
+
+def identify(values: Array, n: int, name: str, in_order: bool) -> bool:
+    """Return whether n whole numbers, all different, identify the rows, as no quantities would.
+
+    They are packed, or in order at even distances; or some would be equal if they were drawn from their
+    range; or they are longer than what is measured; or named like that. What grows from row to row, as a
+    population does, is a quantity, and so is what passes: years, weeks, seconds. `values` are all of them,
+    or some that are spread evenly, the smallest and the largest among them.
+
+    >>> rows, people = np.arange(0.0, 300, 10), np.arange(30.0) ** 2 + 5e6
+    >>> [identify(values, 30, "x", True) for values in (rows, people)]
+    [True, False]
+    """
     named = bool(IDENTIFIER.fullmatch(name))
     if named or n < FEW or TIME.fullmatch(name):
         return named
-    steps = np.diff(values)
-    in_order = bool((steps > 0).all() or (steps < 0).all())
-    spread = float(values.max() - values.min())
-    unit = float(np.gcd.reduce(steps.astype(np.int64))) if spread < EXACT else 1.0
-    packed = spread < 2 * n * (unit if in_order else 1)
-    no_repeats = n * (n - 1) / 2 > UNLIKELY * (spread + 1)
-    long = values.min() >= LONG and values.max() <= 10 * values.min() and unit < 10
+    low, high = float(values.min()), float(values.max())
+    unit = float(np.gcd.reduce(np.diff(values).astype(np.int64))) if high - low < EXACT else 1.0
+    packed = high - low < 2 * n * (unit if in_order else 1)
+    no_repeats = n * (n - 1) / 2 > UNLIKELY * (high - low + 1)
+    long = low >= LONG and high <= 10 * low and unit < 10
     if in_order:  # then no two are equal in any case
         return packed or long or bool(COUNTER.fullmatch(name))
     return packed or no_repeats or long
@@ -637,12 +650,13 @@ def are_names(values: Array, Y: Array, pieces: int) -> bool:
     if (values[known] != np.rint(values[known])).any():
         return False
     distinct, category = np.unique(values[known], return_inverse=True)
-    rows, y = np.bincount(category), Y[known]
+    rows = np.bincount(category)
     if len(distinct) <= max(FEWEST_NAMES, pieces) or rows.mean() < LEAST_ROWS:
         return False
     years = YEARS[0] <= distinct[0] and distinct[-1] <= YEARS[1]  # which go on
     if years or (rows**2).sum() > 2 * rows.sum() * rows.mean():
         return False
+    y = Y[known]
     within, between = variances(category, y)
     if not between > 0 or within / between > min(3, rows.mean() / 4):
         return False

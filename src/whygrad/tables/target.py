@@ -307,7 +307,7 @@ def choose_target(
         example, rows = quoted(str(labels[0])), f"{table.num_rows:,} rows"
         raise InputError(
             f"target {quoted(name)} holds text of {len(labels):,} different values in {rows}, such as "
-            f"{example}: these are no numbers in one form, and more than classes would be; choose another "
+            f"{example}: these are not numbers in one form, and too many to be classes; choose another "
             "column, or give the task 'classification' or the type 'number'"
         )
     if len(labels) > MOST_CLASSES:

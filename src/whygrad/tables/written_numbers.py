@@ -83,7 +83,7 @@ WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
 COMPOUND = re.compile(r"([a-z]+)((?: ?\d+(?:\.\d+)? ?[a-z]+)+)")
 PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 # Feet and inches, 5'7", are read as 5 ft 7 in; what stands after feet; a unit squared in words.
-FEET_AND_INCHES = r"^(\d) ?' ?(\d{1,2}(?:\.\d+)?) ?(?:\"|'')?$"
+FEET_AND_INCHES = r"^(\d) ?' ?((?:1[01]|0?\d)(?:\.\d+)?) ?(?:\"|'')?$"
 FEET = re.compile(r"(?:'|ft|feet|foot)(?: (\d+(?:\.\d+)?)(?: ?(?:in|inch|inche))?)?")
 FOOT, INCH = 0.3048, 0.0254
 SQUARE = re.compile(

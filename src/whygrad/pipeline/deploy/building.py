@@ -112,7 +112,7 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
     layers = _layers(fitted)
     notes: list[str] = []
     try:
-        columns, result = _columns(encoding, notes), _result(encoding.target)
+        columns, result = _columns(encoding, layers[0].W.dtype, notes), _result(encoding.target)
         turned = tuple(map(_turned, encoding.turned))
     except InputError:
         raise
@@ -135,13 +135,13 @@ def _result(target: Target) -> Result:
     return Result("classes", labels, threshold=finite(target.threshold))
 
 
-def _columns(encoding: Encoding, notes: list[str]) -> tuple[Column, ...]:
+def _columns(encoding: Encoding, dtype: Any, notes: list[str]) -> tuple[Column, ...]:
     """Return the columns of a table; () where they go in side by side as they are."""
     if not encoding.turned and all(_as_it_is(column) for column in encoding.columns):
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
         return ()
-    return tuple(_column(column, encoding.target.na, notes) for column in encoding.columns)
+    return tuple(_column(column, encoding.target.na, dtype, notes) for column in encoding.columns)
 
 
 def finite(value: float) -> float:
@@ -174,7 +174,7 @@ def _as_it_is(column: Any) -> bool:
     )
 
 
-def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
+def _column(column: Any, na: Sequence[str], dtype: Any, notes: list[str]) -> Column:
     """Return a column as plain data; `notes` gets what is to be known of it."""
     gaps = tuple(one for one in map(_number, na) if one is not None)
     if isinstance(column, NumberColumn):
@@ -189,6 +189,7 @@ def _column(column: Any, na: Sequence[str], notes: list[str]) -> Column:
             gaps,
             column.kind == "boolean",
             tuple(map(finite, column.edges)),
+            column.largest(dtype),
         )
     if isinstance(column, DateColumn):
         return _date(column, gaps, notes)

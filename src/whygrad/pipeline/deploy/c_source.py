@@ -459,7 +459,8 @@ def _cell(value: Any) -> str:
 
 def _gone(column: Number | Date, cell: str) -> list[str]:
     """Return the conditions under which a cell is missing."""
-    gone = [f"!(fabs({cell}) <= {number(LARGEST)})"]  # NaN as well
+    largest = column.largest if isinstance(column, Number) else LARGEST
+    gone = [f"!(fabs({cell}) <= {number(largest)})"]  # NaN as well
     gone += [f"{cell} == {number(gap)}" for gap in column.gaps]
     if isinstance(column, Number) and column.boolean:
         gone.append(f"({cell} != 0 && {cell} != 1)")

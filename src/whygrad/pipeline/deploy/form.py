@@ -19,6 +19,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 
 from whygrad.nn.functions import Array
+from whygrad.tables.columns import LARGEST
 
 Dtype: TypeAlias = Literal["float32", "float64"]
 Label: TypeAlias = str | int | float | bool
@@ -26,7 +27,7 @@ Label: TypeAlias = str | int | float | bool
 
 @dataclass(frozen=True)
 class Number:
-    """A column of numbers. NaN, what is larger than `tables.columns.LARGEST` and `gaps` are missing.
+    """A column of numbers. NaN, what is larger than `largest`, and `gaps` are missing.
 
     With `boolean` all but 0 and 1 are missing as well.
 
@@ -41,6 +42,7 @@ class Number:
     gaps: tuple[float, ...] = ()
     boolean: bool = False
     edges: tuple[float, ...] = ()
+    largest: float = LARGEST
 
     @property
     def zeroed(self) -> bool:

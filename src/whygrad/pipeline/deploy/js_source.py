@@ -27,7 +27,6 @@ from whygrad.pipeline.deploy.source_text import (
     presentable,
     wrapped,
 )
-from whygrad.tables.columns import LARGEST
 from whygrad.tables.encoding import BOUND, WEIGHT
 from whygrad.version import __version__
 
@@ -78,7 +77,6 @@ def _lines(given: Deployable, proof: Proof, name: str) -> Iterator[str]:
             }
             for one in given.turned
         ],
-        "largest": LARGEST,
         "result": asdict(result)
         | {
             "values": result.values.replace("variable", "values"),

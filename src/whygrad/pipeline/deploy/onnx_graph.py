@@ -166,7 +166,8 @@ def _row(values: Sequence[float] | Array) -> Array:
 
 def _missing(g: Graph, x: str, columns: Sequence[Number | Date]) -> str:
     """Return where the numbers of some columns side by side are missing."""
-    gone = g.do("Or", g.do("IsNaN", x), g.do("Greater", g.do("Abs", x), _row([LARGEST])))
+    largest = [one.largest if isinstance(one, Number) else LARGEST for one in columns]
+    gone = g.do("Or", g.do("IsNaN", x), g.do("Greater", g.do("Abs", x), _row(largest)))
     for k in range(max(len(column.gaps) for column in columns)):
         gaps = [column.gaps[k] if k < len(column.gaps) else math.nan for column in columns]
         gone = g.do("Or", gone, g.do("Equal", x, _row(gaps)))

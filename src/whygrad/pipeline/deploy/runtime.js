@@ -110,7 +110,7 @@ const isMissing = (value) => value === null || value === undefined || value === 
 
 function numberOf(column, cell) {
   const value = isMissing(cell) ? NaN : Number(cell);
-  const large = Math.abs(value) > model.largest;
+  const large = Math.abs(value) > column.largest;
   const wrong = large || (column.boolean && value !== 0 && value !== 1);
   return wrong || column.gaps.includes(value) ? NaN : value;
 }

@@ -38,6 +38,7 @@ from whygrad.tables.learning import (
     counts_of,
     directions,
     edges_of,
+    identify,
     learn_counts,
     pairs_of_places,
     scales_of_parts,
@@ -350,8 +351,9 @@ def _column(name: str, kind: Kind, found: Summary) -> Learned:
         centers, widths = scales_of_parts(parts, calendar(points))
         fill = found.sketch.quantile(0.5)
         return Learned(DateColumn(name, "date", DateForm(), parts, centers, widths, fill, flagged))
-    whole = bool((points == np.rint(points)).all())
-    if kind == "number" and whole and found.rising and not flagged and found.n > 2:
+    known = np.concatenate([[found.low], points, [found.high]])
+    whole = kind == "number" and bool((known == np.rint(known)).all())
+    if whole and found.rising and not flagged and identify(known, found.n, name, in_order=True):
         return Learned(None, "it rises from row to row, as numbers of rows do")
     fill = found.sketch.quantile(0.5)
     return Learned(NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged))
