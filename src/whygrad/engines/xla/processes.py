@@ -126,10 +126,8 @@ def ending_at_once() -> Iterator[None]:
 
     There no handler would interrupt it, and what JAX calls aborts the process if it raises.
     """
-    python = (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    )  # not a handler of another's
-    if not python or threading.current_thread() is not threading.main_thread():
+    pythons = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    if not pythons or threading.current_thread() is not threading.main_thread():
         yield
         return
     signal.signal(signal.SIGINT, signal.SIG_DFL)
