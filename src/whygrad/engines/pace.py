@@ -24,11 +24,14 @@ class Pace:
     best: int = 1
     given: int = 1  # 0 where what the steps take says nothing of it
     seconds: float = 0.0  # of a step with the best number, as seen last
-    since: float = 0.0  # seconds from the last trial on
+    since: float = 0.0  # seconds of steps from the last trial on
+    ended: float = 0.0  # when the last steps did, by the clock
     warm: bool = False  # whether all threads have begun, and memory has been touched
     fewer: bool = True  # than the best number are tried next
 
-    def next(self, most: int, steps: int, effort: float, divided: bool) -> tuple[int, int]:
+    def next(
+        self, most: int, steps: int, effort: float, divided: bool, now: float
+    ) -> tuple[int, int]:
         """Return how many of the next steps to take, and with how many threads.
 
         Parameters
@@ -41,6 +44,8 @@ class Pace:
             Of one.
         divided : bool
             Whether fewer steps than are left may be taken.
+        now : float
+            By a clock, in seconds: after a pause the number is tried anew.
         """
         self.given = 0
         if most == 1 or effort * steps < LEAST:
@@ -52,6 +57,8 @@ class Pace:
         few, wait = int(TRIAL // effort) + 1, EVERY
         if not divided or steps < 4 * few:
             few, wait = steps, 2 * EVERY
+        elif now - self.ended > EVERY:
+            self.seconds, self.since, self.warm = 0.0, max(self.since, EVERY), False
         soon = self.since < wait or few * self.seconds > SHARE * self.since
         if soon or (self.best == most and self.seconds >= LONG):
             return steps, self.best
@@ -61,14 +68,15 @@ class Pace:
             self.given = fewer if turn_down and fewer < self.best else more
         return few, self.given
 
-    def saw(self, steps: int, seconds: float) -> None:
-        """Learn how long they took."""
+    def saw(self, steps: int, began: float, ended: float) -> None:
+        """Learn when they were taken, by the clock."""
+        self.ended = ended
         if not (self.given and steps):
             return
-        step = seconds / steps
+        step = (ended - began) / steps
         if self.given == self.best:
             self.seconds = step if self.warm else 0.0
-            self.since += seconds
+            self.since += ended - began
             self.warm = True
             return
         if step < CLEARLY * self.seconds:
