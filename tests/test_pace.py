@@ -101,7 +101,9 @@ def test_a_call_of_little_work_wakes_no_thread():
     pace = Pace()
     assert pace.next(2, 3, LEAST / 4, True, 0.0) == (3, 1)
     pace.saw(3, 0.0, 1.0)
-    assert pace.next(2, 1000, EFFORT, True, 1.0)[1] == 2, "what one thread took was held against two"
+    assert pace.next(2, 1000, EFFORT, True, 1.0)[1] == 2, (
+        "what one thread took was held against two"
+    )
 
 
 def test_steps_that_are_watched_are_taken_in_one_piece():
