@@ -66,6 +66,13 @@ def test_what_changes_in_a_pause_is_seen_by_the_next_call():
     assert after.count(2) < 25 and after[-1] == 1
 
 
+def test_steps_that_become_slower_are_a_reason_to_try():
+    pace = Pace()
+    spent(pace, {1: 100e-6, 2: 55e-6}.get, calls=2)
+    after = spent(pace, {1: 100e-6, 2: 140e-6}.get, calls=2)
+    assert after.count(2) < 1100 and after[-1] == 1
+
+
 def test_little_difference_changes_nothing():
     assert spent(Pace(), {1: 100e-6 * (1 + CLEARLY) / 2, 2: 100e-6}.get)[-1] == 2
 

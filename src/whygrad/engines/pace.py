@@ -75,8 +75,10 @@ class Pace:
             return
         step = (ended - began) / steps
         if self.given == self.best:
-            self.seconds = step if self.warm else 0.0
             self.since += ended - began
+            if 0 < self.seconds < CLEARLY * step:
+                self.since = max(self.since, EVERY)  # something has changed
+            self.seconds = step if self.warm else 0.0
             self.warm = True
             return
         if step < CLEARLY * self.seconds:
