@@ -10,6 +10,7 @@ import whygrad as wg
 from engines import needs_native
 from whygrad import Dense
 from whygrad.engines import Probes
+from whygrad.engines import pace as pacing
 from whygrad.engines.machine_code.kernel import Call
 from whygrad.engines.native import engine as native
 from whygrad.engines.pace import CLEARLY, EVERY, LEAST, LONG, TRIAL, Pace
@@ -104,7 +105,8 @@ def test_long_calls_that_are_watched_are_tried_rarely():
     assert 0 < neighbours.count(1) / len(neighbours) < 0.03
 
 
-def test_a_call_of_little_work_wakes_no_thread():
+def test_a_call_of_little_work_wakes_no_thread(monkeypatch):
+    monkeypatch.setattr(pacing, "LEAST", LEAST)
     pace = Pace()
     assert pace.next(2, 3, LEAST / 4, True, 0.0) == (3, 1)
     pace.saw(3, 0.0, 1.0)

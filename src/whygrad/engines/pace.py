@@ -8,7 +8,7 @@ a few steps with half or twice as many threads, and goes on with the faster numb
 
 from dataclasses import dataclass
 
-LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth of a millisecond
+LEAST = 2**25  # effort (`layout.effort`) for which threads are woken: three times what waking takes
 TRIAL = 2**27  # effort of the steps that are taken with another number: long beside waking a thread
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
