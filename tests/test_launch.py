@@ -54,6 +54,8 @@ if "never comes" in sys.argv[1:]:
     processes.PATIENCE = 8
     if processes.TOLD[processes.INDEX] == "1":
         time.sleep(1000)
+if "leaves" in sys.argv[1:] and processes.TOLD[processes.INDEX] == "1":
+    sys.exit(0)
 if "other version" in sys.argv[1:] and following():
     from whygrad.training import together
     together.__version__ = "0.0.7"
@@ -120,9 +122,9 @@ else:
 """
 
 
-def launched(folder, *words, **more):
+def launched(folder, *words, program=("-m", "whygrad"), **more):
     """A launcher that runs, in a folder of its own."""
-    command = [sys.executable, "-m", "whygrad", "launch", *words]
+    command = [sys.executable, *program, "launch", *words]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
     )
@@ -163,10 +165,11 @@ def test_every_pair_of_choices_gives_the_same_bits_on_one_two_and_four_processes
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
 
 
-def train(folder, n, *more, data=None, **env):
+def train(folder, n, *more, data=None, program=("-m", "whygrad"), **env):
     options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "25")
     words = ("train", data or os.environ[DATA], "--target", "y", *options, "--run", "a.run")
-    return launched(folder, "-n", str(n), *more, *words, env=os.environ | env)
+    env = os.environ | env
+    return launched(folder, "-n", str(n), *more, *words, program=program, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +274,31 @@ def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, 
     assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
+SOON = """
+from whygrad.cli import main
+from whygrad.engines.xla import launcher
+launcher.SUSPENDED = 3.0
+main()
+"""
+
+
+@pytest.mark.parametrize("which", [0, 1] if LONG else [0])
+def test_a_process_that_stays_suspended_is_killed_and_restarts_end_with_the_same_bits(
+    which, undisturbed, tmp_path
+):
+    launcher = train(tmp_path, 2, "--restarts", "3", program=("-c", SOON))
+    wait_for_steps(launcher, tmp_path, 100)
+    os.kill(children(launcher)[which], signal.SIGSTOP)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, told.decode()
+    assert said_by_whygrad(told)[:2] == [
+        f"process {which} of 2 was suspended for 3 s, and was killed: the training is over, "
+        "what it recorded is there",
+        "going on with 1 process: resume a.run",
+    ]
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
+
+
 def test_ctrl_c_ends_all_and_what_was_recorded_goes_on_also_from_an_object_store(
     undisturbed, tmp_path
 ):
@@ -339,10 +367,11 @@ def test_other_data_in_one_process_are_told_in_one_line(script):
     assert "process 1 does not have the data of process 0: give all the same" in told.decode()
 
 
-# Of them `make test` starts two, since JAX takes its time.
+# Of them `make test` starts three, since JAX takes its time.
 ENDS = [
     ("stuck", r"did not come within \d+ s: the training is over"),
     ("first ends", "the first has its own reason"),
+    ("leaves", "process 1 of 2 has ended, with code 0, and the others wait for it"),
     ("fails", "IndexError: list index out of range"),
     ("never comes", r"did not come within \d+ s: the training is over"),
     ("other version", "process 1 does not have the version of whygrad of process 0"),
@@ -350,7 +379,7 @@ ENDS = [
 ]
 
 
-@pytest.mark.parametrize("mode, line", ENDS if LONG else ENDS[:2])
+@pytest.mark.parametrize("mode, line", ENDS if LONG else ENDS[:3])
 def test_who_is_stuck_or_fails_ends_all_and_is_named(mode, line, script):
     process = launched(script.parent, "-n", "2", script.name, mode)
     out, told = process.communicate(timeout=PATIENCE)
@@ -556,6 +585,28 @@ def test_ctrl_c_ends_a_script_in_one_line_wherever_it_is(code, tmp_path):
     assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
 
 
+EARLY_IN_PYTHON = """
+import os, time
+from pathlib import Path
+if "WHYGRAD_PROCESS" in os.environ:
+    Path(os.environ["WHYGRAD_PROCESS"]).touch()
+    time.sleep(1)
+"""
+
+
+def test_ctrl_c_ends_processes_in_one_line_that_have_not_begun(tmp_path):
+    (tmp_path / "own.py").write_text(SLEEPS)
+    (tmp_path / "sitecustomize.py").write_text(EARLY_IN_PYTHON)
+    paths = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    process = launched(tmp_path, "-n", "2", "own.py", env=env)
+    wait_until(lambda: all((tmp_path / name).exists() for name in "01"), process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
+
+
 def gone(pid):
     """Whether a process has ended, which is all that one can that has no parent to see it."""
     try:
@@ -692,6 +743,15 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_windows_is_told_that_it_has_no_launcher(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    result = whygrad("launch", "-n", "2", "train", "iris")
+    assert result.code == 2
+    assert result.err == (
+        "whygrad: launch runs on Linux and macOS, where JAX connects processes: leave it out\n"
+    )
 
 
 def test_a_port_that_was_taken_since_the_launcher_looked_is_told(monkeypatch):

@@ -1,5 +1,6 @@
 """`whygrad replay`, `resume`, `fork`, `diff`: a training computed again or further; and `launch`."""
 
+import platform
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -348,6 +349,10 @@ def launch(
         raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
     if command == (MODULE,):
         raise InputError("-m needs a module: whygrad launch -n 4 -m package.module")
+    if platform.system() == "Windows":
+        raise InputError(
+            "launch runs on Linux and macOS, where JAX connects processes: leave it out"
+        )
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)
