@@ -20,7 +20,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from object_store import serving
-from whygrad.engines import WeightProbe
+from whygrad.engines import WeightProbe, choose
 from whygrad.engines.xla import failures, launcher, processes
 from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
@@ -730,6 +730,7 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 ["-n", "2", "train", "iris", "--engine", "native"],
                 "several processes train on the engine 'xla', not 'native': leave --engine out",
             ),
+            (["-n", "2", "nix.py"], "nix.py: there is no such file"),
             (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
             (["-n", "2", "-m"], "-m needs a module: whygrad launch -n 4 -m package.module"),
             (
@@ -743,6 +744,25 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_several_processes_that_predict_a_folder_which_is_not_there_are_told(
+    undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(processes, "TOLD", {processes.COUNT: "2", processes.INDEX: "0"})
+    result = whygrad("predict", undisturbed.path, tmp_path / "nix", "-o", tmp_path / "out.parquet")
+    assert result.code == 2
+    assert result.err == f"whygrad: {tmp_path / 'nix'}: there is no such folder\n"
+
+
+def test_a_script_whose_processes_share_nothing_is_told_what_would(monkeypatch, capsys):
+    plan = Plan(wg.Network(2, [wg.Dense(1)]), wg.SGD(0.1), n=20, batch_size=8)
+    assert choose("auto", plan).name == "native" and not capsys.readouterr().err
+    monkeypatch.setattr(processes, "TOLD", {processes.COUNT: "2", processes.INDEX: "0"})
+    assert [choose("auto", plan).name for _ in range(2)] == ["native"] * 2
+    assert capsys.readouterr().err == (
+        "whygrad: each process trains by itself: with engine='xla' they share the steps\n"
+    )
 
 
 def test_windows_is_told_that_it_has_no_launcher(monkeypatch):

@@ -353,6 +353,8 @@ def launch(
         raise InputError(
             "launch runs on Linux and macOS, where JAX connects processes: leave it out"
         )
+    if command[0].endswith(".py") and not Path(command[0]).is_file():
+        raise InputError(f"{command[0]}: there is no such file")
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)
