@@ -585,6 +585,26 @@ def test_ctrl_c_ends_a_script_in_one_line_wherever_it_is(code, tmp_path):
     assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
 
 
+DEAF = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{SLEEPS}
+"""
+
+
+def test_a_third_ctrl_c_kills_all_and_takes_nothing_that_was_recorded_for_lost(tmp_path):
+    (tmp_path / "own.py").write_text(DEAF)
+    process = launched(tmp_path, "-n", "2", "own.py")
+    wait_until(lambda: all((tmp_path / name).exists() for name in "01"), process)
+    for _ in range(3):
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
+
+
 EARLY_IN_PYTHON = """
 import os, time
 from pathlib import Path

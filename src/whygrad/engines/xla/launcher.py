@@ -103,6 +103,18 @@ def _threads() -> dict[str, str]:
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the exit code, and whether one died that the others need."""
+    try:
+        return _run(words, n, port)
+    except KeyboardInterrupt:  # all were killed
+        return _interrupted()
+
+
+def _interrupted() -> tuple[int, bool]:
+    note("interrupted, what was recorded is there")
+    return INTERRUPTED, False
+
+
+def _run(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     address = f"127.0.0.1:{free_port(port)}"
     common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     common[LAUNCHER] = str(os.getpid())
@@ -121,8 +133,7 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
             return 0, False
         who, trace = f"process {first} of {n}", []
         if pressed and code == -signal.SIGINT:  # before it could end by itself
-            note("interrupted, what was recorded is there")
-            return INTERRUPTED, False
+            return _interrupted()
         if code is None:
             line = f"{who} did not end within {LINGER:.0f} s after the first, and was killed"
         elif code < 0:
