@@ -59,6 +59,9 @@ if "leaves" in sys.argv[1:] and processes.TOLD[processes.INDEX] == "1":
 if "other version" in sys.argv[1:] and following():
     from whygrad.training import together
     together.__version__ = "0.0.7"
+if "other JAX" in sys.argv[1:] and following():
+    import jaxlib.version
+    jaxlib.version.__version__ = "0.0.7"
 if "full disk" in sys.argv[1:]:
     import resource
     import signal
@@ -375,6 +378,7 @@ ENDS = [
     ("fails", "IndexError: list index out of range"),
     ("never comes", r"did not come within \d+ s: the training is over"),
     ("other version", "process 1 does not have the version of whygrad of process 0"),
+    ("other JAX", "process 1 does not have the version of JAX of process 0"),
     ("full disk", "full.run: cannot be written"),
 ]
 
