@@ -428,9 +428,10 @@ def test_several_processes_predict_a_folder_file_by_file_as_one_predicts_it(
 
 
 def test_a_column_to_keep_that_a_folder_does_not_have_is_told_by_its_name(folder, trained):
-    for given in (folder, f"file://{folder}"):
+    for given, where in ((folder, f"{folder}/0.parquet: "), (f"file://{folder}", "")):
         done = whygrad("predict", trained, given, "--keep", "nix")
-        assert done.code == 2 and done.lines[-1].startswith("whygrad: no column 'nix': "), done.err
+        assert done.code == 2
+        assert done.lines[-1].startswith(f"whygrad: {where}no column 'nix': "), done.err
 
 
 def test_a_run_on_a_folder_is_forked_trained_on_and_trained_without_some_rows(trained, tmp_path):
