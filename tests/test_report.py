@@ -242,3 +242,29 @@ def test_rows_of_which_none_is_a_copy_are_told_as_not_seen(run):
 def test_of_runs_that_counted_no_copies_nothing_is_claimed(run, monkeypatch):
     monkeypatch.setattr(type(run), "copies", None)
     assert f"{run.scores.rows} test rows, set aside before training" in report(run)[0].answer
+
+
+OVERRUN = """
+return [...document.querySelectorAll("details")].map((one) => (one.open = true)) && [
+  document.documentElement, ...document.querySelectorAll(".wg-scroll, figure"),
+].filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.innerText.slice(0, 60));
+"""
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_no_table_is_wider_than_the_page(alone, here, width):
+    names = ["surface_area_in_square_metres", "year_of_construction", "municipality", "monthly_rent"]
+    town = np.where(A > 0, "Bern-Bümpliz Nord", "Genève Eaux-Vives")
+    rows = zip(A.round(3), B.round(3), town, (1e6 * (A - B)).round(2), strict=True)
+    lines = [",".join(names), *(",".join(map(str, row)) for row in rows)]
+    (here / "t.csv").write_text("\n".join(lines))
+    quick = ("--run", "t.run", "--epochs", "3", "--hidden", "2")
+    assert whygrad("train", "t.csv", "--target", names[-1], *quick).code == 0
+    assert whygrad("report", "t.run", "-o", "t.html").code == 0
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    alone.tell("Emulation.setDeviceMetricsOverride", **size)
+    alone.driver.get((here / "t.html").as_uri())
+    assert alone.driver.execute_script(OVERRUN) == []
+    found = alone.driver.find_element("css selector", ".wg-wide td[data-head=holds]")
+    before = "return getComputedStyle(arguments[0], '::before').content"
+    assert ("holds" in alone.driver.execute_script(before, found)) == (width == 400)

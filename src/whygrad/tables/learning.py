@@ -459,23 +459,40 @@ def _learn_number(
     flagged = bool(gone.any())
     said = "true/false" if kind == "boolean" else "number"
     found = NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges)
-    return Learned(found, kind=said, note=_far_marker(known), missing=int(gone.sum()))
+    return Learned(found, kind=said, note=far_marker(ends_of(known)), missing=int(gone.sum()))
 
 
-def _far_marker(known: Array) -> str:
+# The least or the largest value, in how many rows it is, and between what the others lie.
+End: TypeAlias = tuple[float, int, float, float]
+
+
+def ends_of(known: Array) -> tuple[End, End]:
+    """Return the least and the largest value of a column, none missing, and what the others are.
+
+    >>> ends_of(np.array([20.0, 25, -999, 31, -999]))
+    ((-999.0, 2, 20.0, 31.0), (31.0, 1, -999.0, 25.0))
+    """
+    low, high = float(known.min()), float(known.max())
+    return _end(known, low), _end(known, high)
+
+
+def _end(known: Array, value: float) -> End:
+    rest = known[known != value]
+    low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
+    return value, len(known) - len(rest), low, high
+
+
+def far_marker(ends: Sequence[End]) -> str:
     """Return a note on -1, -999 and the like, far from all others and there more than once; "" without.
 
-    >>> _far_marker(np.array([20.0, 25, -999, 31, -999]))[:62]
+    >>> far_marker(ends_of(np.array([20.0, 25, -999, 31, -999])))[:62]
     'is -999 in 2 rows, far from its other values, which are 20 to '
-    >>> _far_marker(np.array([3.0, 1, 2, -1, -1])), _far_marker(np.array([20.0, 25, -999]))
-    ('', '')
+    >>> [far_marker(ends_of(np.array(known))) for known in ([3.0, 1, 2, -1, -1], [20.0, 25, -999])]
+    ['', '']
     """
-    for value in (float(known.min()), float(known.max())):
+    for value, count, low, high in ends:
         if value != -1 and not MARKER.fullmatch(f"{value:g}"):
             continue
-        rest = known[known != value]
-        count = len(known) - len(rest)
-        low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
         if count > 1 and max(low - value, value - high) > high - low > 0:
             return (
                 f"is {value:g} in {count:,} rows, far from its other values, which are {low:g} to "
