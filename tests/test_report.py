@@ -253,7 +253,12 @@ return [...document.querySelectorAll("details")].map((one) => (one.open = true))
 
 @pytest.mark.parametrize("width", [400, 1600])
 def test_no_table_is_wider_than_the_page(alone, here, width):
-    names = ["surface_area_in_square_metres", "year_of_construction", "municipality", "monthly_rent"]
+    names = [
+        "surface_area_in_square_metres",
+        "year_of_construction",
+        "municipality",
+        "monthly_rent",
+    ]
     town = np.where(A > 0, "Bern-Bümpliz Nord", "Genève Eaux-Vives")
     rows = zip(A.round(3), B.round(3), town, (1e6 * (A - B)).round(2), strict=True)
     lines = [",".join(names), *(",".join(map(str, row)) for row in rows)]

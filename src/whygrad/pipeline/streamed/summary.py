@@ -57,7 +57,7 @@ ENDS = ("low", "next_low", "next_high", "high")
 class Numbers:
     """What is known of a column of numbers or times: `n` are those that are not missing.
 
-    The least value is in `at_low` rows, and `next_low` follows it; where all are the same it is that itself.
+    The least value is in `at_low` rows, and `next_low` follows it; where all are the same it is that too.
     """
 
     n: int
