@@ -1257,3 +1257,39 @@ def test_what_is_said_to_be_a_number_or_a_date_is_one():
     assert decide(column, "song").kind == "number"
     assert decide(column, "song", "date").date.form == "clock"
     assert decide(pa.array(["14:30", "08:15"] * 20), "at", "number").number.unit == "min"
+
+
+# ── what is said ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def notes_of(**columns):
+    return describe(pa.table({**columns, "y": np.arange(240) % 7 / 2}), "y").notes
+
+
+def test_long_codes_that_are_all_different_are_said_to_identify_the_rows():
+    [note] = notes_of(
+        **{"order id": [str(10**16 + 7919 * k) for k in range(240)], "b": [1.5, 2] * 120}
+    )
+    assert note == (
+        "column 'order id' left out: it identifies the rows, every one is different; "
+        "--type 'order id=number' takes its codes for numbers"
+    )
+
+
+def test_whole_numbers_with_many_foreign_words_are_not_made_categories_without_a_word():
+    cells = [f"{k % 16}" if k % 8 else "n.b." for k in range(240)]
+    [note] = notes_of(a=cells)
+    assert note == (
+        "column 'a': 14 of its 15 values are numbers, all are taken for categories: "
+        "--type a=number takes the rest for missing"
+    )
+    assert not notes_of(a=[f"{k % 5}" if k % 8 else "n.b." for k in range(240)])
+
+
+def test_decimal_points_of_another_column_tell_what_a_comma_is():
+    cells = [f"{1 + k % 9},{100 + k}" for k in range(240)]
+    unclear = "column 'a': '1,100' could be read in two ways: the comma is taken for the mark of thousands"
+    assert unclear in notes_of(a=cells)
+    for other in (["3.25 %", "1.5 %"], ["0.5", "1.25"]):
+        assert not notes_of(a=cells, b=other * 120)
+    assert unclear in notes_of(a=cells, b=["1.250", "2.500"] * 120)

@@ -1,6 +1,7 @@
 """The report on a run: every number in it is one of the run, and the page needs nothing else."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from command import whygrad
 from whygrad.pipeline.fit import predict
+from whygrad.record.files import manifest
 from whygrad.record.report import report
 from whygrad.record.source import encoded, read_again, take
 from whygrad.studio.session.scoring import words_of
@@ -273,3 +275,18 @@ def test_no_table_is_wider_than_the_page(alone, here, width):
     found = alone.driver.find_element("css selector", ".wg-wide td[data-head=holds]")
     before = "return getComputedStyle(arguments[0], '::before').content"
     assert ("holds" in alone.driver.execute_script(before, found)) == (width == 400)
+
+
+def test_data_that_another_version_may_read_otherwise_are_told_with_both(run, tmp_path):
+    path = tmp_path / "t.run"
+    shutil.copytree(run.path, path)
+    changed = manifest.read(path)
+    changed["versions"]["whygrad"] = "0.0.9"
+    changed["data"]["sha256"]["test"]["X"] = "0" * 64
+    manifest.write(path, changed)
+    error = whygrad("evaluate", path).err
+    assert "the data are not those that t.run was trained on: test X has SHA-256" in error
+    assert error.endswith(
+        "It was trained by whygrad 0.0.9: this is "
+        f"{wg.__version__}, which may read the same table otherwise\n"
+    )

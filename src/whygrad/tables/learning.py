@@ -8,6 +8,7 @@ StandardScaler and OneHotEncoder do; the target adds values of few rows that it 
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -383,6 +384,8 @@ def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[st
     if target.kind == "number":
         told.append(target.form)
     comma = decimal_commas(told)
+    if comma is None and any(one.unclear and one.kind == "number" for one in found.values()):
+        comma = _decimal_points(table, found)
     pointed = []
     if comma is not False and any(one.decimal == "," for one in told):
         plain = [name for name, one in found.items() if one.form == PLAIN_FORM]
@@ -395,6 +398,16 @@ def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[st
         ):
             found[name] = decide(find(table, name), name, asked.get(name), target.na, comma)
     return found
+
+
+def _decimal_points(table: Any, found: Mapping[str, Decision]) -> bool | None:
+    """Return False, for no decimal commas, where other columns have decimal points alone; else None."""
+    numbers = {name: one for name, one in found.items() if one.kind == "number"}
+    if any(one.number.decimal == "," and not one.unclear for one in numbers.values()):
+        return None
+    clear = [find(table, name) for name, one in numbers.items() if not one.unclear]
+    pointed = any(_has_points(column) and not _all_thousands(column) for column in clear)
+    return False if pointed else None
 
 
 def _has_points(column: Any) -> bool:
@@ -429,8 +442,12 @@ def _learn_column(
         learned = _learn_number(column, name, decision, na, bins)
         if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
             return learned
-        why = "targets of neighbouring ones are no more alike than of any two"
-        decision = Decision("code", why=f"{why}; --type {name}=number takes them for numbers")
+        why, option = (
+            "targets of neighbouring ones are no more alike than of any two",
+            f"{name}=number",
+        )
+        why = f"{why}; --type {shlex.quote(option)} takes them for numbers"
+        decision = Decision("code", why=why)
     return _learn_category(column, name, decision, na, Y, most)
 
 
@@ -794,10 +811,10 @@ def learn_counts(
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
     numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
-    if not decision.asked and numeric > max(FEW, distinct // 2):
+    if not decision.asked and numeric >= FEWEST_NAMES and numeric > distinct // 2:
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
-            f"--type {name}=number takes the rest for missing"
+            f"--type {shlex.quote(f'{name}=number')} takes the rest for missing"
         )
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
 
@@ -831,8 +848,12 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
     spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
-        what = f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "codes"
-        return f"{what}; --type {name}=number takes the rest for missing"
+        if not spoilt:
+            return (
+                f"{otherwise}; --type {shlex.quote(f'{name}=number')} takes its codes for numbers"
+            )
+        text, option = quoted(spoilt[0]), shlex.quote(f"{name}=number")
+        return f"numbers mixed with text such as {text}; --type {option} takes the rest for missing"
     return otherwise
 
 
