@@ -15,6 +15,6 @@
     members     the training of these networks, side by side
 
 Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `copies`, `repeating`, `recipe`, `members`,
-`names`. It may import `tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings`
-alone, for help and completion, does not wait for the libraries that read tables.
+`names`. It may import `tables`, `fitted`, `training` and what is below. Nothing is imported here:
+`settings` alone, for help and completion, does not wait for the libraries that read tables.
 """
