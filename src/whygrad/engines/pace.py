@@ -61,6 +61,12 @@ class Pace:
             self.given = fewer if turn_down and fewer < self.best else more
         return few, self.given
 
+    def likely(self, most: int, steps: int, effort: float) -> int:
+        """Return how many threads to take for work on so many steps, of which nothing is to be learned."""
+        if effort * steps < LEAST:
+            return 1
+        return self.best if (most, effort) == self.shape else most
+
     def saw(self, steps: int, seconds: float) -> None:
         """Learn how long they took."""
         if not (self.given and steps):

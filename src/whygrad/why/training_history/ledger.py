@@ -20,7 +20,6 @@ from whygrad.engines import WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.plan import Plan
 from whygrad.training.again import leaving_out
 from whygrad.why import rounding
 from whygrad.why.context import at_least_one
@@ -29,7 +28,7 @@ from whygrad.why.training_history.accounts import (
     FEW,
     Accounts,
     accounts,
-    apart_in_buffer,
+    carries_too_far,
 )
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
@@ -134,7 +133,7 @@ def ledger(
     names = names or trajectory.names
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
-    takes = _takes(trajectory.plan, probe, (from_ == ALL) + (to == ALL))
+    takes = _takes(trajectory, probe, (from_ == ALL) + (to == ALL))
     with watched(trajectory, progress, takes, VERIFIED * bool(influence)) as trajectory:
         found = accounts(trajectory, probe)
         by_example = found.along
@@ -146,11 +145,12 @@ def ledger(
     return _answer(trajectory, names, found, by_example, again, what, part, top)
 
 
-def _takes(plan: Plan, probe: WeightProbe, several: int) -> float:
+def _takes(trajectory: Trajectory, probe: WeightProbe, several: int) -> float:
     """Return how many trainings the accounts take, of a weight, a neuron or a layer: 0, 1, 2."""
+    plan = trajectory.plan
     if several and probe.shape[0] * probe.shape[1] <= FEW:
         return WITH_FEW
-    bounded, backwards = plan.clip.value is not None, apart_in_buffer(plan)
+    bounded, backwards = plan.clip.value is not None, carries_too_far(trajectory, probe)
     remembers = len(plan.optimizer.init(np.zeros(1))) > 0
     more = REMEMBERED[several] * remembers + BOUNDED[several] * bounded
     return TAKES[several] + more + BACKWARDS[several] * backwards
