@@ -41,8 +41,8 @@ from whygrad.why.training_history.waiting import Progress, watched
 ALL = "all"
 # Trainings that a weight, a neuron and a layer take at most, measured on networks from 20-64-3 to
 # 784-100-10, most between hidden layers of a small one; those of a neuron of so few weights that each has
-# an account of every example; how many more where the optimizer remembers steps, where each weight's gradient
-# is bounded, and where examples are followed back through all steps.
+# an account of every example; how many more where the optimizer remembers steps, where each weight's
+# gradient is bounded, and where examples are followed back through all steps.
 TAKES, WITH_FEW = (5.0, 2.0, 7.0), 19.0
 REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 24.0), (0.0, 7.0, 80.0)
 ACCOUNTING = (
