@@ -1,7 +1,7 @@
 """The same training by whygrad and by its peers: same start, same batches, same cost, same update.
 
-Each contestant is built from a `Case`, data and a start, and runs epochs in the order it is given. `theta`
-returns its parameters in the order of `whygrad.Parameters.flat`.
+Each contestant is built from a `Case`, data and a start, and runs epochs: in the order it is given, or in
+one that it draws. `theta` returns its parameters in the order of `whygrad.Parameters.flat`.
 """
 
 from dataclasses import dataclass
@@ -86,14 +86,14 @@ class Native:
         self.state = State(theta.copy(), rule.init(theta))
         self.engine = choose(self.engine_name, self.plan)
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
-        """Run some steps; the order is its own, by seed and epoch, unless examples come as they are."""
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
+        """Run some steps, in an order of its own by seed and epoch, or with an order as examples lie."""
         from dataclasses import replace
 
         from whygrad.engines import Probes
 
-        if self.plan.shuffle == _in_turn(order):
-            self.plan = replace(self.plan, shuffle=not self.plan.shuffle)
+        if self.plan.shuffle != (order is None):
+            self.plan = replace(self.plan, shuffle=order is None)
         if self.state.batch_index + steps > self.plan.steps_per_epoch:
             self.state = replace(self.state, epoch=self.state.epoch + 1, batch_index=0)
         until = self.state.step + steps
@@ -122,8 +122,8 @@ class NumPy:
         self.a = [np.empty((case.batch, n), theta.dtype) for n in case.sizes]
         self.d = [np.empty((case.batch, n), theta.dtype) for n in case.sizes]
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
-        B = self.case.batch
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
+        order, B = _drawn(order, len(self.X)), self.case.batch
         for i in range(steps):
             self.step(order[i * B : (i + 1) * B])
 
@@ -228,13 +228,11 @@ class ScikitLearn:
         self.mlp.intercepts_ = [b.copy() for b in start.b[1:]]
         del self.mlp._optimizer
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
         rows = steps * self.case.batch
-        self.mlp.shuffle = not _in_turn(order)
-        if rows == len(self.X):  # it shuffles by itself
-            self.mlp.partial_fit(self.X, self.Y)
-        else:
-            self.mlp.partial_fit(self.X[order[:rows]], self.Y[order[:rows]])
+        self.mlp.shuffle = order is None  # it shuffles by itself
+        chosen = slice(rows) if order is None else order[:rows]
+        self.mlp.partial_fit(self.X[chosen], self.Y[chosen])
 
     @property
     def theta(self) -> np.ndarray:
@@ -279,8 +277,9 @@ class PyTorch:
             return F.mse_loss(z, y) / 2
         return F.binary_cross_entropy_with_logits(z, y, reduction="sum") / len(y)
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
-        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
+        index = self.torch.from_numpy(_drawn(order, len(self.X), np.int64))
+        B = self.case.batch
         for i in range(steps):
             batch = index[i * B : (i + 1) * B]
             self.optimizer.zero_grad()
@@ -306,8 +305,9 @@ class PyTorchByHand(PyTorch):
         self.a = [torch.empty(case.batch, n) for n in case.sizes]
         self.d = [torch.empty(case.batch, n) for n in case.sizes]
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
-        index, B = self.torch.from_numpy(order.astype(np.int64)), self.case.batch
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
+        index = self.torch.from_numpy(_drawn(order, len(self.X), np.int64))
+        B = self.case.batch
         with self.torch.no_grad():
             for i in range(steps):
                 self.step(index[i * B : (i + 1) * B])
@@ -422,7 +422,8 @@ class Jax:
         t = jnp.zeros((), case.dtype)
         self.state = (parameters, zeros, jax.tree.map(jnp.zeros_like, parameters), t)
 
-    def epoch(self, order: np.ndarray, steps: int) -> None:
+    def epoch(self, order: np.ndarray | None, steps: int) -> None:
+        order = _drawn(order, len(self.X))
         batches = order[: steps * self.case.batch].reshape(steps, self.case.batch)
         self.state = self.jax.block_until_ready(self.run(self.state, batches, self.X, self.Y))
 
@@ -444,6 +445,10 @@ CONTESTANTS = {
 }
 
 
-def _in_turn(order: np.ndarray) -> bool:
-    """Return whether examples come as they lie, by the first of them."""
-    return order[:16].tolist() == list(range(min(16, len(order))))
+DRAWS = np.random.default_rng(0)
+
+
+def _drawn(order: np.ndarray | None, n: int, dtype: type = np.int32) -> np.ndarray:
+    """Return the order that was given, or draw one of n examples."""
+    order = DRAWS.permutation(n) if order is None else order
+    return order.astype(dtype, copy=False)

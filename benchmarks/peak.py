@@ -1,9 +1,11 @@
-"""The cores' own peak, which shares in `steps.py` are of: multiplications and additions a second.
+"""What the cores can do: multiplications and additions a second, and how long two of them take to meet.
 
     python benchmarks/peak.py
 
 `peak_rate` counts multiply-adds on vectors that never leave their registers, on all cores at once;
-`matrix_rate` is NumPy's product of two large square matrices on all cores.
+`matrix_rate` is NumPy's product of two large square matrices on all cores. Shares in `steps.py` are of
+both. `meeting_time` is what a barrier takes: on a virtual machine the same two cores are neighbours at one
+time (110 ns) and far apart at another (200 to 330), and steps that they share are as much slower then.
 """
 
 import os
@@ -16,6 +18,8 @@ from numba import njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from whygrad.engines.machine_code.exporting import OPTIONS
+from whygrad.engines.native.barrier import wait_at_barrier
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors
 
 # As many sums as hide how long a multiply-add takes, and leave registers for its operands.
@@ -75,7 +79,30 @@ def matrix_rate(dtype: str = "float32", seconds: float = 1.0) -> float:
     return best
 
 
+@njit(**OPTIONS)
+def _meet(arrivals: np.ndarray, times: int) -> None:
+    for i in range(times):
+        wait_at_barrier(arrivals, 2, i + 1)
+
+
+def meeting_time(times: int = 1000) -> float:
+    """Return the seconds that two threads take to meet at a barrier, the best of eight runs."""
+    if len(os.sched_getaffinity(0)) == 1:
+        return float("nan")
+    best = float("inf")
+    for _ in range(9):  # of which the first compiles
+        arrivals = np.zeros(16, np.int64)
+        other = threading.Thread(target=_meet, args=(arrivals, times))
+        began = time.perf_counter()
+        other.start()
+        _meet(arrivals, times)
+        other.join()
+        best = min(best, (time.perf_counter() - began) / times)
+    return best
+
+
 def main() -> None:
+    print(f"two cores meet in {meeting_time() * 1e9:.0f} ns")
     for dtype in ("float32", "float64"):
         peak, products = (rate(dtype) / 1e9 for rate in (peak_rate, matrix_rate))
         print(f"{dtype}: peak {peak:.0f} GFLOP/s, matrix products {products:.0f}")

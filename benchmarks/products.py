@@ -14,6 +14,7 @@ import statistics
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -43,30 +44,32 @@ def examples(case: Case, rows: int) -> tuple[np.ndarray, np.ndarray]:
     return X, np.eye(case.sizes[-1], dtype="float32")[best]
 
 
-def contestants(case: Case, X: np.ndarray, Y: np.ndarray) -> dict[str, Callable[[Any, int], None]]:
-    """Return what runs some steps in an order, by name."""
+def contestants(case: Case, X: np.ndarray, Y: np.ndarray) -> dict[str, Callable[[int], None]]:
+    """Return what runs some steps, by name."""
     import torch
 
     theta = case.net.init(seed=1, dtype="float32").flat
     eager, by_hand = PyTorch(case, theta, X, Y), PyTorchByHand(case, theta, X, Y)
 
-    def at(precision: str, one: PyTorch) -> Callable[[Any, int], None]:
-        def epoch(order: np.ndarray, steps: int) -> None:
+    def at(precision: str, one: PyTorch) -> Callable[[int], None]:
+        def epoch(steps: int) -> None:
             torch.set_float32_matmul_precision(precision)
-            one.epoch(order, steps)
+            one.epoch(None, steps)
             torch.set_float32_matmul_precision("highest")
 
         return epoch
 
-    def autocast(order: np.ndarray, steps: int) -> None:
+    def autocast(steps: int) -> None:
         plain = eager.cost
         eager.cost = _cast(plain)
-        eager.epoch(order, steps)
+        eager.epoch(None, steps)
         eager.cost = plain
 
     return {
-        "whygrad": Native(case, theta, X, Y).epoch,
-        "whygrad, bfloat16": Native(replace(case, products="bfloat16"), theta, X, Y).epoch,
+        "whygrad": partial(Native(case, theta, X, Y).epoch, None),
+        "whygrad, bfloat16": partial(
+            Native(replace(case, products="bfloat16"), theta, X, Y).epoch, None
+        ),
         "PyTorch eager": at("highest", eager),
         "PyTorch by hand": at("highest", by_hand),
         "PyTorch eager, medium": at("medium", eager),
@@ -109,19 +112,18 @@ def main() -> None:
     for case in CASES:
         X, Y = examples(case, 20 * case.batch)
         gap, each = check(case, X, Y), contestants(case, X, Y)
-        order = np.random.default_rng(1).permutation(len(X))
         steps, times = {}, {name: [] for name in each}
         for name, epoch in each.items():
-            epoch(order, 2)
+            epoch(2)
             began = time.process_time()
-            epoch(order, 2)
+            epoch(2)
             steps[name] = max(1, min(20, int(given.seconds / (time.process_time() - began) * 2)))
         for _ in range(given.rounds):
             for name, epoch in each.items():
                 passes = max(1, int(given.seconds / 0.3))
                 began = time.process_time()
                 for _ in range(passes):
-                    epoch(order, steps[name])
+                    epoch(steps[name])
                 times[name].append((time.process_time() - began) / (passes * steps[name]) * 1e6)
         found = {name: (min(each), statistics.median(each)) for name, each in times.items()}
         figures[case.name] = {"gap": gap, "microseconds": found}

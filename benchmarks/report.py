@@ -107,10 +107,11 @@ def steps() -> str:
     rows = [
         (row["case"], row["contestant"], "own choice" if name == OURS else row["setting"],
          micro(row["min"]), micro(row["median"]), f"{row['ratio']:.2f}",
-         f"{row['share_of_matrix_rate']:.0%}", percent(shares.get((row["case"], name))))
+         f"{row['share_of_matrix_rate']:.0%}", percent(shares.get((row["case"], name))),
+         f"{row['meeting'] * 1e9:.0f}" if name == OURS and "meeting" in row else "")
         for case in by_case().values() for name, row in case.items()
     ]  # fmt: skip
-    head = "case|contestant|at its best with|min µs|median µs|ratio|of products|of peak"
+    head = "case|contestant|at its best with|min µs|median µs|ratio|of products|of peak|cores met in, ns"
     return f"{circumstances('steps')}\n\n{table(head, rows)}"
 
 

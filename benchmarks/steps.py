@@ -4,10 +4,12 @@
 
 First every contestant takes 100 steps from the same start on the same batches, and its parameters must
 equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant in
-processes of its own at one thread, at two, and pinned to one core, of which its best counts. Minimum and
-median over the epochs are printed, the ratio to whygrad, and two shares: of the matrix-product rate that
-this machine reached in the same run, and of the cores' own peak (`peak.py`), of which the tables take the
-highest that any case saw. `--cases T` runs networks of the size that tables want, in both float types.
+processes of its own at one thread, at two, and pinned to one core, of which its best counts. The order of
+the examples is drawn in the time that counts, by each contestant itself (by NumPy where it has no shuffling
+of its own). Minimum and median over the epochs are printed, the ratio to whygrad, and two shares: of the
+matrix-product rate that this machine reached in the same run, and of the cores' own peak (`peak.py`), of
+which the tables take the highest that any case saw; and how long two cores took to meet between the epochs.
+`--cases T` runs networks of the size that tables want, in both float types.
 MNIST is read from $WHYGRAD_DATA/mnist; without it random numbers of its shape serve, as many of them 0.
 """
 
@@ -29,7 +31,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parent))
 from contestants import CONTESTANTS, Case  # noqa: E402
 from keeping import keep, kept  # noqa: E402
-from peak import matrix_rate, peak_rate  # noqa: E402
+from peak import matrix_rate, meeting_time, peak_rate  # noqa: E402
 
 CASES = [
     Case("A", (784, 30, 10), "sigmoid", 10, "sgd", 0.5),
@@ -69,6 +71,8 @@ SETTINGS = {"1 thread": (1, False), "2 threads": (2, False), "pinned": (1, True)
 CHECK_STEPS = 100
 # Epochs of slow contestants and large networks are cut to this many steps.
 SECONDS = 1.0
+# Short epochs follow each other for this long: a few milliseconds would show the machine's moods alone.
+LEAST = 0.25
 # Before each epoch: threads of OpenBLAS and OpenMP spin on for a while, on the next contestant's cores.
 PAUSE = 0.5
 
@@ -139,14 +143,12 @@ def work(pipe: Any, name: str, case: Case, rows: int, threads: int, core: int | 
                 checked.epoch(np.arange(n), steps)
             pipe.send(checked.theta)
         elif message[0] == "time":
-            draws, epochs, steps_each = np.random.default_rng(message[1]), 1, message[2]
+            epochs, steps_each, order = *message[1:], None
             if case.shared:  # the batch is all the data: nothing to shuffle
-                epochs, steps_each = message[2], 1
+                epochs, steps_each, order = epochs * steps_each, 1, np.arange(len(X))
             began = time.perf_counter(), time.process_time()
             for _ in range(epochs):
-                n = len(X)
-                order = np.arange(n) if case.shared else draws.permutation(n)
-                runner.epoch(order.astype(np.int32), steps_each)
+                runner.epoch(order, steps_each)
             pipe.send((time.perf_counter() - began[0], time.process_time() - began[1]))
         else:
             return
@@ -176,28 +178,28 @@ class Worker:
         self.times: list[float] = []
         self.processor: list[float] = []
         self.steps = rows // case.batch
-        self.most = 200 if case.shared else self.steps
+        self.most, self.epochs = 200 if case.shared else self.steps, 1
 
     def ask(self, *message: Any) -> Any:
         self.pipe.send(message)
         return self.pipe.recv()
 
     def warm_up(self) -> None:
-        """Compile, and return how many steps fit the time."""
+        """Compile, and choose how many steps and epochs fit the time."""
         fixed = self.name == "JAX" and not self.case.shared  # compiled for one number of steps
-        self.ask("time", 0, self.steps if fixed else min(self.most, 20))
+        self.ask("time", 1, self.steps if fixed else min(self.most, 20))
         few = self.steps if fixed else min(self.most, 50)
-        seconds = self.ask("time", 0, few)[0] / few
+        seconds = self.ask("time", 1, few)[0] / few
         if not fixed:
             whole = min(self.most, int(SECONDS / seconds))
             # whygrad and scikit-learn shuffle a whole epoch: less than one would not be their price.
             self.steps = self.most if self.name == "whygrad" else max(20, whole)
+        self.epochs = max(1, round(LEAST / (seconds * self.steps)))
 
-    def measure(self, seed: int) -> None:
-        for times, seconds in zip(
-            (self.times, self.processor), self.ask("time", seed, self.steps), strict=True
-        ):
-            times.append(seconds / self.steps)
+    def measure(self) -> None:
+        both = self.ask("time", self.epochs, self.steps)
+        for times, seconds in zip((self.times, self.processor), both, strict=True):
+            times.append(seconds / (self.epochs * self.steps))
 
     def stop(self) -> None:
         self.pipe.send(("stop",))
@@ -249,13 +251,14 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
     agree(case, workers, rows)
     for worker in workers:
         worker.warm_up()
-    rates, peaks = [], []
-    for epoch in range(epochs):
+    rates, peaks, meetings = [], [], []
+    for _ in range(epochs):
         for worker in workers:
             time.sleep(PAUSE)
-            worker.measure(epoch)
+            worker.measure()
         rates.append(matrix_rate(case.dtype, 0.3))
         peaks.append(peak_rate(case.dtype, 0.1))
+        meetings.append(meeting_time())
     for worker in workers:
         worker.stop()
     ours = statistics.median(workers[0].times)
@@ -279,6 +282,7 @@ def compare(case: Case, rows: int, epochs: int, only: list[str]) -> list[dict[st
                 "dtype": case.dtype,
                 "rate": case.multiplications / median,
                 "peak": max(peaks),
+                "meeting": statistics.median(meetings),
             }
         )
     return found
@@ -316,6 +320,7 @@ def main() -> None:
                 f"{row['rate'] / row['peak']:9.0%}",
                 flush=True,
             )
+        print(f"{'':28}two cores met in {results[0]['meeting'] * 1e9:.0f} ns", flush=True)
         ratios = [row["ratio"] for row in results if row["contestant"] != "whygrad"]
         leads += [min(ratios)] if ratios else []
     if leads:

@@ -197,7 +197,7 @@ def table(path: Path) -> Film:
     score = run.scores.score
     said = (
         "`whygrad train iris --hidden 6`: columns keep their names and classes theirs. Of "
-        f"{run.scores.rows} flowers that it has not seen, {score:.0%} are named rightly. Click a "
+        f"{run.scores.rows} flowers set aside, {score:.0%} are named rightly. Click a "
         "unit to see which columns it listens to."
     )
     return Film(run, said, {"score": score})

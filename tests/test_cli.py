@@ -461,7 +461,7 @@ REFUSED = [
     (["predict", "good.run", "good.csv", "-o", "no/x.csv"], "no/x.csv: there is no folder no"),
     (
         ["predict", "good.run", "without.csv", "-o", "x.csv"],
-        "no column 'b': there is 'a', 'c', 'y'",
+        "without.csv: no column 'b': there is 'a', 'c', 'y'",
     ),
     (["predict", "good.run", "ragged.csv", "-o", "x.csv"], "ragged.csv: line 22 has 2 fields"),
     (["predict", "god.run", "good.csv"], "god.run: there is no such run: did you mean 'good.run'?"),

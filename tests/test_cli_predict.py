@@ -122,7 +122,7 @@ def test_digits_leave_no_minus_before_zero_and_no_infinity():
 @pytest.mark.parametrize(
     "words, said",
     [
-        (["--keep", "kee"], "no column 'kee': did you mean 'key'?"),
+        (["--keep", "kee"], "houses.csv: no column 'kee': did you mean 'key'?"),
         (["--keep", "key", "--keep", "key"], "--keep has 'key' twice: name each column once"),
         (["--keep", "all"], "column 'price' is kept and predicted: name the predictions otherwise,"),
         (["--keep", "price"], "column 'price' is kept and predicted: name the predictions otherwise,"),

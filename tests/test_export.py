@@ -35,7 +35,15 @@ from whygrad.pipeline.deploy.exporting import write
 from whygrad.pipeline.deploy.onnx_model import to_model
 from whygrad.pipeline.embeddings import EmbeddingLayer
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Category, DateColumn, Encoding, NumberColumn, Target, learn
+from whygrad.tables import (
+    Category,
+    DateColumn,
+    Encoding,
+    NumberColumn,
+    Target,
+    choose_target,
+    learn,
+)
 from whygrad.tables.dates import DateForm
 from whygrad.tables.encoding import TurnedColumn
 
@@ -258,6 +266,28 @@ def test_spellings_unknown_and_missing_categories_are_what_they_are_to_whygrad(c
         cell or "", len(column.values) if column.rare else -1
     )
     assert (X[0] == (np.arange(len(column.names)) == place)).all()
+
+
+def test_codes_go_in_as_a_float_has_them_as_well():
+    codes = pa.table({"office": ["7", "08", "9"] * 10, "y": [1.0, 2, 3] * 10})
+    encoding = learn(codes, choose_target(codes, "y")[1], {"office": "category"})
+    column = encoding.columns[0]
+    known = column.codes(())
+    for text in ("7", "7.0", "9.0", "08", "08.0", "8.0", "7.5"):
+        X = np.empty((1, 3))
+        column.encode(pa.chunked_array([pa.array([text])]), X, 0, (), None)
+        assert (X[0] == (np.arange(3) == known.get(text, -1))).all(), text
+
+
+def test_of_columns_whose_units_are_converted_the_unit_is_told(tmp_path):
+    columns = {"took": ["45:10", "1:30"], "weight": ["1.5 kg", "500 g"], "y": [1.0, 2.0]}
+    given = pa.table({name: cells * 20 for name, cells in columns.items()})
+    found = fit.fit(fit.Source(given, "y", {"kind": "frame"}), QUICK)
+    notes = of_table(found.fitted, found.encoding).notes
+    assert notes == (
+        "column 'took' goes in as a number, in min",
+        "column 'weight' goes in as a number, in g",
+    )
 
 
 def test_javascript_takes_objects_arrays_and_dates(table, trained, tmp_path):

@@ -106,6 +106,49 @@ def test_a_folder_is_encoded_as_the_table_is(folder, whole):
     np.testing.assert_allclose(X, Y, rtol=1e-9, atol=1e-9)  # so few numbers are all in the sketch
 
 
+@pytest.mark.parametrize("size", [7, 100, 300])
+def test_a_marker_far_from_all_others_is_told_in_a_folder_as_in_a_table(size, tmp_path):
+    draws = np.random.default_rng(1)
+    age = draws.integers(20, 90, 300).astype(float)
+    found = pa.table(
+        {
+            "age": np.where(draws.random(300) < 0.1, -999, age),
+            "once": np.where(np.arange(300) == 41, 9999, age),
+            "top": np.where(draws.random(300) < 0.1, 9999, draws.normal(size=300)),
+            "same": np.where(draws.random(300) < 0.1, np.nan, 99.0),
+            "y": draws.choice(["u", "v"], 300),
+        }
+    )
+    path = tmp_path / "t.parquet"
+    path.mkdir()
+    pq.write_table(found, path / "a.parquet", row_group_size=size)
+    _, target = choose_target(found, "y")
+    notes = [note for note in learn(found, target).notes if "--na=" in note]
+    assert len(notes) == 2
+    streamed = begin(open_folder(path), "y", Settings(test=0)).encoding
+    assert [note for note in streamed.notes if "--na=" in note] == notes
+
+
+def test_a_target_of_free_text_is_refused_in_a_folder_as_in_a_table(tmp_path):
+    draws = np.random.default_rng(1)
+    found = pa.table(
+        {
+            "x": draws.normal(size=300),
+            "y": [f"remark {k}" for k in draws.integers(0, 200, 300)],
+            "z": [f"remark {k}" for k in range(300)],
+        }
+    )
+    path = tmp_path / "t.parquet"
+    path.mkdir()
+    pq.write_table(found, path / "a.parquet", row_group_size=100)
+    for name in ("y", "z"):
+        with pytest.raises(wg.InputError) as one:
+            choose_target(found, name)
+        with pytest.raises(wg.InputError) as other:
+            begin(open_folder(path), name, Settings(test=0))
+        assert str(one.value) == str(other.value)
+
+
 def test_what_grows_from_row_to_row_is_a_quantity_in_a_folder_as_in_a_table(tmp_path):
     draws, n = np.random.default_rng(4), 3000  # more than a sketch keeps
     people = np.cumsum(draws.integers(1, 900, n))
@@ -428,9 +471,10 @@ def test_several_processes_predict_a_folder_file_by_file_as_one_predicts_it(
 
 
 def test_a_column_to_keep_that_a_folder_does_not_have_is_told_by_its_name(folder, trained):
-    for given in (folder, f"file://{folder}"):
+    for given, where in ((folder, f"{folder}/0.parquet: "), (f"file://{folder}", "")):
         done = whygrad("predict", trained, given, "--keep", "nix")
-        assert done.code == 2 and done.lines[-1].startswith("whygrad: no column 'nix': "), done.err
+        assert done.code == 2
+        assert done.lines[-1].startswith(f"whygrad: {where}no column 'nix': "), done.err
 
 
 def test_a_run_on_a_folder_is_forked_trained_on_and_trained_without_some_rows(trained, tmp_path):

@@ -20,7 +20,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from object_store import serving
-from whygrad.engines import WeightProbe
+from whygrad.engines import WeightProbe, choose
 from whygrad.engines.xla import failures, launcher, processes
 from whygrad.engines.xla.processes import HEARTBEAT
 from whygrad.plan.plan import Plan
@@ -54,9 +54,14 @@ if "never comes" in sys.argv[1:]:
     processes.PATIENCE = 8
     if processes.TOLD[processes.INDEX] == "1":
         time.sleep(1000)
+if "leaves" in sys.argv[1:] and processes.TOLD[processes.INDEX] == "1":
+    sys.exit(0)
 if "other version" in sys.argv[1:] and following():
     from whygrad.training import together
     together.__version__ = "0.0.7"
+if "other JAX" in sys.argv[1:] and following():
+    import jaxlib.version
+    jaxlib.version.__version__ = "0.0.7"
 if "full disk" in sys.argv[1:]:
     import resource
     import signal
@@ -120,9 +125,9 @@ else:
 """
 
 
-def launched(folder, *words, **more):
+def launched(folder, *words, program=("-m", "whygrad"), **more):
     """A launcher that runs, in a folder of its own."""
-    command = [sys.executable, "-m", "whygrad", "launch", *words]
+    command = [sys.executable, *program, "launch", *words]
     return subprocess.Popen(
         command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, **more
     )
@@ -163,10 +168,11 @@ def test_every_pair_of_choices_gives_the_same_bits_on_one_two_and_four_processes
 DATA = "WHYGRAD_LAUNCH_DATA"  # the folder of Parquet files that the trainings below read
 
 
-def train(folder, n, *more, data=None, **env):
+def train(folder, n, *more, data=None, program=("-m", "whygrad"), **env):
     options = ("--hidden", "16,8", "--batch-size", "32", "--dropout", "0.1", "--epochs", "25")
     words = ("train", data or os.environ[DATA], "--target", "y", *options, "--run", "a.run")
-    return launched(folder, "-n", str(n), *more, *words, env=os.environ | env)
+    env = os.environ | env
+    return launched(folder, "-n", str(n), *more, *words, program=program, env=env)
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +277,31 @@ def test_with_restarts_it_goes_on_by_itself_on_as_many_as_are_left(undisturbed, 
     assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
 
 
+SOON = """
+from whygrad.cli import main
+from whygrad.engines.xla import launcher
+launcher.SUSPENDED = 3.0
+main()
+"""
+
+
+@pytest.mark.parametrize("which", [0, 1] if LONG else [0])
+def test_a_process_that_stays_suspended_is_killed_and_restarts_end_with_the_same_bits(
+    which, undisturbed, tmp_path
+):
+    launcher = train(tmp_path, 2, "--restarts", "3", program=("-c", SOON))
+    wait_for_steps(launcher, tmp_path, 100)
+    os.kill(children(launcher)[which], signal.SIGSTOP)
+    _, told = launcher.communicate(timeout=PATIENCE)
+    assert launcher.returncode == 0, told.decode()
+    assert said_by_whygrad(told)[:2] == [
+        f"process {which} of 2 was suspended for 3 s, and was killed: the training is over, "
+        "what it recorded is there",
+        "going on with 1 process: resume a.run",
+    ]
+    assert_same_end(wg.open_run(tmp_path / "a.run"), undisturbed)
+
+
 def test_ctrl_c_ends_all_and_what_was_recorded_goes_on_also_from_an_object_store(
     undisturbed, tmp_path
 ):
@@ -339,18 +370,20 @@ def test_other_data_in_one_process_are_told_in_one_line(script):
     assert "process 1 does not have the data of process 0: give all the same" in told.decode()
 
 
-# Of them `make test` starts two, since JAX takes its time.
+# Of them `make test` starts three, since JAX takes its time.
 ENDS = [
     ("stuck", r"did not come within \d+ s: the training is over"),
     ("first ends", "the first has its own reason"),
+    ("leaves", "process 1 of 2 has ended, with code 0, and the others wait for it"),
     ("fails", "IndexError: list index out of range"),
     ("never comes", r"did not come within \d+ s: the training is over"),
     ("other version", "process 1 does not have the version of whygrad of process 0"),
+    ("other JAX", "process 1 does not have the version of JAX of process 0"),
     ("full disk", "full.run: cannot be written"),
 ]
 
 
-@pytest.mark.parametrize("mode, line", ENDS if LONG else ENDS[:2])
+@pytest.mark.parametrize("mode, line", ENDS if LONG else ENDS[:3])
 def test_who_is_stuck_or_fails_ends_all_and_is_named(mode, line, script):
     process = launched(script.parent, "-n", "2", script.name, mode)
     out, told = process.communicate(timeout=PATIENCE)
@@ -556,6 +589,48 @@ def test_ctrl_c_ends_a_script_in_one_line_wherever_it_is(code, tmp_path):
     assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
 
 
+DEAF = f"""
+import signal
+signal.signal(signal.SIGINT, signal.SIG_IGN)
+{SLEEPS}
+"""
+
+
+def test_a_third_ctrl_c_kills_all_and_takes_nothing_that_was_recorded_for_lost(tmp_path):
+    (tmp_path / "own.py").write_text(DEAF)
+    process = launched(tmp_path, "-n", "2", "own.py")
+    wait_until(lambda: all((tmp_path / name).exists() for name in "01"), process)
+    for _ in range(3):
+        assert process.poll() is None
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
+
+
+EARLY_IN_PYTHON = """
+import os, time
+from pathlib import Path
+if "WHYGRAD_PROCESS" in os.environ:
+    Path(os.environ["WHYGRAD_PROCESS"]).touch()
+    time.sleep(1)
+"""
+
+
+def test_ctrl_c_ends_processes_in_one_line_that_have_not_begun(tmp_path):
+    (tmp_path / "own.py").write_text(SLEEPS)
+    (tmp_path / "sitecustomize.py").write_text(EARLY_IN_PYTHON)
+    paths = filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")])
+    env = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
+    process = launched(tmp_path, "-n", "2", "own.py", env=env)
+    wait_until(lambda: all((tmp_path / name).exists() for name in "01"), process)
+    process.send_signal(signal.SIGINT)
+    _, told = process.communicate(timeout=20)
+    assert process.returncode == 130
+    assert told.decode() == "whygrad: interrupted, what was recorded is there\n"
+
+
 def gone(pid):
     """Whether a process has ended, which is all that one can that has no parent to see it."""
     try:
@@ -679,6 +754,7 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
                 ["-n", "2", "train", "iris", "--engine", "native"],
                 "several processes train on the engine 'xla', not 'native': leave --engine out",
             ),
+            (["-n", "2", "nix.py"], "nix.py: there is no such file"),
             (["-n", "2"], "launch needs a command: whygrad launch -n 4 train big.csv --target y"),
             (["-n", "2", "-m"], "-m needs a module: whygrad launch -n 4 -m package.module"),
             (
@@ -692,6 +768,34 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_several_processes_that_predict_a_folder_which_is_not_there_are_told(
+    undisturbed, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(processes, "TOLD", {processes.COUNT: "2", processes.INDEX: "0"})
+    result = whygrad("predict", undisturbed.path, tmp_path / "nix", "-o", tmp_path / "out.parquet")
+    assert result.code == 2
+    assert result.err == f"whygrad: {tmp_path / 'nix'}: there is no such folder\n"
+
+
+def test_a_script_whose_processes_share_nothing_is_told_what_would(monkeypatch, capsys):
+    plan = Plan(wg.Network(2, [wg.Dense(1)]), wg.SGD(0.1), n=20, batch_size=8)
+    assert choose("auto", plan).name == "native" and not capsys.readouterr().err
+    monkeypatch.setattr(processes, "TOLD", {processes.COUNT: "2", processes.INDEX: "0"})
+    assert [choose("auto", plan).name for _ in range(2)] == ["native"] * 2
+    assert capsys.readouterr().err == (
+        "whygrad: each process trains by itself: with engine='xla' they share the steps\n"
+    )
+
+
+def test_windows_is_told_that_it_has_no_launcher(monkeypatch):
+    monkeypatch.setattr("platform.system", lambda: "Windows")
+    result = whygrad("launch", "-n", "2", "train", "iris")
+    assert result.code == 2
+    assert result.err == (
+        "whygrad: launch runs on Linux and macOS, where JAX connects processes: leave it out\n"
+    )
 
 
 def test_a_port_that_was_taken_since_the_launcher_looked_is_told(monkeypatch):

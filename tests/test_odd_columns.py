@@ -1216,3 +1216,80 @@ def test_what_python_looks_at_is_values_not_cells(monkeypatch):
     encoding = learn(table, target)
     encoding.encode(table)
     assert encoding.names[:2] == ("a", "b") and 0 < len(seen) < 100
+
+
+# ── how long something took ──────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "values", "said"),
+    [
+        ("finish", ["2:45:10", "3:05:00", "59:30"], [9910 / 3600, 37 / 12, 119 / 120], "h:min:s, in h"),
+        ("call", ["45:10", "1:02", "120:30"], [2710 / 60, 62 / 60, 7230 / 60], "min:s, in min"),
+        ("song", ["3:05", "0:59", "4:31.5"], [185 / 60, 59 / 60, 271.5 / 60], "min:s, in min"),
+        ("lap time", ["1:02", "13:10", "2:00"], [62 / 60, 790 / 60, 2], "min:s, in min"),
+        ("hours worked", ["38:30", "40:00", "7:45"], [38.5, 40, 7.75], "h:min, in h"),
+        ("late by", ["-0:30", "30:15", "1:00"], [-0.5, 30.25, 1], "min:s, in min"),
+    ],
+)  # fmt: skip
+def test_durations_are_numbers_with_their_unit(name, cells, values, said):
+    column = pa.array(cells * 20 + ["?"])
+    found = decide(column, name)
+    assert (found.kind, found.unclear.split(" not ")[0].rstrip(",")) == (
+        "number",
+        f"durations, read as {said}",
+    )
+    read, odd, _ = read_numbers(column, "number", found.number)
+    np.testing.assert_allclose(read[: len(cells)], values, rtol=1e-15)
+    assert not odd.any() and np.isnan(read[-1])
+    again, odd, _ = read_numbers(pa.array([cells[0], "soon", "1:99"]), "number", found.number)
+    assert again[0] == read[0] and odd.tolist() == [False, True, True]
+
+
+@pytest.mark.parametrize("cells", [["9:05", "14:30"], ["08:15", "09:45"], ["9:05 am", "8:00 am"]])
+def test_times_of_the_day_are_none(cells):
+    column = pa.array(cells * 20)
+    assert decide(column, "at").date.form == "clock"
+
+
+def test_what_is_said_to_be_a_number_or_a_date_is_one():
+    column = pa.array(["3:05", "0:59"] * 20)
+    assert decide(column, "song").kind == "number"
+    assert decide(column, "song", "date").date.form == "clock"
+    assert decide(pa.array(["14:30", "08:15"] * 20), "at", "number").number.unit == "min"
+
+
+# ── what is said ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def notes_of(**columns):
+    return describe(pa.table({**columns, "y": np.arange(240) % 7 / 2}), "y").notes
+
+
+def test_long_codes_that_are_all_different_are_said_to_identify_the_rows():
+    [note] = notes_of(
+        **{"order id": [str(10**16 + 7919 * k) for k in range(240)], "b": [1.5, 2] * 120}
+    )
+    assert note == (
+        "column 'order id' left out: it identifies the rows, every one is different; "
+        "--type 'order id=number' takes its codes for numbers"
+    )
+
+
+def test_whole_numbers_with_many_foreign_words_are_not_made_categories_without_a_word():
+    cells = [f"{k % 16}" if k % 8 else "n.b." for k in range(240)]
+    [note] = notes_of(a=cells)
+    assert note == (
+        "column 'a': 14 of its 15 values are numbers, all are taken for categories: "
+        "--type a=number takes the rest for missing"
+    )
+    assert not notes_of(a=[f"{k % 5}" if k % 8 else "n.b." for k in range(240)])
+
+
+def test_decimal_points_of_another_column_tell_what_a_comma_is():
+    cells = [f"{1 + k % 9},{100 + k}" for k in range(240)]
+    unclear = "column 'a': '1,100' could be read in two ways: the comma is taken for the mark of thousands"
+    assert unclear in notes_of(a=cells)
+    for other in (["3.25 %", "1.5 %"], ["0.5", "1.25"]):
+        assert not notes_of(a=cells, b=other * 120)
+    assert unclear in notes_of(a=cells, b=["1.250", "2.500"] * 120)

@@ -701,7 +701,7 @@ def test_what_the_user_says_of_a_file_goes_with_the_run(here):
     assert len(predicted.out.splitlines()) == 41
     save(here, "new.csv", HOUSES)
     result = whygrad("predict", "t.run", "new.csv", "--header", 1)
-    assert result.err.startswith("whygrad: no column 'column 1'")
+    assert result.err.startswith("whygrad: new.csv: no column 'column 1'")
 
 
 def test_where_header_and_sheet_were_in_training_binds_no_other_file(here):

@@ -10,6 +10,7 @@ import whygrad as wg
 from engines import needs_native
 from whygrad import Dense
 from whygrad.engines import Probes
+from whygrad.engines import pace as pacing
 from whygrad.engines.machine_code.kernel import Call
 from whygrad.engines.native import engine as native
 from whygrad.engines.pace import CLEARLY, EVERY, LEAST, LONG, TRIAL, Pace
@@ -20,15 +21,16 @@ from whygrad.training import loop
 EFFORT = TRIAL / 10
 
 
-def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT, divided=True):
+def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT, divided=True, pause=0.0):
     """The numbers of threads of some calls' steps, where a step takes `seconds_of(threads)`."""
-    found = []
+    found, clock = [], max(0.0, pace.ended)
     for _ in range(calls):
-        left = steps
+        left, clock = steps, clock + pause
         while left:
-            count, threads = pace.next(most, left, effort, divided)
+            count, threads = pace.next(most, left, effort, divided, clock)
             assert 1 <= threads <= most and 1 <= count <= left
-            pace.saw(count, count * seconds_of(threads))
+            began, clock = clock, clock + count * seconds_of(threads)
+            pace.saw(count, began, clock)
             found += [threads] * count
             left -= count
     return found
@@ -54,6 +56,22 @@ def test_what_changes_is_seen_within_a_second():
     assert after.count(2) * 400e-6 < 2 * EVERY + 1000 * 400e-6 and after[-1] == 1
     back = spent(pace, {1: 100e-6, 2: 55e-6}.get, calls=20)
     assert back[-1] == 2
+
+
+def test_what_changes_in_a_pause_is_seen_by_the_next_call():
+    """As between the epochs of a loop that does other things as well."""
+    pace = Pace()
+    before = spent(pace, {1: 18e-6, 2: 12e-6}.get, steps=300, pause=0.5)
+    assert before.count(1) < 0.05 * len(before)
+    after = spent(pace, {1: 18e-6, 2: 29e-6}.get, steps=300, pause=0.5, calls=1)
+    assert after.count(2) < 25 and after[-1] == 1
+
+
+def test_steps_that_become_slower_are_a_reason_to_try():
+    pace = Pace()
+    spent(pace, {1: 100e-6, 2: 55e-6}.get, calls=2)
+    after = spent(pace, {1: 100e-6, 2: 140e-6}.get, calls=2)
+    assert after.count(2) < 1100 and after[-1] == 1
 
 
 def test_little_difference_changes_nothing():
@@ -87,19 +105,22 @@ def test_long_calls_that_are_watched_are_tried_rarely():
     assert 0 < neighbours.count(1) / len(neighbours) < 0.03
 
 
-def test_a_call_of_little_work_wakes_no_thread():
+def test_a_call_of_little_work_wakes_no_thread(monkeypatch):
+    monkeypatch.setattr(pacing, "LEAST", LEAST)
     pace = Pace()
-    assert pace.next(2, 3, LEAST / 4, True) == (3, 1)
-    pace.saw(3, 1.0)
-    assert pace.next(2, 1000, EFFORT, True)[1] == 2, "what one thread took was held against two"
+    assert pace.next(2, 3, LEAST / 4, True, 0.0) == (3, 1)
+    pace.saw(3, 0.0, 1.0)
+    assert pace.next(2, 1000, EFFORT, True, 1.0)[1] == 2, (
+        "what one thread took was held against two"
+    )
 
 
 def test_steps_that_are_watched_are_taken_in_one_piece():
     pace = Pace()
-    for _ in range(5):
-        steps, threads = pace.next(2, 1000, EFFORT, False)
+    for call in range(5):
+        steps, threads = pace.next(2, 1000, EFFORT, False, call / 10)
         assert (steps, threads) == (1000, 2)
-        pace.saw(steps, 0.1)
+        pace.saw(steps, call / 10, (call + 1) / 10)
 
 
 class Restless(Pace):
@@ -107,7 +128,7 @@ class Restless(Pace):
 
     draws = random.Random(5)
 
-    def next(self, most, steps, effort, divided):
+    def next(self, most, steps, effort, divided, now):
         return (self.draws.randint(1, steps) if divided else steps), self.draws.randint(1, most)
 
 
@@ -182,8 +203,8 @@ def test_code_that_is_made_ready_takes_no_step_any_time(four_cores, monkeypatch)
         prepare(call)
 
     class Listening(Pace):
-        def saw(self, steps, took):
-            seconds.append(took)
+        def saw(self, steps, began, ended):
+            seconds.append(ended - began)
 
     monkeypatch.setattr(Call, "prepare", slow)
     monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))

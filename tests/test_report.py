@@ -1,6 +1,7 @@
 """The report on a run: every number in it is one of the run, and the page needs nothing else."""
 
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -9,8 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from command import whygrad
 from whygrad.pipeline.fit import predict
+from whygrad.record.files import manifest
 from whygrad.record.report import report
 from whygrad.record.source import encoded, read_again, take
+from whygrad.studio.session.scoring import words_of
 
 RNG = np.random.default_rng(2)
 N = 200
@@ -198,4 +201,92 @@ def test_scores_of_rows_that_were_learned_from_are_told_as_such(here):
     assert (
         "The scores are of rows that it learned from: on others it will do worse."
         in sections[-1].notes
+    )
+
+
+@pytest.mark.parametrize("task", ["classes", "numbers"])
+def test_rows_that_training_has_seen_too_are_not_called_unseen(here, task):
+    """Of 60 rows 20 stand there twice; how many of these are test rows is counted by hand."""
+    given = [(a, b, (a > b) if task == "classes" else a - b) for a, b in zip(A, B, strict=True)]
+    given = given[:60] + given[:20]
+    (here / "t.csv").write_text("\n".join(["a,b,y", *(",".join(map(str, row)) for row in given)]))
+    train = ("train", "t.csv", "--target", "y", "--run", "t.run", *WORDS)
+    shown = whygrad(*train, "--no-comparison", "--test", "0.4").out
+    run = wg.open_run("t.run")
+    tested = read_again(run)
+    test = [tuple(row.values()) for row in tested.to_pylist()]
+    left = [tuple(map(str, row)) for row in given]
+    for row in test:
+        left.remove(row)
+    same = np.array([row in left for row in test])
+    assert 3 < same.sum() < len(test) == 32
+    told = f"32 test rows, {same.sum()} of which equal rows that training has seen"
+    assert told in report(run)[0].answer and "not seen" not in report(run)[0].answer
+    others = run.predict(tested.filter(~same))
+    true = tested.filter(~same)["y"].to_pylist()
+    if task == "classes":
+        score = np.mean([str(one) == t for one, t in zip(others, true, strict=True)])
+        alone = f"On the other {len(true)} alone: accuracy {100 * score:.3g}%."
+    else:
+        true = np.array(true, float)
+        score = 1 - ((others - true) ** 2).sum() / ((true - true.mean()) ** 2).sum()
+        alone = f"On the other {len(true)} alone: R² {score:.3f}."
+    assert alone in report(run)[0].notes
+    for text in (shown, whygrad("show", "t.run").out, whygrad("evaluate", "t.run").out):
+        assert f"These are of {told}. {alone}" in " ".join(text.split())
+    assert told.removeprefix("32 ") in words_of(run)
+
+
+def test_rows_of_which_none_is_a_copy_are_told_as_not_seen(run):
+    assert f"{run.scores.rows} test rows, which training has not seen" in report(run)[0].answer
+
+
+def test_of_runs_that_counted_no_copies_nothing_is_claimed(run, monkeypatch):
+    monkeypatch.setattr(type(run), "copies", None)
+    assert f"{run.scores.rows} test rows, set aside before training" in report(run)[0].answer
+
+
+OVERRUN = """
+return [...document.querySelectorAll("details")].map((one) => (one.open = true)) && [
+  document.documentElement, ...document.querySelectorAll(".wg-scroll, figure"),
+].filter((one) => one.scrollWidth > one.clientWidth + 1).map((one) => one.innerText.slice(0, 60));
+"""
+
+
+@pytest.mark.parametrize("width", [400, 1600])
+def test_no_table_is_wider_than_the_page(alone, here, width):
+    names = [
+        "surface_area_in_square_metres",
+        "year_of_construction",
+        "municipality",
+        "monthly_rent",
+    ]
+    town = np.where(A > 0, "Bern-Bümpliz Nord", "Genève Eaux-Vives")
+    rows = zip(A.round(3), B.round(3), town, (1e6 * (A - B)).round(2), strict=True)
+    lines = [",".join(names), *(",".join(map(str, row)) for row in rows)]
+    (here / "t.csv").write_text("\n".join(lines))
+    quick = ("--run", "t.run", "--epochs", "3", "--hidden", "2")
+    assert whygrad("train", "t.csv", "--target", names[-1], *quick).code == 0
+    assert whygrad("report", "t.run", "-o", "t.html").code == 0
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    alone.tell("Emulation.setDeviceMetricsOverride", **size)
+    alone.driver.get((here / "t.html").as_uri())
+    assert alone.driver.execute_script(OVERRUN) == []
+    found = alone.driver.find_element("css selector", ".wg-wide td[data-head=holds]")
+    before = "return getComputedStyle(arguments[0], '::before').content"
+    assert ("holds" in alone.driver.execute_script(before, found)) == (width == 400)
+
+
+def test_data_that_another_version_may_read_otherwise_are_told_with_both(run, tmp_path):
+    path = tmp_path / "t.run"
+    shutil.copytree(run.path, path)
+    changed = manifest.read(path)
+    changed["versions"]["whygrad"] = "0.0.9"
+    changed["data"]["sha256"]["test"]["X"] = "0" * 64
+    manifest.write(path, changed)
+    error = whygrad("evaluate", path).err
+    assert "the data are not those that t.run was trained on: test X has SHA-256" in error
+    assert error.endswith(
+        "It was trained by whygrad 0.0.9: this is "
+        f"{wg.__version__}, which may read the same table otherwise\n"
     )

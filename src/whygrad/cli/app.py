@@ -62,7 +62,7 @@ app.command(why)
 # Command: what it does, and examples.
 COMMANDS = {
     "train:train": (
-        "Train a network on a table, score it on rows it has not seen, and write it to a folder.",
+        "Train a network on a table, score it on rows set aside, and write it to a folder.",
         "whygrad train houses.csv --target price",
         "whygrad train iris --hidden 40,20 --activation tanh --seed 1",
     ),

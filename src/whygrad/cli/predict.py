@@ -34,7 +34,7 @@ from whygrad.errors import FileError, InputError
 from whygrad.escaping import note, visible, write
 from whygrad.files import refuse_taken
 from whygrad.nn.functions import Array
-from whygrad.pipeline.streamed.folder import is_folder, with_rows
+from whygrad.pipeline.streamed.folder import is_address, is_folder, with_rows
 from whygrad.record import open_run
 from whygrad.record.rows import outputs
 from whygrad.tables import Oddities, Target, quoted
@@ -128,6 +128,8 @@ def _write_together(
 
     Each process takes some. Return the number of rows, and what is odd about those of all.
     """
+    if not (is_address(folder) or os.path.lexists(folder)):
+        raise FileError(f"{folder}: there is no such folder")
     if out is None or out.suffix.lower() not in PARQUET or not is_folder(folder):
         raise InputError(
             "several processes predict a folder of Parquet files, into another: give its name with -o "

@@ -20,6 +20,7 @@ from rich.text import Text
 from whygrad.answers.formatting import clean, columns, cut, number
 from whygrad.escaping import note, visible, write
 from whygrad.pipeline.comparing import Comparison
+from whygrad.pipeline.copies import Copies
 from whygrad.pipeline.repeating import Repeated
 from whygrad.pipeline.scores import (
     OF_CLASSES,
@@ -103,6 +104,14 @@ def print_scores(
         _print_numbers(console, scores, target, what, comparison)
     else:
         _print_classes(console, scores, target, what, comparison)
+
+
+def print_copies(console: Console, copies: Copies | None, n: int) -> None:
+    """Print how many of the n scored rows training has seen, where these are enough to change scores."""
+    if copies is not None and copies.many:
+        said = copies.of(f"These are of {n:,} test rows", n)
+        console.print()
+        console.print(f"{said}. {copies.score_of_others}".rstrip())
 
 
 def _print_measures(

@@ -1,5 +1,6 @@
 """`whygrad replay`, `resume`, `fork`, `diff`: a training computed again or further; and `launch`."""
 
+import platform
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -348,6 +349,12 @@ def launch(
         raise InputError("launch needs a command: whygrad launch -n 4 train big.csv --target y")
     if command == (MODULE,):
         raise InputError("-m needs a module: whygrad launch -n 4 -m package.module")
+    if platform.system() == "Windows":
+        raise InputError(
+            "launch runs on Linux and macOS, where JAX connects processes: leave it out"
+        )
+    if command[0].endswith(".py") and not Path(command[0]).is_file():
+        raise InputError(f"{command[0]}: there is no such file")
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)

@@ -18,6 +18,7 @@ from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, opti
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import (
     note_lines,
+    print_copies,
     print_json,
     print_repeated,
     print_scores,
@@ -75,6 +76,8 @@ def evaluate(
         what = _rows(scored_on) if file is None else "rows"
         beside = opened.comparison if file is None else None
         print_scores(printer(), scores, opened.encoding.target, what, beside)
+        if file is None:
+            print_copies(printer(), opened.copies, scores.rows)
     return 0
 
 
@@ -135,6 +138,7 @@ def show(run: RunFolder, /, *, json: Json = False) -> int:
         what, target = _rows(scored_on), opened.encoding.target
         console.print()
         print_scores(console, opened.scores, target, what, opened.comparison)
+        print_copies(console, opened.copies, opened.scores.rows)
         if opened.repeated is not None:
             print_repeated(console, opened.repeated)
     return 0

@@ -20,6 +20,7 @@ from whygrad.cli.options import (
 from whygrad.cli.printing import (
     ended,
     note_lines,
+    print_copies,
     print_json,
     print_repeated,
     print_scores,
@@ -305,6 +306,7 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     test = len(parts.test) > 0
     console.print()
     print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
+    print_copies(console, result.copies, result.scores.rows)
 
 
 def _what(test: bool) -> str:

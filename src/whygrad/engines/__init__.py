@@ -173,7 +173,7 @@ def choose(name: str, plan: Plan) -> Engine:
     """
     from whygrad.engines.native import NativeEngine
     from whygrad.engines.reference import ReferenceEngine
-    from whygrad.engines.xla import XlaEngine, accelerator, joined
+    from whygrad.engines.xla import XlaEngine, accelerator, joined, launched
 
     refuse_without(blas() + TRAINING, "training")
     engines: dict[str, Callable[[], Engine]] = {
@@ -189,6 +189,8 @@ def choose(name: str, plan: Plan) -> Engine:
                 return faster
         native = NativeEngine()
         reason = native.supports(plan)
+        if launched():
+            _tell_once("each process trains by itself: with engine='xla' they share the steps")
         if reason is None:
             return native
         warn(f"training with the reference engine: {reason}", EngineWarning)

@@ -8,8 +8,8 @@ a few steps with half or twice as many threads, and goes on with the faster numb
 
 from dataclasses import dataclass
 
-LEAST = 2**22  # effort (`layout.effort`) for which threads are woken: a tenth of a millisecond
-TRIAL = 2**24  # effort of the steps that are taken with another number
+LEAST = 2**25  # effort (`layout.effort`) for which threads are woken: three times what waking takes
+TRIAL = 2**27  # effort of the steps that are taken with another number: long beside waking a thread
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
 CLEARLY = 0.95  # of the time before: less is a reason to change
 EVERY = 0.1  # seconds between two trials; between two of whole calls twice that
@@ -24,11 +24,14 @@ class Pace:
     best: int = 1
     given: int = 1  # 0 where what the steps take says nothing of it
     seconds: float = 0.0  # of a step with the best number, as seen last
-    since: float = 0.0  # seconds from the last trial on
+    since: float = 0.0  # seconds of steps from the last trial on
+    ended: float = 0.0  # when the last steps did, by the clock
     warm: bool = False  # whether all threads have begun, and memory has been touched
     fewer: bool = True  # than the best number are tried next
 
-    def next(self, most: int, steps: int, effort: float, divided: bool) -> tuple[int, int]:
+    def next(
+        self, most: int, steps: int, effort: float, divided: bool, now: float
+    ) -> tuple[int, int]:
         """Return how many of the next steps to take, and with how many threads.
 
         Parameters
@@ -41,6 +44,8 @@ class Pace:
             Of one.
         divided : bool
             Whether fewer steps than are left may be taken.
+        now : float
+            By a clock, in seconds: after a pause the number is tried anew.
         """
         self.given = 0
         if most == 1 or effort * steps < LEAST:
@@ -52,6 +57,8 @@ class Pace:
         few, wait = int(TRIAL // effort) + 1, EVERY
         if not divided or steps < 4 * few:
             few, wait = steps, 2 * EVERY
+        elif now - self.ended > EVERY:
+            self.seconds, self.since, self.warm = 0.0, max(self.since, EVERY), False
         soon = self.since < wait or few * self.seconds > SHARE * self.since
         if soon or (self.best == most and self.seconds >= LONG):
             return steps, self.best
@@ -67,14 +74,17 @@ class Pace:
             return 1
         return self.best if (most, effort) == self.shape else most
 
-    def saw(self, steps: int, seconds: float) -> None:
-        """Learn how long they took."""
+    def saw(self, steps: int, began: float, ended: float) -> None:
+        """Learn when they were taken, by the clock."""
+        self.ended = ended
         if not (self.given and steps):
             return
-        step = seconds / steps
+        step = (ended - began) / steps
         if self.given == self.best:
+            self.since += ended - began
+            if 0 < self.seconds < CLEARLY * step:
+                self.since = max(self.since, EVERY)  # something has changed
             self.seconds = step if self.warm else 0.0
-            self.since += seconds
             self.warm = True
             return
         if step < CLEARLY * self.seconds:

@@ -6,6 +6,7 @@
     scores      how well it does, beside a baseline
     thresholds  the threshold of two classes, chosen for what a user is after
     comparing   the network beside simpler models, and columns that tell the answer alone
+    copies      test rows that training has seen too
     repeating   the training over folds and seeds
     deploy/     a trained network as ONNX, C or JavaScript, with the encoding of its table
     embeddings  a first layer that embeds categories of many values
@@ -13,7 +14,7 @@
     names       columns and classes → names of inputs and outputs
     members     the training of these networks, side by side
 
-Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `repeating`, `recipe`, `members`, `names`. It
-may import `tables`, `fitted`, `training` and what is below. Nothing is imported here: `settings` alone, for
-help and completion, does not wait for the libraries that read tables.
+Doors: `fit`, `datasets`, `scores`, `settings`, `comparing`, `copies`, `repeating`, `recipe`, `members`,
+`names`. It may import `tables`, `fitted`, `training` and what is below. Nothing is imported here:
+`settings` alone, for help and completion, does not wait for the libraries that read tables.
 """

@@ -22,11 +22,12 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from whygrad.nn.functions import Array
+from whygrad.pipeline.copies import COPIED, cells_of
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
 from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import Target, learn
-from whygrad.tables.columns import computable, find, quoted
+from whygrad.tables.columns import quoted
 
 Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
 
@@ -44,7 +45,6 @@ MOST_RANKED = 500  # rows that choose the likely ones
 LEAK_FOLDS = 3
 TELLS_ALL = 0.98  # R² of ranks, or balanced accuracy, of one column
 ENOUGH = 50  # rows to tell it from
-COPIED = 0.05  # of the test rows: fewer that training has seen change little
 UNLIKELY = 10  # times as many as by chance
 
 
@@ -122,7 +122,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     said = verdict(losses_of(target, network, true, balanced), losses, own, scores, balanced)
     if said and ready.settings.aim:
         said = f"{said[:-1]}, all at a threshold of 0.5."
-    warned_of = (*leaks(ready), *copies(ready)) if warned else ()
+    warned_of = (*leaks(ready), *copies(result)) if warned else ()
     return Comparison(tuple(models), said, warned_of)
 
 
@@ -318,34 +318,25 @@ def _told(scores: Scores, balanced: bool) -> str:
 # ── rows that training has seen ──────────────────────────────────────────────────────────────────────
 
 
-def copies(ready: Prepared) -> list[str]:
+def copies(result: Result) -> list[str]:
     """Return a warning where test rows stand among the training rows too, more than chance would have it.
 
-    Rows are the same where all columns that are learned from and the target are. How many there would be by
-    chance follows from how often two cells of a column are equal, as if columns were independent.
+    How many there would be by chance follows from how often two cells of a column are equal, as if columns
+    were independent.
     """
-    used = sorted({column.name for column in ready.encoding.columns} | {ready.encoding.target.name})
-    cells = np.stack([_numbered(find(ready.table, name), name) for name in used], axis=1)
-    seen, tested = np.concatenate([ready.parts.training, ready.parts.validation]), ready.parts.test
-    known = {hash(row.tobytes()) for row in cells[seen]}
-    both = sum(hash(row.tobytes()) in known for row in cells[tested])
-    if both < COPIED * len(tested):
+    both, tested, ready = int(result.copied.sum()), len(result.copied), result.ready
+    if both < COPIED * tested:
         return []
+    cells = cells_of(ready.table, ready.encoding)
     shares = [np.bincount(column) / len(column) for column in cells.T]
     equal = math.prod(float(one @ one) for one in shares)
-    if both < UNLIKELY * len(tested) * min(1.0, equal * len(seen)):
+    seen = len(cells) - tested
+    if both < UNLIKELY * tested * min(1.0, equal * seen):
         return []
     return [
-        f"{both:,} of {len(tested):,} test rows are training rows as well, value for value: if these are "
+        f"{both:,} of {tested:,} test rows are training rows as well, value for value: if these are "
         "copies, remove them from the table, for the scores are better than they will be on new rows"
     ]
-
-
-def _numbered(column: Any, name: str) -> Array:
-    """Return the cells of a column as numbers from 1, the same for the same value, 0 for none, (n,)."""
-    indices = computable(column, name).combine_chunks().dictionary_encode().indices
-    found: Array = indices.cast("int32").fill_null(-1).to_numpy() + 1
-    return found
 
 
 # ── one column that tells the answer ─────────────────────────────────────────────────────────────────

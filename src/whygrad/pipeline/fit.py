@@ -11,7 +11,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.pipeline import datasets, scores, settings
+from whygrad.pipeline.copies import Copies, cells_of, copied
 from whygrad.pipeline.members import order_of, plan_of, seed_of, train_each
 from whygrad.pipeline.recipe import set_aside
 from whygrad.pipeline.scores import Scores
@@ -543,6 +544,25 @@ class Result:
     def members(self) -> Sequence[Fitted]:
         """The networks that predict: one, or those of an ensemble."""
         return _networks(self.fitted)
+
+    @cached_property
+    def copied(self) -> Array:
+        """Which test rows equal one that training has seen, (n,) of bool."""
+        parts = self.parts
+        seen = np.concatenate([parts.training, parts.validation])
+        return copied(cells_of(self.ready.table, self.encoding), seen, parts.test)
+
+    @property
+    def copies(self) -> Copies | None:
+        """How many test rows training has seen too; None where there are no test rows."""
+        if not len(self.parts.test):
+            return None
+        others = self.parts.test[~self.copied]
+        if not 0 < len(others) < len(self.copied):
+            return Copies(int(self.copied.sum()), None)
+        a = predict(self.fitted, self.ready.test.X)[~self.copied]
+        table = self.ready.table.take(others)
+        return Copies(int(self.copied.sum()), _judge(self.encoding.target, a, table, self.baseline))
 
 
 def _networks(fitted: Fitted | Ensemble) -> Sequence[Fitted]:

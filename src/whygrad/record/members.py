@@ -37,7 +37,7 @@ from whygrad.record.rows import details_of, results_again, results_of
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressOfMany
-from whygrad.training.side_by_side import Seat, side_by_side
+from whygrad.training.side_by_side import Seat, side_by_side, warm_up
 
 R = TypeVar("R", bound=Recorded)
 
@@ -84,13 +84,15 @@ def record_members(
     Result
         Of the ensemble; `ready` is that of its first member.
     """
-    began = time.perf_counter()
+    asked_at = time.perf_counter()
     table = tabulate(source, given)
     first = ready(table, given)
+    warm_up(first.training)
+    began = time.perf_counter()
     rows = len(table.parts.training) + len(table.parts.validation)
     recipe, deadline = recipe_of(given, rows, 0, len(table.encoding.classes)), None
     if seconds is not None:
-        asked, (recipe, deadline) = recipe, in_time(recipe, first.training, began + seconds)
+        asked, (recipe, deadline) = recipe, in_time(recipe, first.training, asked_at + seconds)
         share = given.validation if recipe.pilots == asked.pilots else recipe.share
         given = replace(given, epochs=recipe.epochs, validation=share)
         first = ready(table, given)

@@ -34,6 +34,7 @@ from whygrad.training.metrics import Measure, Metrics
 
 if TYPE_CHECKING:
     from whygrad.pipeline.comparing import Comparison
+    from whygrad.pipeline.copies import Copies
     from whygrad.pipeline.repeating import Repeated
     from whygrad.pipeline.scores import Scores
     from whygrad.pipeline.settings import Settings
@@ -227,6 +228,13 @@ class Recorded:
 
         found = self.manifest.get("scores")
         return None if found is None else scores.from_dict(found)
+
+    @property
+    def copies(self) -> "Copies | None":
+        """How many test rows training has seen too, value for value, or None where that is not known."""
+        from whygrad.pipeline import copies
+
+        return copies.copies_from_dict(self.manifest.get("copies"))
 
     @property
     def comparison(self) -> "Comparison | None":

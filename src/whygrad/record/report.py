@@ -90,10 +90,14 @@ def _section(title: str, answer: str = "", **more: Any) -> Explanation:
 
 
 def _of(run: Run) -> str:
+    """Return what rows the scores are of, and whether training has seen them."""
     assert run.scores is not None
-    part = run.manifest["scored_on"]
-    seen = "it had not seen" if part == "test" else "it learned from"
-    return f"{run.scores.rows:,} {part} rows, which {seen}"
+    n = run.scores.rows
+    if run.manifest["scored_on"] != "test":
+        return f"{n:,} training rows, which it learned from"
+    if run.copies is None:  # of a folder, and in runs of an older version
+        return f"{n:,} test rows, set aside before training"
+    return run.copies.of(f"{n:,} test rows", n)
 
 
 def _head(run: Run, gone: str) -> Explanation:
@@ -115,8 +119,9 @@ def _head(run: Run, gone: str) -> Explanation:
             f"and is off by {number(scores.absolute_error)} on average; always saying the mean is off by "
             f"{number(scores.baseline_absolute_error)}."
         )
+    alone = run.copies.score_of_others if run.copies else ""
     verdict = run.comparison.verdict if run.comparison else ""
-    notes = [note for note in (verdict, gone) if note]
+    notes = [note for note in (alone, verdict, gone) if note]
     return _section(f"{run.path.name}: {target.name}", said, notes=tuple(notes))
 
 

@@ -137,6 +137,8 @@ def results_of(found: Result) -> dict[str, Any]:
         **({"threshold": found.encoding.target.threshold} if found.settings.aim else {}),
         "scored_on": found.scored_on,
         "scores": found.scores.to_dict(),
+        # The other members of an ensemble have the same test rows.
+        "copies": found.copies and found.copies.to_dict() if found.settings.member == 1 else None,
     }
 
 
@@ -151,7 +153,8 @@ def results_again(run: Recorded, state: State, history: History) -> dict[str, An
 
     What the network was compared with before is forgotten: it is another one now.
     """
-    return _results_again(run, state, history) | {"comparison": None, "repeated": None}
+    forgotten = {"comparison": None, "repeated": None}
+    return {"copies": None} | _results_again(run, state, history) | forgotten
 
 
 def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:

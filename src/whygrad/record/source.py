@@ -22,6 +22,7 @@ from whygrad.nn.arrays import Data, as_data
 from whygrad.nn.functions import Array
 from whygrad.record.files import stored
 from whygrad.record.files.inside import TRAINING, VALIDATION
+from whygrad.version import __version__
 
 if TYPE_CHECKING:
     from whygrad.pipeline.fit import Source
@@ -104,7 +105,16 @@ def _check_hashes(run: Any, part: str, data: Data) -> None:
     """
     recorded = run.manifest["data"]["sha256"].get(part)
     if recorded is not None:
-        stored.check_same(run.path.name, part, recorded, stored.hashes(data))
+        try:
+            stored.check_same(run.path.name, part, recorded, stored.hashes(data))
+        except InputError as error:
+            written = run.manifest["versions"].get("whygrad")
+            if not run.on_table or written == __version__:
+                raise
+            raise InputError(
+                f"{error}. It was trained by whygrad {written}: this is {__version__}, which may read the "
+                "same table otherwise"
+            ) from None
 
 
 def _as_recorded(run: Any, part: str, data: Data) -> bool:
@@ -178,8 +188,8 @@ def _checked_rows(run: Any, part: str, table: Any, encoding: Any, parts: Any) ->
     _check_hashes(run, part, data)
     if encoding != run.encoding:
         raise InputError(
-            f"the data are not those that {run.path.name} was trained on: other columns, or "
-            "another version that reads them otherwise"
+            f"the data are not those that {run.path.name} was trained on: other columns, or whygrad "
+            f"{run.manifest['versions'].get('whygrad')} read them otherwise than {__version__} does"
         )
     return rows, data
 

@@ -118,12 +118,15 @@ def nearest_name(name: str, known: Sequence[str]) -> str:
     return f"there is {shown}" + (f" and {len(known) - 8} more" if len(known) > 8 else "")
 
 
-def refuse_missing(names: Sequence[str], needed: Collection[str]) -> None:
-    """Raise `InputError` for a table without a column that is needed; it names the nearest one."""
+def refuse_missing(names: Sequence[str], needed: Collection[str], where: str = "") -> None:
+    """Raise `InputError` for a table without a column that is needed; it names the nearest one.
+
+    `where` is the file of the table, with a colon, where it may be one of several.
+    """
     there = set(names)
     for name in needed:
         if name not in there:
-            raise InputError(f"no column {quoted(name)}: {nearest_name(name, names)}")
+            raise InputError(f"{where}no column {quoted(name)}: {nearest_name(name, names)}")
 
 
 def find(table: Any, name: str) -> Any:

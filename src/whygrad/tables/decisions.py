@@ -18,7 +18,7 @@ from whygrad.errors import InputError, nearest
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import as_they_stand, read_numbers
 from whygrad.tables.columns import WORDS, Kind, as_text, kind_of, meant, nearest_name, quoted, texts
-from whygrad.tables.dates import DateForm, find_date_form, find_epoch
+from whygrad.tables.dates import DateForm, find_date_form, find_epoch, seconds_of_text
 from whygrad.tables.spellings import BOOLEAN, TRUTH, key_of
 from whygrad.tables.written_numbers import (
     ALL_BUT_A_FEW,
@@ -26,8 +26,10 @@ from whygrad.tables.written_numbers import (
     PLAIN_FORM,
     NumberForm,
     cast,
+    find_duration,
     find_form,
     numbers,
+    share,
 )
 
 Type: TypeAlias = Literal["number", "category", "date", "leave-out"]
@@ -37,6 +39,14 @@ EXACT = 2**53  # whole numbers above are not all different as float64
 POSTAL = re.compile(
     r"(?i)(.*[ _.-])?(zip|zip[ _-]?codes?|post(al)?[ _-]?codes?|plz|pin[ _-]?codes?)[ _-]?\d*"
 )
+# Names of what is no time of the day, and of what is counted in hours.
+LASTING = re.compile(
+    r"(?i)(.*[\W_])?(durations?|dauer|durée|laufzeit|elapsed|laps?|splits?|pace|"
+    r"worked|stunden|arbeitszeit)([\W_].*)?"
+)
+IN_HOURS = re.compile(r"(?i)(.*[\W_])?(hours?|worked|stunden|arbeitszeit)([\W_].*)?")
+LATE = r"^-?\d{2,}:"  # where hours of the day are written 9:05, some are 10:05
+ENOUGH = 10  # cells of which none is late
 FORCED = 0.5  # of the cells must fit the kind that a user asked for
 
 
@@ -225,6 +235,8 @@ def _of_text(
     if asked is None and (found := _of_truth(known)) is not None:
         return found
     known = _without_words(known)
+    if asked != "date" and len(known) and (lasted := _of_durations(known, name, asked)) is not None:
+        return lasted
     if asked != "number" and len(known) and (dated := _of_dates(known, asked)) is not None:
         return dated
     if (
@@ -281,6 +293,25 @@ def _of_dates(known: Any, asked: Type | None) -> Decision | None:
         what = "day and year" if form.form == "short year first" else "day and month"
         said = f"{what} cannot be told apart: read as {form.described}, not {other}"
     return Decision("date", form, unclear=said)
+
+
+def _of_durations(known: Any, name: str, asked: Type | None) -> Decision | None:
+    """Return that cells such as 2:45:10 tell how long something took, where they are no times of the day.
+
+    They are none where some are of 24 hours and more, by their name, and where hours of one digit never
+    reach 10.
+    """
+    least = FORCED if asked else ALL_BUT_A_FEW
+    form = find_duration(known, least, bool(IN_HOURS.fullmatch(name)))
+    if form is None:
+        return None
+    said = f"durations, read as {form.family}, in {form.unit}"
+    of_the_day = np.isfinite(seconds_of_text(DateForm("clock"), known)).mean() >= ALL_BUT_A_FEW
+    if asked or LASTING.fullmatch(name) or not of_the_day:
+        return Decision("number", form, unclear=said)
+    if len(known) < ENOUGH or share(known, LATE) > 0:
+        return None
+    return Decision("number", form, unclear=f"{said}, not as times of the day")
 
 
 def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -> Decision | None:

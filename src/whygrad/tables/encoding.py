@@ -316,11 +316,14 @@ class Category:
         """Return texts that are known or missing, each with the encoded column that is 1, or −1 for none.
 
         Of the countless spellings these are the values as they are, in small and capital letters and with
-        one, where they are taken for the same; and the signs for a missing value.
+        one, and of codes as a float has them, where they are taken for the same; and the signs for missing
+        values.
         """
         known = [*self.values, *(key for key, _ in self.spellings)]
         ways = (str, str.lower, str.upper, str.capitalize, str.title)
         asked = [way(value) for value in known for way in ways]
+        if self.kind == "code":  # which a float writes with a point
+            asked += [f"{value}.0" for value in known if value.isdigit()]
         asked = [*dict.fromkeys((*asked, *SIGNS, *na))]
         _, index, gone = self._look_up(pa.array(asked, pa.large_string()), na)
         index = np.where(gone, len(self.names) - 1 if self.missing else -1, index)

@@ -8,6 +8,7 @@ StandardScaler and OneHotEncoder do; the target adds values of few rows that it 
 
 import math
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -383,6 +384,8 @@ def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[st
     if target.kind == "number":
         told.append(target.form)
     comma = decimal_commas(told)
+    if comma is None and any(one.unclear and one.kind == "number" for one in found.values()):
+        comma = _decimal_points(table, found)
     pointed = []
     if comma is not False and any(one.decimal == "," for one in told):
         plain = [name for name, one in found.items() if one.form == PLAIN_FORM]
@@ -395,6 +398,16 @@ def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[st
         ):
             found[name] = decide(find(table, name), name, asked.get(name), target.na, comma)
     return found
+
+
+def _decimal_points(table: Any, found: Mapping[str, Decision]) -> bool | None:
+    """Return False, for no decimal commas, where other columns have decimal points alone; else None."""
+    numbers = {name: one for name, one in found.items() if one.kind == "number"}
+    if any(one.number.decimal == "," and not one.unclear for one in numbers.values()):
+        return None
+    clear = [find(table, name) for name, one in numbers.items() if not one.unclear]
+    pointed = any(_has_points(column) and not _all_thousands(column) for column in clear)
+    return False if pointed else None
 
 
 def _has_points(column: Any) -> bool:
@@ -429,8 +442,12 @@ def _learn_column(
         learned = _learn_number(column, name, decision, na, bins)
         if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
             return learned
-        why = "targets of neighbouring ones are no more alike than of any two"
-        decision = Decision("code", why=f"{why}; --type {name}=number takes them for numbers")
+        why, option = (
+            "targets of neighbouring ones are no more alike than of any two",
+            f"{name}=number",
+        )
+        why = f"{why}; --type {shlex.quote(option)} takes them for numbers"
+        decision = Decision("code", why=why)
     return _learn_category(column, name, decision, na, Y, most)
 
 
@@ -459,23 +476,40 @@ def _learn_number(
     flagged = bool(gone.any())
     said = "true/false" if kind == "boolean" else "number"
     found = NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges)
-    return Learned(found, kind=said, note=_far_marker(known), missing=int(gone.sum()))
+    return Learned(found, kind=said, note=far_marker(ends_of(known)), missing=int(gone.sum()))
 
 
-def _far_marker(known: Array) -> str:
+# The least or the largest value, in how many rows it is, and between what the others lie.
+End: TypeAlias = tuple[float, int, float, float]
+
+
+def ends_of(known: Array) -> tuple[End, End]:
+    """Return the least and the largest value of a column, none missing, and what the others are.
+
+    >>> ends_of(np.array([20.0, 25, -999, 31, -999]))
+    ((-999.0, 2, 20.0, 31.0), (31.0, 1, -999.0, 25.0))
+    """
+    low, high = float(known.min()), float(known.max())
+    return _end(known, low), _end(known, high)
+
+
+def _end(known: Array, value: float) -> End:
+    rest = known[known != value]
+    low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
+    return value, len(known) - len(rest), low, high
+
+
+def far_marker(ends: Sequence[End]) -> str:
     """Return a note on -1, -999 and the like, far from all others and there more than once; "" without.
 
-    >>> _far_marker(np.array([20.0, 25, -999, 31, -999]))[:62]
+    >>> far_marker(ends_of(np.array([20.0, 25, -999, 31, -999])))[:62]
     'is -999 in 2 rows, far from its other values, which are 20 to '
-    >>> _far_marker(np.array([3.0, 1, 2, -1, -1])), _far_marker(np.array([20.0, 25, -999]))
-    ('', '')
+    >>> [far_marker(ends_of(np.array(known))) for known in ([3.0, 1, 2, -1, -1], [20.0, 25, -999])]
+    ['', '']
     """
-    for value in (float(known.min()), float(known.max())):
+    for value, count, low, high in ends:
         if value != -1 and not MARKER.fullmatch(f"{value:g}"):
             continue
-        rest = known[known != value]
-        count = len(known) - len(rest)
-        low, high = float(rest.min(initial=np.inf)), float(rest.max(initial=-np.inf))
         if count > 1 and max(low - value, value - high) > high - low > 0:
             return (
                 f"is {value:g} in {count:,} rows, far from its other values, which are {low:g} to "
@@ -777,10 +811,10 @@ def learn_counts(
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
     numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
-    if not decision.asked and numeric > max(FEW, distinct // 2):
+    if not decision.asked and numeric >= FEWEST_NAMES and numeric > distinct // 2:
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
-            f"--type {name}=number takes the rest for missing"
+            f"--type {shlex.quote(f'{name}=number')} takes the rest for missing"
         )
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
 
@@ -814,8 +848,12 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
     spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
-        what = f"numbers mixed with text such as {quoted(spoilt[0])}" if spoilt else "codes"
-        return f"{what}; --type {name}=number takes the rest for missing"
+        if not spoilt:
+            return (
+                f"{otherwise}; --type {shlex.quote(f'{name}=number')} takes its codes for numbers"
+            )
+        text, option = quoted(spoilt[0]), shlex.quote(f"{name}=number")
+        return f"numbers mixed with text such as {text}; --type {option} takes the rest for missing"
     return otherwise
 
 

@@ -105,11 +105,11 @@ def batches(
     file, asked = _plain(opened(path), asked, [])
     if file.form != "text":
         open_file, names = _open_arrow(file, [])
-        refuse_missing(names, needed)
+        refuse_missing(names, needed, f"{file}: ")
         pieces = _arrow_pieces(file, open_file, names, rows, kinds)
     else:
         file, found = _text(file, asked, needed)
-        refuse_missing(found.names, needed)
+        refuse_missing(found.names, needed, f"{file}: ")
         pieces = _text_pieces(file, found, kinds or found.names)
     return _of_equal_length(file, pieces, rows)
 

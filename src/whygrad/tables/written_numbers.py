@@ -86,6 +86,10 @@ PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 FEET_AND_INCHES = r"^(\d) ?' ?((?:1[01]|0?\d)(?:\.\d+)?) ?(?:\"|'')?$"
 FEET = re.compile(r"(?:'|ft|feet|foot)(?: (\d+(?:\.\d+)?)(?: ?(?:in|inch|inche))?)?")
 FOOT, INCH = 0.3048, 0.0254
+# How long something took: hours, minutes and seconds, or minutes and seconds. What is said of the unit of a
+# column, and how many seconds one has.
+LASTED = r"^(?P<sign>-)?(?:(?P<h>\d{1,4}):)?(?P<min>\d{1,4}):(?P<s>[0-5]\d(?:[.,]\d+)?)$"
+DURATIONS = {"h:min:s": ("h", 3600.0), "min:s": ("min", 60.0), "h:min": ("h", 60.0)}
 SQUARE = re.compile(
     r"sq(?:uare|\.)?[ .-]*(km|kilomet(?:er|re)|m|met(?:er|re)|f(?:oo|ee)?t|y(?:ar)?d)"
 )
@@ -117,7 +121,7 @@ class NumberForm:
     bounds : bool
         Whether some are bounds: `<5` stands for 2.5, as of limits of detection, `>5`, `5+` and `~5` for 5.
     family : str
-        A key of `FAMILIES` where several units of it stand for one another, else "".
+        A key of `FAMILIES` where several units of it stand for one another, or of `DURATIONS`; else "".
     """
 
     decimal: str = "."
@@ -138,9 +142,11 @@ class NumberForm:
         if self.thousands:
             name = {",": "commas", ".": "points", " ": "spaces", "'": "apostrophes"}
             said.append(f"{name[self.thousands]} between thousands")
+        if self.family in DURATIONS:
+            said.append(f"{self.family} as numbers")
         if self.unit:
             said.append(f"in {self.unit}")
-        if self.family:
+        if self.family and self.family not in DURATIONS:
             said.append(
                 "k, M and the like as factors" if self.family == MULTIPLES else "units converted"
             )
@@ -206,6 +212,8 @@ def numbers(form: NumberForm, cells: Any) -> tuple[Array, Array]:
             if len(rest):  # "- 5", "−5", "5*"
                 values[rest] = _of_parts(form, _parts(cells.take(pa.array(rest))))[0]
         return np.where(np.isfinite(values), values, np.nan), bare
+    if form.family in DURATIONS:
+        return _lasted(form, cells), bare
     return _of_parts(form, _parts(cells))
 
 
@@ -233,6 +241,40 @@ def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
             bare[:] = False
     values[~fits] = np.nan
     return _signed(form, parts, values), bare & ~np.isnan(values)
+
+
+def find_duration(
+    cells: Any, least: float = ALL_BUT_A_FEW, hours: bool = False
+) -> NumberForm | None:
+    """Return the form of cells that tell how long something took, or None.
+
+    Of `1:02` minutes and seconds are meant, or with `hours` hours and minutes; of `1:02:33` all three.
+
+    >>> find_duration(pa.array(["2:45:10", "59:10", "?"], pa.large_string()), 0.5).described
+    'h:min:s as numbers, in h'
+    """
+    cells = some_of(cells)
+    matched = share(cells, LASTED)
+    if matched < least:
+        return None
+    name = "h:min:s" if share(cells, r":\d+:") > 0 else "h:min" if hours else "min:s"
+    return NumberForm(unit=DURATIONS[name][0], family=name)
+
+
+def _lasted(form: NumberForm, cells: Any) -> Array:
+    """Return durations in the unit of a form, NaN where a cell is none."""
+    parts = pc.extract_regex(cells, LASTED)
+    seconds = np.zeros(len(cells))
+    for name, size in (("h", 3600.0), ("min", 60.0), ("s", 1.0)):
+        written = pc.replace_substring(pc.struct_field(parts, name), ",", ".")
+        values = cast(pc.if_else(pc.equal(written, ""), scalar("0"), written))
+        assert values is not None, "digits are a number"
+        seconds = seconds + size * values
+    if form.family == "h:min":  # as if these were minutes and seconds: of three parts that is none
+        three = np.asarray(pc.not_equal(pc.struct_field(parts, "h"), "").fill_null(False))
+        seconds = np.where(three, np.nan, seconds)
+    behind = np.asarray(pc.equal(pc.struct_field(parts, "sign"), "-").fill_null(False))
+    return np.where(behind, -seconds, seconds) / DURATIONS[form.family][1]
 
 
 def scalar(value: str | None) -> Any:

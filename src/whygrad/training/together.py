@@ -95,8 +95,12 @@ def _follow(engine: XlaEngine, plan: Plan, state: State, data: Data) -> tuple[St
 
 def check_alike(processes: Processes, plan: Plan, state: State, data: Data) -> None:
     """Raise `InputError`, in all processes, where one has another version, plan, start or data."""
+    import jax
+    import jaxlib.version
+
     mine = {
         "version of whygrad": _digest(__version__.encode()),
+        "version of JAX": _digest(jax.__version__.encode(), jaxlib.version.__version__.encode()),
         "plan": _digest(*_described(plan)),
         "parameters": _digest(state.theta),
         "data": _digest(*_arrays(data)),

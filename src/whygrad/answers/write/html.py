@@ -23,6 +23,9 @@ from whygrad.answers.write.still import equations_still, expression_html, pictur
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
 MOST = 64  # characters of a row of an equation
 OPEN_TERMS, MOST_TERMS, MOST_FACTORS = 12, 200, 6
+NARROW = (
+    40  # characters side by side that a telephone has room for: wider rows stand there line by line
+)
 
 PAGE = f"""
 body.wg-page{{margin:0}}
@@ -45,6 +48,14 @@ border-bottom:1px solid {COLOURS["line"][0]};{colour("border-bottom-color", "lin
 {colour("background", "surface")}}}
 .wg-answer th{{{colour("color", "soft")};font-weight:600}}
 .wg-answer .wg-number{{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}}
+.wg-answer th.wg-number{{white-space:normal}}
+@media (max-width:560px){{.wg-wide thead{{display:none}}\
+.wg-answer .wg-wide,.wg-wide tbody,.wg-wide tr,.wg-answer .wg-wide td{{display:block}}\
+.wg-answer .wg-wide td{{text-align:left;white-space:normal;overflow-wrap:anywhere;border:0;padding:.1em 0}}\
+.wg-wide td[data-head]::before{{content:attr(data-head) ": ";{colour("color", "soft")}}}\
+.wg-wide td:first-child{{font-weight:600}}.wg-wide td:empty{{display:none!important}}\
+.wg-wide tr{{padding:.4em 0;border-bottom:1px solid {COLOURS["line"][0]};\
+{colour("border-bottom-color", "line")}}}}}
 .wg-answer tr.wg-total td{{font-weight:700;border-bottom:0}}
 .wg-answer tr.wg-left td,.wg-note,.wg-answer summary,.wg-answer caption{{{colour("color", "soft")}}}
 .wg-note{{font-size:.88em}}
@@ -171,8 +182,14 @@ def _product(term: Term) -> str:
 
 def _table(table: Table) -> str:
     right = numeric_columns(table)
+    heads = table.columns if _is_wide(table, right) else ()
     rows = [
-        _row(tuple(map(_cell, row)), right, part=table.parts[i] if i < len(table.parts) else "")
+        _row(
+            tuple(map(_cell, row)),
+            right,
+            part=table.parts[i] if i < len(table.parts) else "",
+            heads=heads,
+        )
         for i, row in enumerate(table.rows[:MOST_ROWS])
     ]
     if len(table.rows) > MOST_ROWS:
@@ -181,8 +198,18 @@ def _table(table: Table) -> str:
         )
     if not table.rows:
         rows.append('<tr class="wg-left"><td>none</td></tr>')
-    written = _rows(tuple(map(_words, table.columns)), right, rows)
+    written = _rows(tuple(map(_words, table.columns)), right, rows, wide=bool(heads))
     return _folded(table.title, written, len(rows) <= OPEN_ROWS)
+
+
+def _is_wide(table: Table, right: Sequence[int]) -> bool:
+    """Return whether the longest words of the columns, or their numbers, are too wide for a telephone."""
+    width = 0
+    for i, head in enumerate(table.columns):
+        cells = [clean(cell(row[i])) for row in table.rows[:MOST_ROWS]]
+        words = cells if i in right else [word for text in cells for word in text.split()]
+        width += 2 + max(map(len, [*words, *head.split()]), default=0)
+    return width > NARROW
 
 
 def _folded(title: str, content: str, unfolded: bool) -> str:
@@ -191,17 +218,31 @@ def _folded(title: str, content: str, unfolded: bool) -> str:
     return f"{start}{summary}{content}</details>"
 
 
-def _rows(heads: Sequence[str], right: Sequence[int], rows: Sequence[str]) -> str:
+def _rows(
+    heads: Sequence[str], right: Sequence[int], rows: Sequence[str], wide: bool = False
+) -> str:
     cells = "".join(
         f'<th scope="col"{_number_class(i in right)}>{name}</th>' for i, name in enumerate(heads)
     )
     head = f"<thead><tr>{cells}</tr></thead>" if any(heads) else ""
-    return f'<div class="wg-scroll"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+    table = '<table class="wg-wide">' if wide else "<table>"
+    return f'<div class="wg-scroll">{table}{head}<tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _row(cells: Sequence[str], right: Sequence[int], look: str = "", part: str = "") -> str:
+def _row(
+    cells: Sequence[str],
+    right: Sequence[int],
+    look: str = "",
+    part: str = "",
+    heads: Sequence[str] = (),
+) -> str:
+    """Write a row; in a wide table each cell but the first knows the head of its column."""
     about = f' class="{look}"' * bool(look) + f' data-part="{escape(clean(part))}"' * bool(part)
-    written = "".join(f"<td{_number_class(i in right)}>{one}</td>" for i, one in enumerate(cells))
+    named = ["", *(f' data-head="{escape(clean(head))}"' * bool(head) for head in heads[1:])]
+    named += [""] * (len(cells) - len(named))
+    written = "".join(
+        f"<td{_number_class(i in right)}{named[i]}>{one}</td>" for i, one in enumerate(cells)
+    )
     return f"<tr{about}>{written}</tr>"
 
 

@@ -187,7 +187,7 @@ class NativeEngine:
             taken, per_epoch = 0, max(1, -(-given.n // plan.batch_size))
             while True:
                 steps, parts = self._pace.next(
-                    most, len(coefficients) - taken, layout.effort, divided
+                    most, len(coefficients) - taken, layout.effort, divided, time.perf_counter()
                 )
                 epoch, batch_index = divmod(given.batch_index + taken, per_epoch)
                 if epoch:
@@ -204,7 +204,7 @@ class NativeEngine:
                 self._prepare(calls, "steps", plan, given.data)
                 began = time.perf_counter()
                 done = self._share(calls, threads)
-                self._pace.saw(done, time.perf_counter() - began)
+                self._pace.saw(done, began, time.perf_counter())
                 taken += done
                 if taken < asked or asked == len(coefficients):
                     break  # it diverged, or all is done; without a step the code is there at least

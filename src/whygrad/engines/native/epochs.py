@@ -144,29 +144,33 @@ def _shuffle(order: Array, words: Array) -> None:
     high, low = _next(high, low, more_high, more_low)
     for i in range(n):
         order[i] = i
-    rest, has_rest = _NOTHING, False
     place = n - 1
-    mask = _NOTHING
+    mask = np.uint64(place)
+    for shift in (1, 2, 4, 8, 16):
+        mask |= mask >> np.uint64(shift)
     while place > 0:
-        last = np.uint64(place)
-        if mask == _NOTHING:
-            mask = last
-            for shift in (1, 2, 4, 8, 16):
-                mask |= mask >> np.uint64(shift)
-        elif last <= mask >> _BIT:
-            mask >>= _BIT
-        if has_rest:
-            number, has_rest = rest, False
-        else:
-            high, low = _next(high, low, more_high, more_low)
-            turn, both = high >> np.uint64(58), high ^ low
-            both = (both >> turn) | (both << ((np.uint64(64) - turn) & np.uint64(63)))
-            number, rest, has_rest = both & _LOW, both >> _HALF, True
-        number &= mask
-        if number <= last:
-            other = np.int64(number)
-            order[place], order[other] = order[other], order[place]
-            place -= 1
+        high, low = _next(high, low, more_high, more_low)
+        turn, both = high >> np.uint64(58), high ^ low
+        both = (both >> turn) | (both << ((np.uint64(64) - turn) & np.uint64(63)))
+        place, mask = _exchanged(order, place, mask, both & _LOW)
+        place, mask = _exchanged(order, place, mask, both >> _HALF)
+
+
+@inlined_kernel
+def _exchanged(order: Array, place: int, mask: Any, number: Any) -> Any:
+    """Exchange a place with the one that a number means, if it is none behind it; return what is next.
+
+    Whether it is cannot be foreseen: without a branch nothing is guessed wrong. Place 0 stays.
+    """
+    last = np.uint64(place)
+    mask = mask >> _BIT if last <= mask >> _BIT else mask
+    number &= mask
+    taken = number <= last
+    other = np.int64(number) if taken else place
+    here, there = order[place], order[other]
+    order[other] = here
+    order[place] = there
+    return place - 1 if taken & (place > 0) else place, mask
 
 
 @inlined_kernel

@@ -24,6 +24,7 @@ from whygrad.engines.xla.processes import (
     COUNT,
     INDEX,
     INTERRUPTED,
+    JOINING,
     PARTED,
     PARTING,
     free_port,
@@ -38,7 +39,11 @@ OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0,
 ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 LINGER = 60.0  # and where the first has ended well
+SUSPENDED = (
+    100.0  # seconds after which one is killed that is stopped: before the others give up, `STUCK`
+)
 MODULE = "-m"  # before the name of a module, as Python has it
+ALIKE = "all have to run the same lines"
 FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id
 LOOK = 0.05  # seconds between two looks at them
 # One thread each: the processes share the cores, and with more threads bits would depend on the load.
@@ -98,12 +103,29 @@ def _threads() -> dict[str, str]:
 
 def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     """Run n processes to their end; return the exit code, and whether one died that the others need."""
+    try:
+        return _run(words, n, port)
+    except KeyboardInterrupt:  # all were killed
+        return _interrupted()
+
+
+def _interrupted() -> tuple[int, bool]:
+    note("interrupted, what was recorded is there")
+    return INTERRUPTED, False
+
+
+def _run(words: Sequence[str], n: int, port: int | None) -> tuple[int, bool]:
     address = f"127.0.0.1:{free_port(port)}"
     common = {POOL: "1"} | os.environ | _threads() | {COUNT: str(n), COORDINATOR: address}
     common[LAUNCHER] = str(os.getpid())
     with _started(_program(words), common, n) as (started, told, pressed):
-        while started[0].poll() is None and not any(process.poll() for process in started):
-            time.sleep(LOOK)
+        early, suspended = _watched(started, told[0])
+        if early:  # those that wait for it end at once
+            started[0].kill()
+            note(
+                f"process {early} of {n} has ended, with code 0, and the others wait for it: {ALIKE}"
+            )
+            return 1, False
         codes = _end(started)
         first = _to_blame(codes)
         code, well = codes[first], codes[0] == 0
@@ -111,12 +133,13 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
             return 0, False
         who, trace = f"process {first} of {n}", []
         if pressed and code == -signal.SIGINT:  # before it could end by itself
-            note("interrupted, what was recorded is there")
-            return INTERRUPTED, False
+            return _interrupted()
         if code is None:
             line = f"{who} did not end within {LINGER:.0f} s after the first, and was killed"
         elif code < 0:
             line = f"{who} was ended by {signal.Signals(-code).name}"
+            if first in suspended:
+                line = f"{who} was suspended for {SUSPENDED:.0f} s, and was killed"
             line += "" if well else ": the training is over, what it recorded is there"
         elif first or code == PARTED:
             line, *trace = _last_words(told[first].read_text(errors="replace"), who, code)
@@ -126,6 +149,38 @@ def run_together(words: Sequence[str], n: int, port: int | None) -> tuple[int, b
         write("".join(f"{line}\n" for line in trace), sys.stderr)
         died = code is not None and (code < 0 or code == PARTED)
         return max(code or 1, 1), died and not well and not pressed
+
+
+def _watched(started: Sequence[subprocess.Popen[bytes]], told: Path) -> tuple[int | None, set[int]]:
+    """Return once processes have ended, or cannot be waited for.
+
+    That is one of those that follow which has ended well, while the first waits for all to be there; and
+    those that were suspended, by SIGSTOP say, which are killed. Where the system does not tell of a child
+    that is suspended, as macOS before Python 3.13, none is.
+    """
+    looks = [0] * len(
+        started
+    )  # at which each was found suspended; no time, so that ours counts none
+    while True:
+        codes = [process.poll() for process in started]
+        if codes[0] is not None or any(codes):
+            return None, set()
+        if 0 in codes and told.read_text() == JOINING:
+            return codes.index(0), set()
+        for i, process in enumerate(started):
+            if codes[i] is None and hasattr(os, "waitid"):
+                events = os.WSTOPPED | os.WCONTINUED | os.WNOHANG
+                event = os.waitid(os.P_PID, process.pid, events)
+                looks[i] += looks[i] > 0
+                if event is not None:
+                    looks[i] = int(event.si_code == os.CLD_STOPPED)
+        suspended = {i for i, seen in enumerate(looks) if seen * LOOK > SUSPENDED}
+        for i in suspended:
+            started[i].kill()
+            started[i].wait()
+        if suspended:
+            return None, suspended
+        time.sleep(LOOK)
 
 
 def _last_words(text: str, who: str, code: int) -> list[str]:
@@ -186,8 +241,7 @@ def _started(
         told = [Path(folder) / f"{i}.txt" for i in range(n)]
         started: list[subprocess.Popen[bytes]] = []
         pressed: list[int] = []
-        asked = [name for name in ENDING if hasattr(signal, name)]
-        before = {name: signal.getsignal(getattr(signal, name)) for name in asked}
+        before = {name: signal.getsignal(getattr(signal, name)) for name in ENDING}
 
         def interrupt(number: int, frame: Any) -> None:
             pressed.append(number)
@@ -206,12 +260,12 @@ def _started(
             raise KeyboardInterrupt
 
         try:
-            for name in asked:
+            for name in ENDING:
                 signal.signal(getattr(signal, name), interrupt)
             for i, path in enumerate(told):
                 silent = subprocess.DEVNULL if i else None
                 own = {INDEX: str(i)} if i else {INDEX: "0", PARTING: str(path)}
-                with path.open("wb") as file:
+                with path.open("wb") as file, _held_back():
                     process = subprocess.Popen(
                         program,
                         env=common | own,
@@ -230,10 +284,18 @@ def _started(
                 signal.signal(getattr(signal, name), handler)
 
 
+@contextmanager
+def _held_back() -> Iterator[None]:
+    """Start a process within that hears of Ctrl-C once it can say so in a line (`script.main`)."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def remove_left_behind() -> None:
     """Remove the folders of launchers that were killed: those of processes that are gone."""
-    if os.name != "posix":  # where signal 0 does not merely ask
-        return
     for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*-*"):
         owner = folder.name.removeprefix(FOLDERS).partition("-")[0]
         try:

@@ -38,6 +38,7 @@ TOLD = {
     for name in (COUNT, INDEX, COORDINATOR, PARTING)
     if name in os.environ
 }
+JOINING = "joining"  # what it says there while it waits for all to be there
 CLUSTER = "cluster"  # as COUNT: JAX asks Slurm, Open MPI or Kubernetes
 NEEDS = 'it takes JAX: pip install "whygrad[xla]"'
 PATIENCE = 120  # seconds until all are there
@@ -139,11 +140,16 @@ def ending_at_once() -> Iterator[None]:
 
 def _say_why(line: str) -> None:
     """Write why this process ends: to its launcher, which may know better, else to standard error."""
-    if PARTING in TOLD:
-        with suppress(OSError):  # a launcher that was killed has nobody to tell
-            Path(TOLD[PARTING]).write_text(line)
-    else:
+    if not _told_launcher(line):
         note(line)
+
+
+def _told_launcher(line: str) -> bool:
+    """Return whether a launcher was there to be told a line by the first process."""
+    with suppress(OSError):  # one that was killed has nobody to tell
+        if PARTING in TOLD:
+            Path(TOLD[PARTING]).write_text(line)
+    return PARTING in TOLD
 
 
 @dataclass(frozen=True)
@@ -302,6 +308,7 @@ def _join() -> Processes:
         "heartbeat_timeout_seconds": HEARTBEAT if TOLD[COUNT] == CLUSTER else UNHEARD,
         "shutdown_timeout_seconds": SHUTDOWN,
     }
+    _told_launcher(JOINING)
     try:
         with ending_if_parted(), waiting(PATIENCE):
             if TOLD[COUNT] == CLUSTER:
@@ -320,6 +327,7 @@ def _join() -> Processes:
     # The first meeting of gloo writes to standard output, which is for results.
     with ending_if_parted(), _silent_output(), waiting(PATIENCE):
         found.tell(None if found.follows else {"do": BEGIN})
+    _told_launcher("")
     atexit.register(_leave, found)  # before JAX's own, which ends all where one takes its time
     return found
 

@@ -23,11 +23,12 @@ LOOK = 0.2  # seconds between two looks at the launcher, where no kernel tells o
 
 def main() -> None:
     """Run the program that the arguments name."""
-    if LAUNCHER in os.environ:
-        end_with(int(os.environ.pop(LAUNCHER)))
-    sys.unraisablehook = _come_again
-    del sys.argv[0]
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])  # which a launcher holds back
+        if LAUNCHER in os.environ:
+            end_with(int(os.environ.pop(LAUNCHER)))
+        sys.unraisablehook = _come_again
+        del sys.argv[0]
         if sys.argv[0] == "-m":
             _run_module()
         else:
@@ -94,8 +95,6 @@ def end_with(launcher: int) -> None:
 
     Linux sees to it at once. Elsewhere a thread looks, which code that keeps Python's lock can delay.
     """
-    if os.name != "posix":  # where the parent is that of the interpreter, and stays it
-        return
     prctl = getattr(ctypes.CDLL(None), "prctl", None)
     if prctl is None or prctl(PR_SET_PDEATHSIG, signal.SIGKILL):
         threading.Thread(target=_look_at, args=(launcher,), daemon=True).start()

@@ -180,6 +180,8 @@ def _column(column: Any, na: Sequence[str], dtype: Any, notes: list[str]) -> Col
     if isinstance(column, NumberColumn):
         if column.form.unit == "%" and not column.form.bare:
             notes.append(f"column {quoted(column.name)} goes in as per cent: 12 for 12%")
+        elif column.form.family and column.form.unit:
+            notes.append(f"column {quoted(column.name)} goes in as a number, in {column.form.unit}")
         return Number(
             column.name,
             finite(column.center),

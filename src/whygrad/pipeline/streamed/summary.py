@@ -34,10 +34,13 @@ from whygrad.tables.columns import leave_out as without
 from whygrad.tables.dates import DateForm, calendar, parts_of
 from whygrad.tables.encoding import TurnedColumn, along
 from whygrad.tables.learning import (
+    End,
     Learned,
     counts_of,
     directions,
     edges_of,
+    ends_of,
+    far_marker,
     identify,
     learn_counts,
     pairs_of_places,
@@ -46,11 +49,16 @@ from whygrad.tables.learning import (
 
 MOST_VALUES = 10_000  # different ones of a column of text: with more it is free text
 OF_NUMBERS = ("number", "boolean", "date")
+TEXT = ("text", "code")
+ENDS = ("low", "next_low", "next_high", "high")
 
 
 @dataclass(frozen=True, eq=False)
 class Numbers:
-    """What is known of a column of numbers or times: `n` are those that are not missing."""
+    """What is known of a column of numbers or times: `n` are those that are not missing.
+
+    The least value is in `at_low` rows, and `next_low` follows it; where all are the same it is that too.
+    """
 
     n: int
     missing: int
@@ -61,7 +69,19 @@ class Numbers:
     rising: bool
     first: float
     last: float
+    at_low: int
+    at_high: int
+    next_low: float
+    next_high: float
     sketch: Sketch
+
+    @property
+    def ends(self) -> tuple[End, End]:
+        """The least and the largest value, and between what the others lie."""
+        return (
+            (self.low, self.at_low, self.next_low, self.high),
+            (self.high, self.at_high, self.low, self.next_high),
+        )
 
     @property
     def scale(self) -> float:
@@ -253,13 +273,18 @@ def _of_numbers(values: Array) -> Numbers:
     known = values[~np.isnan(values)]
     n = len(known)
     if not n:
-        return Numbers(0, len(values), 0.0, 0.0, 0.0, 0.0, True, 0.0, 0.0, sketch.sketch_of(known))
+        return Numbers(
+            0, len(values), 0.0, 0.0, 0.0, 0.0, True, 0.0, 0.0, 0, 0, 0.0, 0.0, sketch.sketch_of(known)
+        )  # fmt: skip
     mean = float(known.sum() / n)
     gaps = known - mean
     squares = float((gaps**2).sum() - gaps.sum() ** 2 / n)
+    (low, at_low, next_low, _), (high, at_high, _, next_high) = ends_of(known)
+    if low == high:
+        next_low = next_high = low
     return Numbers(
-        n, len(values) - n, mean, squares, float(known.min()), float(known.max()),
-        bool((np.diff(known) > 0).all()), float(known[0]), float(known[-1]), sketch.sketch_of(known),
+        n, len(values) - n, mean, squares, low, high, bool((np.diff(known) > 0).all()), float(known[0]),
+        float(known[-1]), at_low, at_high, next_low, next_high, sketch.sketch_of(known),
     )  # fmt: skip
 
 
@@ -284,16 +309,22 @@ def merged(one: Any, other: Any) -> Summary:
     if not one.n or not other.n:
         return replace(one if one.n else other, missing=missing)
     n, gap = one.n + other.n, other.mean - one.mean
+    low, high = min(one.low, other.low), max(one.high, other.high)
+    values = [getattr(part, name) for part in (one, other) for name in ENDS]
     return Numbers(
         n,
         missing,
         one.mean + gap * (other.n / n),
         one.squares + other.squares + gap**2 * (one.n * (other.n / n)),
-        min(one.low, other.low),
-        max(one.high, other.high),
+        low,
+        high,
         one.rising and other.rising and one.last < other.first,
         one.first,
         other.last,
+        one.at_low * (one.low == low) + other.at_low * (other.low == low),
+        one.at_high * (one.high == high) + other.at_high * (other.high == high),
+        min((value for value in values if value > low), default=low),
+        max((value for value in values if value < high), default=high),
         sketch.merged(one.sketch, other.sketch),
     )
 
@@ -312,7 +343,10 @@ def _target(
     values = found.get(CLASSES, of)
     if isinstance(values, Values):
         if values.counts is not None:
-            cells = np.repeat([*values.counts], 6).tolist()
+            counts = [*values.counts.values()]
+            # Of text so varied that it may be no classes the rows are counted.
+            times: Any = counts if kind in TEXT and sum(counts) < 6 * len(counts) else 6
+            cells = np.repeat([*values.counts], times).tolist()
             column = pa.array(cells, pa.large_string())
             if kind == "number":
                 column = column.cast(pa.float64())
@@ -356,7 +390,8 @@ def _column(name: str, kind: Kind, found: Summary) -> Learned:
     if whole and found.rising and not flagged and identify(known, found.n, name, in_order=True):
         return Learned(None, "it rises from row to row, as numbers of rows do")
     fill = found.sketch.quantile(0.5)
-    return Learned(NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged))
+    made = NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged)
+    return Learned(made, note=far_marker(found.ends))
 
 
 def _with_places(folder: Folder, encoding: Encoding, found: Mapping[str, Summary]) -> Encoding:

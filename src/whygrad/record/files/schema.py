@@ -293,6 +293,7 @@ _OF_ARRAYS = keys(
         "members": POSITIVE,
         "pilots": POSITIVE,
         "scores": maybe(SCORES),
+        "copies": maybe(keys({"rows": COUNT, "others": maybe(SCORES)})),
         "comparison": maybe(COMPARISON),
         "repeated": maybe(REPEATED),
     }

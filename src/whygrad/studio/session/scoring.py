@@ -152,14 +152,17 @@ def words_of(run: Run) -> str:
     if found is None:
         return ""
     by = f"The average of {run.members} networks: " if run.members > 1 else ""
+    rows = f"{part} rows"
+    if part == "test" and run.copies is not None and run.copies.many:
+        rows = run.copies.of(rows, found.rows)
     if isinstance(found, ClassificationScores):
         return (
-            f"{by}{share(found.accuracy)} of the {found.rows:,} {part} rows are right; "
+            f"{by}{share(found.accuracy)} of the {found.rows:,} {rows} are right; "
             f"always saying “{found.baseline_label}” is right in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
     return (
-        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {part} rows; "
+        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {rows}; "
         f"always saying the mean of the training rows is off by {number(found.baseline_absolute_error)}."
     )
 
