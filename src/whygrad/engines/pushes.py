@@ -26,8 +26,7 @@ class Below:
     """What the units below a probe say: a is rows[index, low:], and 1 for the bias where there is one.
 
     `index` (m, B) holds −1 beyond the end of a smaller batch; there are `width` columns, the bias included.
-    `held` is how many numbers of the rows are in memory for this alone, and no part of the data. Of data
-    that are mostly 0 `compressed` has the rest, as `Block.compressed`.
+    Of data that are mostly 0 `compressed` has the rest, as `Block.compressed`.
     """
 
     rows: Array
@@ -35,7 +34,6 @@ class Below:
     low: int
     width: int
     bias: bool
-    held: int = 0
     compressed: Any = None
 
 
@@ -47,7 +45,7 @@ def below(block: Block, X: Any, inputs: int, examples: Array) -> Below:
         return Below(X, examples, low, high - low, bias, compressed=block.compressed)
     a = np.array(block.a, order="C")  # what was recorded is written over by the next steps
     index = np.where(examples >= 0, np.arange(examples.size).reshape(examples.shape), -1)
-    return Below(a.reshape(-1, a.shape[2]), index, 0, high - low, bias, a.size)
+    return Below(a.reshape(-1, a.shape[2]), index, 0, high - low, bias)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +57,7 @@ class Chunk:
     by the sizes of these; `thetas` is Σ |θ|. A buffer of 1 before the steps moves a weight by `carried`
     (R, K), or (1, 1), and `kept` is left of it. `along` (m, B) are the moves of single pushes along a
     direction, and `later` returns those by what they left, given what a buffer of 1 then moves along it;
-    None where nobody can say. `size` is how many numbers that holds on to.
+    None where nobody asks.
     """
 
     moves: Array
@@ -73,7 +71,6 @@ class Chunk:
     kept: float
     along: Array
     later: Callable[[Array], Array] | None
-    size: int
 
 
 def take_in(
@@ -156,11 +153,17 @@ def take_in(
     )  # fmt: skip
     accounting.take_in(steps, recorded, examples, sums, work, inside, weighs, rows)
 
+    # What is left differs by weight as the denominators do, and what clipping by value left.
+    first = int((left != 0).argmax()) if apart else m
+    held_v = laid(block.slot(form.v)[first:]) if apart and form.early else v[:0].ravel()
+    held_clipped = none if clipped is None else laid(clipped[first:])
+
     def later(carried: Array) -> Array:
         along = np.zeros(labels.shape)
         accounting.find_lengths(
-            examples, left, laid(carried * direction), along, work, inside, length, inner
-        )
+            examples, left, laid(carried * direction), steps.epsilon, held_v, held_clipped, first,
+            zeros(size * apart), along, work, inside, length, inner,
+        )  # fmt: skip
         return along
 
     thetas = block.thetas
@@ -172,8 +175,7 @@ def take_in(
         (read(sums.penalty_size), read(sums.penalty_left_size)),
         thetas, read(sums.decay),
         form.mu * read(sums.Q) if differs else carried, float(form.mu**m) if form.mu else 0.0, along,
-        None if apart else later,
-        a.held + examples.delta.size + 2 * labels.size + 2 * K * R,
+        later,
     )  # fmt: skip
 
 

@@ -421,7 +421,8 @@ class NativeEngine:
         slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
         z = np.zeros((m * measured, B * outputs), plan.dtype)
-        threads = self._threads_of(layout.blocks, min(own_cores(), layout.blocks), 1)
+        most = min(own_cores(), layout.blocks)
+        threads = self._threads_of(layout.blocks, self._pace.likely(most, m, layout.effort), 1)
         examples = self._examples_for(layout, given)
         before = (
             layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, kept.states,

@@ -6,6 +6,7 @@ Every account, of a class or of one example, has the weights' moves so far and a
 steps are taken in by the chunk. All sums are in float64, whatever the training was in.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -36,7 +37,7 @@ MEMORY = 2**22  # numbers that one chunk of steps may take
 RECORDED = 2**27  # bytes, where nothing is needed of them but what is recorded
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
-WAITING = 2**24  # numbers of the chunks that wait until their momentum has worn off
+WAITING = 2**25  # numbers of the steps that wait until their momentum has worn off
 NOTHING = 2.0**-60  # what is left of a momentum that has
 
 
@@ -45,10 +46,9 @@ class Accounts:
     """The accounts of R x K weights; G classes, n examples, E epochs.
 
     `by_class` (G, R, K); `by_example` (n, R, K), or None where these would be too many, and
-    `along` (n,) their lengths along `direction`, or None where momentum carries too far, or pushes are
-    divided or bounded before it. `by_epoch` (E, G) and `other` (E,) are moves along `direction` (R, K), the
-    way from start to value as a vector of length 1 (1 for a single weight), by the examples of a class and
-    by all else; `path` (E + 1,) is the position on
+    `along` (n,) their lengths along `direction`, or None where momentum carries too far. `by_epoch` (E, G)
+    and `other` (E,) are moves along `direction` (R, K), the way from start to value as a vector of length 1
+    (1 for a single weight), by the examples of a class and by all else; `path` (E + 1,) is the position on
     it. `sizes` is Σ_t |θ_t| and `pushes` Σ |c|, (R, K) each. `reached` is where the steps, run again, end:
     the value, but on another machine. `bound` is how far rounding can take what they add up to, (R, K):
 
@@ -109,13 +109,19 @@ def chunk_of(
     return max(1, min(4096, room // each))
 
 
-def apart_in_buffer(plan: Plan) -> bool:
-    """Return whether what a push leaves in the momentum buffer is divided or bounded weight by weight.
-
-    What it does later is then found by following the examples back.
-    """
+def carries_too_far(trajectory: Trajectory, probe: WeightProbe) -> bool:
+    """Return whether more steps than may wait act on through momentum: examples are then followed back."""
+    plan, (R, K) = trajectory.plan, probe.shape
     form = form_of(plan.optimizer, np.zeros((0, 3)))
-    return bool(form.mu) and (form.early or plan.clip.value is not None)
+    if not form.mu:
+        return False
+    acting = math.log(NOTHING) / math.log(form.mu) if form.mu < 1 else math.inf
+    steps = min(acting, trajectory.last - trajectory.start.step)
+    each = plan.batch_size * (R + 2 + K * (probe.layer > 1))
+    if form.early:  # the denominators wait as well
+        each += R * K * np.dtype(plan.dtype).itemsize // 8
+    each += R * K * (plan.clip.value is not None)  # and what clipping left
+    return steps * each > WAITING
 
 
 def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
@@ -139,7 +145,8 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
     kept_apart = P <= FEW and n * P <= MOST
     pushed = _Account(*np.zeros((2, n if kept_apart else G, *shape)))
     decay, sizes, pushes = (np.zeros(shape) for _ in range(3))
-    bounded, reached, along = _Far(shape, plan), start, _Along(n)
+    bounded, reached = _Far(shape, plan), start
+    along = None if kept_apart or carries_too_far(trajectory, probe) else _Along(n)
     by_epoch, other, path = np.zeros((E, G)), np.zeros(E), np.zeros(E + 1)
     path[:] = (start * direction).sum()
     first = trajectory.start.step - trajectory.start.batch_index
@@ -167,7 +174,8 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
         else:
             a = below(block, X if rows_of_X else None, plan.net.sizes[probe.layer - 1], who)
             chunk = (_compiled if compiled else _in_numpy)(steps, a)
-            along.take(chunk, who)
+            if along is not None:
+                along.take(chunk, who)
         pushed.take(chunk, chunk.moves, chunk.leaves)
         penalty.take(chunk, *(part[None] for part in chunk.penalty))
         carried_over.take(chunk, 0.0, 0.0)
@@ -187,19 +195,19 @@ def accounts(trajectory: Trajectory, probe: WeightProbe) -> Accounts:
             by_epoch[epoch], other[epoch] = made - before, (rest * direction).sum() - by_else
             by_else += other[epoch]
     reached = reached.astype(np.float64)
-    by_example = pushed.total if kept_apart else None
-    by_class = pushed.total
+    lengths_along = None if along is None else along.lengths()
+    by_example, by_class = None, pushed.total
     if kept_apart:
+        by_example = pushed.total
+        lengths_along = np.tensordot(by_example, direction, 2)
         by_class = np.tensordot(
             np.equal.outer(np.arange(G), groups).astype(np.float64), by_class, 1
         )
     ends = np.abs(start) + np.abs(reached)
     bound = bounded.bound(trajectory, sizes + np.abs(reached), ends, carried_over.total[0])
     return Accounts(
-        probe, start, value, by_class, by_example,
-        along.lengths() if by_example is None else np.tensordot(by_example, direction, 2),
-        penalty.total[0], decay, carried_over.total[0], direction, by_epoch, other, path, sizes, pushes,
-        reached, bound,
+        probe, start, value, by_class, by_example, lengths_along, penalty.total[0], decay,
+        carried_over.total[0], direction, by_epoch, other, path, sizes, pushes, reached, bound,
     )  # fmt: skip
 
 
@@ -341,8 +349,7 @@ def _in_numpy(steps: _Steps, a: Below) -> Chunk:
         return lengths(a, delta, np.broadcast_to(left * carried * direction, whole))
 
     along = lengths(a, delta, np.broadcast_to(moved * direction, whole))
-    held = left.size + delta.size + a.held
-    return _chunk(steps, numbers, come, by_label, sizes, along, later, held)
+    return _chunk(steps, numbers, come, by_label, sizes, along, later)
 
 
 def _side_by_side(steps: _Steps, who: Array) -> Chunk:
@@ -362,14 +369,12 @@ def _side_by_side(steps: _Steps, who: Array) -> Chunk:
     moves, leaves = ((rows.T @ part).reshape(-1, R, K) for part in of_each)
     size = np.abs(pushes).sum(axis=1)
     moved, left = ((np.abs(part) * size).sum(axis=0) for part in parts)
-    return _chunk(
-        steps, numbers, come, (moves, leaves), (moved, left), np.zeros(who.shape), None, 0
-    )
+    return _chunk(steps, numbers, come, (moves, leaves), (moved, left), np.zeros(who.shape), None)
 
 
 def _chunk(
     steps: _Steps, numbers: Linear, come: Effects, by_label: tuple[Array, Array],
-    sizes: tuple[Array, Array], along: Array, later: Callable[[Array], Array] | None, size: int,
+    sizes: tuple[Array, Array], along: Array, later: Callable[[Array], Array] | None,
 ) -> Chunk:  # fmt: skip
     """Put together what was found of the pushes with what is no example's."""
     block = steps.block
@@ -390,7 +395,6 @@ def _chunk(
         come.kept,
         along,
         later,
-        size,
     )
 
 
@@ -404,7 +408,6 @@ class _Along:
     def __init__(self, n: int) -> None:
         self.found = np.zeros(n)
         self.waiting: list[_Waiting] = []
-        self.far = False  # momentum carries too far
 
     def take(self, chunk: Chunk, who: Array) -> None:
         """Add a chunk of steps."""
@@ -412,29 +415,25 @@ class _Along:
             one.carried = one.carried + one.kept * chunk.carried
             one.kept *= chunk.kept
         self._add(who, chunk.along)
-        if chunk.leaves is not None and chunk.leaves.any() and not self.far:
-            self.far = chunk.later is None
-            self.waiting.append(_Waiting(chunk.later, chunk.size, who, np.zeros((1, 1))))
+        if chunk.later is not None and chunk.leaves is not None and chunk.leaves.any():
+            self.waiting.append(_Waiting(chunk.later, who, np.zeros((1, 1))))
         while self.waiting and abs(self.waiting[0].kept) < NOTHING:
             self._settle(self.waiting.pop(0))
-        if self.far or sum(one.size for one in self.waiting) > WAITING:
-            self.far, self.waiting = True, []
 
     def _settle(self, one: "_Waiting") -> None:
         if one.carried.any():
-            assert one.later is not None
             self._add(one.who, one.later(one.carried))
 
     def _add(self, who: Array, pushes: Array) -> None:
         there = who >= 0
         self.found += np.bincount(who[there], pushes[there], len(self.found))
 
-    def lengths(self) -> Array | None:
+    def lengths(self) -> Array:
         """Return the lengths, (n,), once all steps have been taken."""
         for one in self.waiting:
             self._settle(one)
         self.waiting = []
-        return None if self.far else self.found
+        return self.found
 
 
 @dataclass
@@ -444,8 +443,7 @@ class _Waiting:
     1 in the buffer after them has moved the weights by `carried` since, and of it `kept` is left.
     """
 
-    later: Callable[[Array], Array] | None
-    size: int
+    later: Callable[[Array], Array]
     who: Array
     carried: Array
     kept: float = 1.0

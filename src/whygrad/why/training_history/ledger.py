@@ -20,7 +20,6 @@ from whygrad.engines import WeightProbe
 from whygrad.engines.probe_data import rows_of
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.plan import Plan
 from whygrad.training.again import leaving_out
 from whygrad.why import rounding
 from whygrad.why.context import at_least_one
@@ -29,7 +28,7 @@ from whygrad.why.training_history.accounts import (
     FEW,
     Accounts,
     accounts,
-    apart_in_buffer,
+    carries_too_far,
 )
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
@@ -41,11 +40,11 @@ from whygrad.why.training_history.waiting import Progress, watched
 
 ALL = "all"
 # Trainings that a weight, a neuron and a layer take at most, measured on networks from 20-64-3 to
-# 784-30-10, most between hidden layers of a small one; those of a neuron of so few weights that each has an
-# account of every example; how many more where the optimizer remembers steps, where each weight's gradient
-# is bounded, and where examples are followed back through all steps.
+# 784-100-10, most between hidden layers of a small one; those of a neuron of so few weights that each has
+# an account of every example; how many more where the optimizer remembers steps, where each weight's
+# gradient is bounded, and where examples are followed back through all steps.
 TAKES, WITH_FEW = (5.0, 2.0, 7.0), 19.0
-REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 16.0), (0.0, 7.0, 48.0)
+REMEMBERED, BOUNDED, BACKWARDS = (0.0, 0.0, 4.0), (0.0, 1.0, 24.0), (0.0, 7.0, 80.0)
 ACCOUNTING = (
     "This is accounting, not a counterfactual: what an example added leaves out how it bent the pushes of "
     "all others. What would be without an example, influence says."
@@ -134,7 +133,7 @@ def ledger(
     names = names or trajectory.names
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
-    takes = _takes(trajectory.plan, probe, (from_ == ALL) + (to == ALL))
+    takes = _takes(trajectory, probe, (from_ == ALL) + (to == ALL))
     with watched(trajectory, progress, takes, VERIFIED * bool(influence)) as trajectory:
         found = accounts(trajectory, probe)
         by_example = found.along
@@ -146,11 +145,12 @@ def ledger(
     return _answer(trajectory, names, found, by_example, again, what, part, top)
 
 
-def _takes(plan: Plan, probe: WeightProbe, several: int) -> float:
+def _takes(trajectory: Trajectory, probe: WeightProbe, several: int) -> float:
     """Return how many trainings the accounts take, of a weight, a neuron or a layer: 0, 1, 2."""
+    plan = trajectory.plan
     if several and probe.shape[0] * probe.shape[1] <= FEW:
         return WITH_FEW
-    bounded, backwards = plan.clip.value is not None, apart_in_buffer(plan)
+    bounded, backwards = plan.clip.value is not None, carries_too_far(trajectory, probe)
     remembers = len(plan.optimizer.init(np.zeros(1))) > 0
     more = REMEMBERED[several] * remembers + BOUNDED[several] * bounded
     return TAKES[several] + more + BACKWARDS[several] * backwards

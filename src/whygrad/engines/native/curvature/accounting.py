@@ -204,7 +204,7 @@ def _weigh(
             w[k] = r * rate[k] + p * Q[k]
     for k in range(len(clipped)):
         w[k] *= clipped[k]
-    if len(apart) > 0:
+    if len(apart) > 0 and steps.left[t] != 0:
         power = steps.push[t] * steps.power[t]
         for k in range(n):
             apart[k] = power * (kept[k] if steps.early else p)
@@ -454,12 +454,14 @@ def _add_step(
                 sums.direction, work.found,
             )  # fmt: skip
         sums.along[t, i] += _sum(found)
+        if left == 0:
+            continue
         if len(work.apart) > 0:
             add_pushes(
                 places, values, count, inner, length, work.apart, sums.leaves, first, sums.left_size,
                 base, None, None,
             )  # fmt: skip
-        elif left != 0:
+        else:
             _scale(left, inner, scaled)
             add_pushes(
                 places, values, count, scaled, length, None, sums.leaves, first, sums.left_size, base,
@@ -502,23 +504,59 @@ def take_in(
     return m
 
 
+@kernel
+def _divide(
+    weights: Array,
+    v: Array,
+    epsilon: float,
+    clipped: Array,
+    at: int,
+    inverse: Array,
+    divided: Array,
+) -> None:
+    """Divide weights by the denominators of a step, whose v begins at `at`, and clip them as it did."""
+    for start in range(0, len(weights), PIECE):
+        n = min(PIECE, len(weights) - start)
+        now, before = vector(divided, start, n), vector(weights, start, n)
+        for k in range(n):
+            now[k] = before[k]
+        if len(v) > 0:
+            over_D = vector(inverse, 0, n)
+            _invert(vector(v, at + start, n), epsilon, over_D)
+            for k in range(n):
+                now[k] *= float(over_D[k])
+        left = vector(clipped, at + start, min(n, len(clipped)))
+        for k in range(len(left)):
+            now[k] *= left[k]
+
+
 @cached_kernel
 def find_lengths(
-    examples: Examples, factors: Array, weights: Array, along: Array, work: Work, units_inside: bool,
-    length: int, inner: int,
+    examples: Examples, factors: Array, weights: Array, epsilon: Array, v: Array, clipped: Array,
+    first: int, divided: Array, along: Array, work: Work, units_inside: bool, length: int, inner: int,
 ) -> int:  # fmt: skip
-    """Find ⟨weights, factor δ aᵀ⟩ of every example, with the weights laid as sums are; return the steps."""
+    """Find ⟨weights, factor δ aᵀ⟩ of every example, with the weights laid as sums are; return the steps.
+
+    They are divided by the denominators of each step, and clipped as it did, where v and what clipping by
+    value left are given, from step `first` on; `divided` is memory for that, and else empty.
+    """
     m, B = examples.which.shape
     outer = len(weights) // length
     found, used = vector(work.found, 0, inner), vector(work.inner, 0, inner)
+    acting = vector(weights, 0, len(weights))
+    if len(divided) > 0:
+        acting = vector(divided, 0, len(divided))
     for t in range(m):
         if factors[t] == 0:
             continue
+        if len(divided) > 0:
+            at = (t - first) * len(weights)
+            _divide(weights, v, epsilon[t], clipped, at, work.inverse, divided)
         for i in range(B):
             _ask_for_inputs(examples, min(t + 1, m - 1), i, work, units_inside, ZERO, outer)
             if examples.which[t, i] < 0:
                 continue
             count = _split(examples, t, i, work, units_inside, ZERO, outer)
-            add_up_rows(work.places, work.values, count, length, weights, work.found)
+            add_up_rows(work.places, work.values, count, length, acting, work.found)
             along[t, i] = factors[t] * _dot(found, used)
     return m
