@@ -242,6 +242,7 @@ def test_every_key_of_a_manifest_is_named_where_it_is_missing_or_of_another_type
         "products",
         "metrics",
         "comparison",
+        "copies",
         "error_quantiles",
     } | set(OF_CLASSES) - {"accuracy"}
     count = 0

@@ -632,7 +632,8 @@ const {plane} = stage.geometry(), unit = stage.geometry().unit(...arguments[0]);
 const ends = [plane.x + plane.width + box.left, unit.x + unit.r + box.left,
   ...[".st-time", ".st-curves", ".st-legend"].map(
     (name) => document.querySelector(name).getBoundingClientRect().right)];
-const settled = sheet.checkVisibility() && stage.width === stage.picture.clientWidth;
+const settled = sheet.checkVisibility() && stage.width === stage.picture.clientWidth
+  && stage.height === stage.picture.clientHeight && innerWidth === arguments[1];
 return settled && {left, ends, side: plane.width};
 """
 
@@ -643,10 +644,10 @@ def test_a_sheet_covers_neither_the_picture_nor_the_time_bar(at_xor, width, heig
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     stage.browser.tell("Emulation.setDeviceMetricsOverride", **size)
     stage.run_script("window.wgStudio.shown.store.set({part: '1:2', playing: false})")
-    found = wait_for(lambda: stage.run_script(IN_SIGHT, [1, 2]), "the sheet beside the picture")
+    found = wait_for(lambda: stage.run_script(IN_SIGHT, [1, 2], width), "the sheet beside the picture")
     assert max(found["ends"]) <= found["left"] and found["side"] > 240
     stage.press("close")
-    wait_for(lambda: not stage.run_script(IN_SIGHT, [1, 2]), "the sheet gone")
+    wait_for(lambda: not stage.run_script(IN_SIGHT, [1, 2], width), "the sheet gone")
 
 
 def test_any_example_is_chosen_from_the_list_and_by_its_number(at_xor):
