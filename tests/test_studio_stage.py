@@ -644,7 +644,9 @@ def test_a_sheet_covers_neither_the_picture_nor_the_time_bar(at_xor, width, heig
     size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
     stage.browser.tell("Emulation.setDeviceMetricsOverride", **size)
     stage.run_script("window.wgStudio.shown.store.set({part: '1:2', playing: false})")
-    found = wait_for(lambda: stage.run_script(IN_SIGHT, [1, 2], width), "the sheet beside the picture")
+    found = wait_for(
+        lambda: stage.run_script(IN_SIGHT, [1, 2], width), "the sheet beside the picture"
+    )
     assert max(found["ends"]) <= found["left"] and found["side"] > 240
     stage.press("close")
     wait_for(lambda: not stage.run_script(IN_SIGHT, [1, 2], width), "the sheet gone")
