@@ -67,8 +67,8 @@ def suspect_labels(
     -------
     Explanation
         `arrays` holds the rows in `order`, the largest cost first, (n,); their `cost`, out of sample, (n,);
-        what they are `told` to be, (n, n_L); whether they are `suspect`, (n,); and by how much the mean cost
-        of the measured rows changes where one is `mended`, (n,), NaN where that was not tried.
+        what they are `told` to be, (n, n_L); whether they are `suspect`, (n,); and by how much the mean
+        cost of the measured rows changes where one is `mended`, (n,), NaN where that was not tried.
 
     Raises
     ------
@@ -258,8 +258,8 @@ def _mended(
     return (
         mended,
         "What mending it brings is the change of the mean cost of the "
-        f"{len(part.X_held_out)} rows that training measured, from {number(costs[0])}: each suspect is mended "
-        "by itself to what it is told, and the network trained again.",
+        f"{len(part.X_held_out)} rows that training measured, from {number(costs[0])}: each suspect is "
+        "mended by itself to what it is told, and the network trained again.",
     )
 
 
