@@ -790,6 +790,41 @@ def test_a_run_an_estimator_and_a_network_are_told_the_same_labels(tmp_path):
     assert {row[1] for row in answer.tables[0].rows} <= {"low", "middle", "high"}
 
 
+@pytest.mark.parametrize("form", ["classes", "numbers"])
+def test_what_mending_a_suspect_brings_is_what_training_with_it_mended_brings(form):
+    options = {"optimizer": wg.Adam(0.02), "epochs": 10}
+    if form == "classes":
+        net, (y, _) = SOFTMAX, flipped()
+    else:
+        net = wg.Network(4, [wg.Dense(6, "tanh"), wg.Dense(1, "identity")])
+        y = X[:, :1] + X[:, 1:2]
+        y[[5, 9]] += 40
+    train, rest = slice(0, 180), slice(180, 240)
+    measured = X[rest], y[rest]
+    answer = wg.suspect_labels(net, X[train], y[train], validation=measured, top=180, **options)
+    np.testing.assert_array_equal(np.isfinite(answer["mended"]), answer["suspect"])
+    assert answer["suspect"].sum() >= 2
+
+    def cost(y):
+        fitted = wg.train(net, X[train], y[train], validation=measured, **options)
+        return fitted.history.epochs[-1].validation_cost
+
+    for i in answer["order"][answer["suspect"][answer["order"]]][:3]:
+        mended, told = y.copy(), answer["told"][i]
+        mended[i] = told.argmax() if form == "classes" else told
+        assert answer["mended"][i] == pytest.approx(cost(mended) - cost(y), abs=1e-6)
+    table = answer.tables[0]
+    shown = [row[table.columns.index("mending it brings")] for row in table.rows]
+    assert [one is not None for one in shown] == answer["suspect"][answer["order"]].tolist()
+    assert "each suspect is mended by itself" in answer.notes[2]
+
+
+def test_mending_is_not_judged_by_rows_that_were_trained_on():
+    answer = wg.suspect_labels(SOFTMAX, X, flipped()[0], optimizer=wg.Adam(0.02), epochs=10)
+    assert answer["suspect"].any() and not np.isfinite(answer["mended"]).any()
+    assert "mending it brings" not in answer.tables[0].columns
+
+
 def test_no_fold_trains_on_the_rows_that_it_tells():
     deal = dealt(task_of(THREE, 3, True), 5, seed=0)
     counts = np.array([THREE[deal == k].sum(axis=0) for k in range(5)])

@@ -6,13 +6,14 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, ImagePicture, Line, Picture
 from whygrad.diagnosis.cures import cures
 from whygrad.diagnosis.description import Description, describe
 from whygrad.diagnosis.labels import FOLDS, Ranking, of_rows, ranked
 from whygrad.diagnosis.question import asked_of
-from whygrad.diagnosis.setting import Setting, setting_of
+from whygrad.diagnosis.setting import Setting, fit_all, setting_of
 from whygrad.diagnosis.subject import Subject, subject_of
 from whygrad.diagnosis.task import Task, has_learned, largest_share, measure_name, of_label, score
 from whygrad.diagnosis.trials import SEEDS, compare, train_all
@@ -42,7 +43,8 @@ def suspect_labels(
     ranked by their cost there: a network that has not seen a label cannot have learned it by heart. A label
     is *suspect* where the row is told to be of another class with at least the mean certainty of that
     class's own rows (confident learning), a number where it is missed by more than six robust deviations.
-    What it brings to leave suspects out is measured on rows set aside, over three seeds.
+    What it brings to leave suspects out is measured on rows set aside, over three seeds. Where the training
+    measured rows, it is run again with each listed suspect mended by itself, and their cost compared.
 
     Parameters
     ----------
@@ -65,7 +67,8 @@ def suspect_labels(
     -------
     Explanation
         `arrays` holds the rows in `order`, the largest cost first, (n,); their `cost`, out of sample, (n,);
-        what they are `told` to be, (n, n_L); and whether they are `suspect`, (n,).
+        what they are `told` to be, (n, n_L); whether they are `suspect`, (n,); and by how much the mean
+        cost of the measured rows changes where one is `mended`, (n,), NaN where that was not tried.
 
     Raises
     ------
@@ -101,28 +104,32 @@ def suspect_labels(
     options = {**subject.options, **weights}
     whole = replace(part, X=subject.X, Y=subject.Y, task=task, options=options)
     if progress:
-        rounds = rounds_of(folds) + rounds_of(2 * len(SEEDS))
+        mendings = 0 if subject.validation is None else 1 + min(top, n)
+        rounds = rounds_of(folds) + rounds_of(mendings) + rounds_of(2 * len(SEEDS))
         took = getattr(given, "manifest", {}).get("seconds")
         say_beforehand(rounds, None if took is None else rounds * took)
     found = ranked(whole, folds, subject.seed, progress)
     if not _tells(task, found):
         found = replace(found, suspect=np.zeros_like(found.suspect))
     rows = table_rows(given) if hasattr(given, "first_plan") else None
+    mended, *more = _mended(part, subject, found, top, progress)
     return Explanation(
         "labels",
         "Which labels are most likely wrong?",
         _said(subject, task, found),
-        tables=(_listed(subject, task, found, rows, top),),
+        tables=(_listed(subject, task, found, rows, mended, top),),
         pictures=_pictures(subject, task, found),
         arrays={
             "order": found.order,
             "cost": found.cost,
             "told": found.told,
             "suspect": found.suspect,
+            "mended": mended,
         },
         notes=(
             OUT_OF_SAMPLE,
             f"Out of sample: {_out_of_sample(task, found)}.",
+            *more,
             *_brings(part, subject.validation is not None, found, progress),
         ),
     )
@@ -180,7 +187,9 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
     )
 
 
-def _listed(subject: Subject, task: Task, found: Ranking, rows: Array | None, top: int) -> Table:
+def _listed(
+    subject: Subject, task: Task, found: Ranking, rows: Array | None, mended: Array, top: int
+) -> Table:
     """Return the rows with the largest costs as a table."""
     shown = found.order[:top]
     labels, told = (_called(subject, task, Y[shown]) for Y in (task.Y, found.told))
@@ -193,6 +202,9 @@ def _listed(subject: Subject, task: Task, found: Ranking, rows: Array | None, to
         columns["told of its label"] = [round(float(each), 4) for each in p]
     columns["cost"] = [float(each) for each in found.cost[shown]]
     columns["suspect"] = ["yes" if each else "" for each in found.suspect[shown]]
+    if np.isfinite(mended).any():
+        changes = [float(each) for each in mended[shown]]
+        columns["mending it brings"] = [each if np.isfinite(each) else None for each in changes]
     lines = tuple(zip(*columns.values(), strict=True))
     return Table("Rows whose labels are most likely wrong", tuple(columns), lines)
 
@@ -219,6 +231,47 @@ def _pictures(subject: Subject, task: Task, found: Ranking) -> tuple[Picture, ..
     )
     images = subject.X[first].reshape(len(first), *shape)
     return (curve, ImagePicture("Labels that are most likely wrong", images, captions))
+
+
+def _mended(
+    part: Setting, subject: Subject, found: Ranking, top: int, progress: bool
+) -> tuple[Any, ...]:
+    """Return the change of the mean cost of the measured rows by mending each listed suspect, (n,); a note.
+
+    A suspect is trained on as what it was told. All else of the training is the same.
+    """
+    mended = np.full(len(found.cost), np.nan)
+    tried = [i for i in found.order[:top] if found.suspect[i]]
+    if subject.validation is None or not tried:
+        return (mended,)
+    settings = [part]
+    for i in tried:
+        Y = part.Y.copy()
+        Y[i] = _as_told(part, found.told[i])
+        settings.append(replace(part, Y=Y))
+    costs = []
+    for (fitted,) in fit_all(settings, (subject.seed,), progress):
+        with np.errstate(all="ignore"):
+            a = np.asarray(fitted.predict(part.X_held_out), dtype=float)
+            costs.append(float(part.net.C.value(a, part.Y_held_out).mean()))
+    mended[tried] = np.array(costs[1:]) - costs[0]
+    return (
+        mended,
+        "What mending it brings is the change of the mean cost of the "
+        f"{len(part.X_held_out)} rows that training measured, from {number(costs[0])}: each suspect is "
+        "mended by itself to what it is told, and the network trained again.",
+    )
+
+
+def _as_told(part: Setting, told: Array) -> Array:
+    """Return the target, in the form that was given, of what a row is told to be."""
+    if part.task.kind == "numbers":
+        return told
+    if part.task.kind == "labels":
+        return (told > 0.5).astype(float)
+    (k,) = replace(part.task, Y=told[None]).classes
+    like: Array = part.Y[np.flatnonzero(part.task.classes == k)[0]]
+    return like
 
 
 def _brings(part: Setting, measured: bool, found: Ranking, progress: bool) -> list[str]:

@@ -96,7 +96,7 @@ def _answer(
             else "The"
         )
         + f" {what} went from {f.written(first, names)} to {f.written(value, names)} in "
-        f"{len(by_step):,} steps; to first order the steps add up to {f.written(first + went, names)}."
+        f"{len(by_step):,} steps; to first order the steps lead to {f.written(first + went, names)}."
     )
     ends = [f"{way} is that of example {of[0]}, {shown(own * found.by_example[of[0]])}"
             for way, of in (("up", up), ("down", down)) if of]  # fmt: skip
