@@ -9,6 +9,7 @@ import pytest
 
 import whygrad as wg
 from whygrad.answers.draw.svg import picture_svg
+from whygrad.answers.formatting import number
 from whygrad.diagnosis import KINDS
 from whygrad.diagnosis.checks import fits_a_few, of_data, relation
 from whygrad.diagnosis.contradictions import contradictions
@@ -817,6 +818,21 @@ def test_what_mending_a_suspect_brings_is_what_training_with_it_mended_brings(fo
     shown = [row[table.columns.index("mending it brings")] for row in table.rows]
     assert [one is not None for one in shown] == answer["suspect"][answer["order"]].tolist()
     assert "each suspect is mended by itself" in answer.notes[2]
+
+
+def test_mending_a_label_of_a_run_begins_where_the_run_began(tmp_path):
+    y, _ = flipped()
+    measured = X[:60] + 0.1, THREE[:60].argmax(axis=1)
+    options = {"seed": 3, "optimizer": wg.Adam(0.02), "epochs": 12, "validation": measured}
+    start = SOFTMAX.init(seed=8)
+    fitted = wg.train(SOFTMAX, X, y, theta=start, record=tmp_path / "noisy.run", **options)
+    cost = fitted.history.epochs[-1].validation_cost
+    answer = wg.open_run(tmp_path / "noisy.run").why.labels(top=3)
+    assert f"measured, from {number(cost)}:" in answer.notes[2]
+    i = next(i for i in answer["order"][:3] if answer["suspect"][i])
+    y[i] = answer["told"][i].argmax()
+    again = wg.train(SOFTMAX, X, y, theta=start, **options).history.epochs[-1].validation_cost
+    assert answer["mended"][i] == pytest.approx(again - cost, abs=1e-9)
 
 
 def test_mending_is_not_judged_by_rows_that_were_trained_on():

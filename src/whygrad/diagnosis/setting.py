@@ -79,6 +79,8 @@ class Setting:
         The other arguments of `train`, without seed and validation, which is the rows that are measured.
     theta : Parameters or None
         What the user's training starts from; None where it is drawn.
+    seed : int
+        The seed that starts from `theta`, shuffled for others.
     scale_X, scale_Y : Scale or None
         How a cure scales inputs and targets.
     in_form : bool
@@ -98,6 +100,7 @@ class Setting:
     asked: Array
     options: Mapping[str, Any]
     theta: Parameters | None = None
+    seed: int = 0
     scale_X: Scale | None = None
     scale_Y: Scale | None = None
     in_form: bool = False
@@ -166,10 +169,10 @@ class Setting:
         return X if self.scale_X is None else self.scale_X(X)
 
     def start(self, seed: int) -> Parameters:
-        """Return the parameters that a seed starts from: for 0 the user's, others shuffled like them."""
+        """Return the parameters that a seed starts from: the user's, or others shuffled like them."""
         if self.theta is None:
             return self.net.init(seed=seed)
-        if seed == 0:
+        if seed == self.seed:
             return self.theta
         draws, theta = np.random.default_rng(seed), self.theta.copy()
         for W, mask in zip(theta.W[1:], self.net.kept[1:], strict=True):

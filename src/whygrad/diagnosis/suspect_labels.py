@@ -238,17 +238,17 @@ def _mended(
 ) -> tuple[Any, ...]:
     """Return the change of the mean cost of the measured rows by mending each listed suspect, (n,); a note.
 
-    A suspect is trained on as what it was told. All else of the training is the same.
+    A suspect is trained on as what it was told. All else is as in the user's training.
     """
     mended = np.full(len(found.cost), np.nan)
     tried = [i for i in found.order[:top] if found.suspect[i]]
     if subject.validation is None or not tried:
         return (mended,)
-    settings = [part]
+    settings = [replace(part, seed=subject.seed)]
     for i in tried:
         Y = part.Y.copy()
         Y[i] = _as_told(part, found.told[i])
-        settings.append(replace(part, Y=Y))
+        settings.append(replace(settings[0], Y=Y))
     costs = []
     for (fitted,) in fit_all(settings, (subject.seed,), progress):
         with np.errstate(all="ignore"):
