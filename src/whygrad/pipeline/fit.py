@@ -552,7 +552,7 @@ class Result:
         seen = np.concatenate([parts.training, parts.validation])
         return copied(cells_of(self.ready.table, self.encoding), seen, parts.test)
 
-    @property
+    @cached_property
     def copies(self) -> Copies | None:
         """How many test rows training has seen too; None where there are no test rows."""
         if not len(self.parts.test):

@@ -442,12 +442,8 @@ def _learn_column(
         learned = _learn_number(column, name, decision, na, bins)
         if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
             return learned
-        why, option = (
-            "targets of neighbouring ones are no more alike than of any two",
-            f"{name}=number",
-        )
-        why = f"{why}; --type {shlex.quote(option)} takes them for numbers"
-        decision = Decision("code", why=why)
+        why = "targets of neighbouring ones are no more alike than of any two"
+        decision = Decision("code", why=f"{why}; {_as_number(name)} takes them for numbers")
     return _learn_category(column, name, decision, na, Y, most)
 
 
@@ -814,7 +810,7 @@ def learn_counts(
     if not decision.asked and numeric >= FEWEST_NAMES and numeric > distinct // 2:
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
-            f"--type {shlex.quote(f'{name}=number')} takes the rest for missing"
+            f"{_as_number(name)} takes the rest for missing"
         )
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
 
@@ -849,12 +845,15 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
         if not spoilt:
-            return (
-                f"{otherwise}; --type {shlex.quote(f'{name}=number')} takes its codes for numbers"
-            )
-        text, option = quoted(spoilt[0]), shlex.quote(f"{name}=number")
-        return f"numbers mixed with text such as {text}; --type {option} takes the rest for missing"
+            return f"{otherwise}; {_as_number(name)} takes its codes for numbers"
+        mixed = f"numbers mixed with text such as {quoted(spoilt[0])}"
+        return f"{mixed}; {_as_number(name)} takes the rest for missing"
     return otherwise
+
+
+def _as_number(name: str) -> str:
+    """Return the option that takes a column for numbers, as a shell wants it."""
+    return f"--type {shlex.quote(f'{name}=number')}"
 
 
 def _scaled(target: Target, table: Any) -> Target:

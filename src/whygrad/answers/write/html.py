@@ -23,9 +23,7 @@ from whygrad.answers.write.still import equations_still, expression_html, pictur
 OPEN_ROWS, MOST_ROWS = 12, 200  # rows of a table that is shown at once, and of any table
 MOST = 64  # characters of a row of an equation
 OPEN_TERMS, MOST_TERMS, MOST_FACTORS = 12, 200, 6
-NARROW = (
-    40  # characters side by side that a telephone has room for: wider rows stand there line by line
-)
+NARROW = 40  # characters side by side that a telephone has room for: wider rows stand line by line
 
 PAGE = f"""
 body.wg-page{{margin:0}}

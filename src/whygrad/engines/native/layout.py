@@ -397,7 +397,7 @@ def _workspace(
     units = -(-layers.sizes[1:] // grain // layers.moving[1:]) * grain  # of a block, at most
     whole = layers.sizes[1:] * (
         layers.sizes[:-1] + 1
-    )  # which one thread moves at once, if it is small
+    )  # of a layer: if small, a thread moves it at once
     largest = max((units * (layers.sizes[:-1] + 1)).max(), whole[whole <= MOVING].max(initial=0))
     largest = int(largest) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))

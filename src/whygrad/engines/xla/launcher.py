@@ -40,7 +40,7 @@ ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 LINGER = 60.0  # and where the first has ended well
 SUSPENDED = (
-    100.0  # seconds after which one is killed that is stopped: before the others give up, `STUCK`
+    100.0  # seconds after which one that is stopped is killed: before the others are `STUCK`
 )
 MODULE = "-m"  # before the name of a module, as Python has it
 ALIKE = "all have to run the same lines"
@@ -158,9 +158,8 @@ def _watched(started: Sequence[subprocess.Popen[bytes]], told: Path) -> tuple[in
     those that were suspended, by SIGSTOP say, which are killed. Where the system does not tell of a child
     that is suspended, as macOS before Python 3.13, none is.
     """
-    looks = [0] * len(
-        started
-    )  # at which each was found suspended; no time, so that ours counts none
+    # Looks at which each was found suspended: no time, so that while we are suspended ourselves none pass.
+    looks = [0] * len(started)
     while True:
         codes = [process.poll() for process in started]
         if codes[0] is not None or any(codes):
