@@ -329,7 +329,8 @@ def test_every_row_is_a_test_row_of_one_fold(given, monkeypatch):
     monkeypatch.setattr(
         repeating, "tabulate", lambda *given: tested.append(given[2]) or fit.tabulate(*given)
     )
-    found = repeating.over_folds(given, QUICK, 4, tell=lambda k, result: results.append(result))
+    folds = repeating.folds_of(given, QUICK, 4)
+    found = repeating.over_folds(given, QUICK, folds, tell=lambda k, result: results.append(result))
     assert sorted(np.concatenate(tested)) == list(range(N))
     for rows, result in zip(tested, results, strict=True):
         assert (result.parts.test == rows).all()
@@ -356,12 +357,12 @@ def test_seeds_keep_the_rows_and_change_the_network():
 
 def test_folds_that_do_not_fit_are_refused():
     with pytest.raises(wg.InputError, match="folds is 1: it must be at least 2"):
-        repeating.over_folds(CLASSES, QUICK, 1)
+        repeating.folds_of(CLASSES, QUICK, 1)
     rare = source("y", a=A[:20], y=["a"] * 17 + ["b"] * 3)
     with pytest.raises(
         wg.InputError, match="folds is 5, and the smallest class has 3 rows: give at"
     ):
-        repeating.over_folds(rare, QUICK, 5)
+        repeating.folds_of(rare, QUICK, 5)
 
 
 # ── class weights and thresholds ─────────────────────────────────────────────────────────────────────

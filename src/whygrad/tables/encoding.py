@@ -301,10 +301,13 @@ class Category:
         spelled = canonical(trimmed, dict(self.spellings))
         index = index_of(spelled, self.values)
         # Programs write whole numbers that stand beside gaps as 5.0.
-        if self.kind == "code" and (index < 0).any():
-            whole = pc.replace_substring_regex(spelled, r"^(\d+)\.0+$", r"\1")
-            spelled = pc.if_else(pa.array(index < 0), whole, spelled)
-            index = index_of(spelled, self.values)
+        unknown = index < 0
+        if self.kind == "code" and unknown.any():
+            there = pa.array(unknown)
+            whole = pc.replace_substring_regex(spelled.filter(there), r"^(\d+)\.0+$", r"\1")
+            spelled = pc.replace_with_mask(spelled, there, whole)
+            index = np.where(unknown, -1, index)
+            index[unknown] = index_of(whole, self.values)
         return spelled, index, is_missing(trimmed, na) & (index < 0)
 
     def read(self, column: Any, na: Collection[str]) -> Array:
@@ -506,8 +509,10 @@ class ColumnFacts:
         What it is: number, category, date, …
     read : str
         How its cells are read.
-    missing, distinct : int
-        Rows without a value, or with one that is taken for missing, and how many values differ.
+    missing : int
+        Rows without a value, or with one that is taken for missing.
+    distinct : int or None
+        How many values differ, None where that was not counted.
     examples : tuple of str
         Some of its cells as they stand.
     becomes : str
@@ -520,7 +525,7 @@ class ColumnFacts:
     kind: str
     read: str
     missing: int
-    distinct: int
+    distinct: int | None
     examples: tuple[str, ...]
     becomes: str
     note: str = ""

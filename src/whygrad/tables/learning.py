@@ -216,7 +216,7 @@ def _learn_all(
     for name in names:
         column = find(table, name)
         if name == target.name:
-            facts.append(_facts_of_target(column, target))
+            facts.append(facts_of_target(target, *_counts(column, target.na)))
             continue
         decision = decisions[name]
         if asked.get(name) == "leave-out":
@@ -233,10 +233,10 @@ def _learn_all(
         facts.append(_facts(column, name, decision, learned, said, target.na))
     found = Encoding(tuple(columns), target, tuple(notes), tuple(facts))
     found = replace(found, turned=_turned(table, found, bins))
-    return replace(found, facts=tuple(_with_place(one, found) for one in facts))
+    return replace(found, facts=tuple(with_place(one, found) for one in facts))
 
 
-def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
+def with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
     """Return what was decided about a column, and where it is one of a place that it is."""
     turned = [other for other in found.turned if one.name in dict(other.of)]
     if not turned:
@@ -870,23 +870,39 @@ def _scaled(target: Target, table: Any) -> Target:
 def _facts(
     column: Any, name: str, decision: Decision, learned: Learned, note: str, na: tuple[str, ...]
 ) -> ColumnFacts:
-    made = learned.column
-    becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
     missing, distinct, shown = _counts(column, na, decision.values)
     if learned.missing is not None:
         missing = learned.missing
-    read = _read_as(decision, made)
-    return ColumnFacts(name, learned.kind, read, missing, distinct, shown, becomes, note)
+    return facts_of(name, learned, missing, distinct, shown, note)
 
 
-def _facts_of_target(column: Any, target: Target) -> ColumnFacts:
+def facts_of(
+    name: str,
+    learned: Learned,
+    missing: int,
+    distinct: int | None,
+    examples: tuple[str, ...] = (),
+    note: str = "",
+) -> ColumnFacts:
+    """Return what was decided about a column that is an input, or left out."""
+    made = learned.column
+    becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
+    return ColumnFacts(
+        name, learned.kind, _read_as(made), missing, distinct, examples, becomes, note
+    )
+
+
+def facts_of_target(
+    target: Target, missing: int, distinct: int | None, examples: tuple[str, ...] = ()
+) -> ColumnFacts:
+    """Return what was decided about the column that is to be predicted."""
     kind = "number" if target.kind in ("number", "boolean") else "category"
     becomes = (
         f"the target: {len(target.classes)} classes" if target.classes else "the target: a number"
     )
     read = target.form.described if target.kind == "number" else "as written"
     note = "; ".join(target.notes)
-    return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes, note)
+    return ColumnFacts(target.name, kind, read, missing, distinct, examples, becomes, note)
 
 
 def _counts(
@@ -894,23 +910,28 @@ def _counts(
 ) -> tuple[int, int, tuple[str, ...]]:
     """Return how many cells are missing, how many values there are, and some of them."""
     gone = is_missing(column, na) if values is None else np.isnan(values)
+    try:
+        distinct = pc.count_distinct(column, mode="only_valid").as_py()
+    except pa.ArrowException:  # lists and the like
+        distinct = 0
+    return int(gone.sum()), distinct, examples_of(column, gone)
+
+
+def examples_of(column: Any, gone: Array) -> tuple[str, ...]:
+    """Return some of the first cells of a column but for those that are `gone`, (n,)."""
     shown: dict[str, None] = {}
     for row in np.flatnonzero(~gone[:1000])[:50].tolist():
         shown[str(column[row].as_py()).strip()[:60]] = None
         if len(shown) == EXAMPLES:
             break
-    try:
-        distinct = pc.count_distinct(column, mode="only_valid").as_py()
-    except pa.ArrowException:  # lists and the like
-        distinct = 0
-    return int(gone.sum()), distinct, tuple(shown)
+    return tuple(shown)
 
 
-def _read_as(decision: Decision, made: Column | None) -> str:
+def _read_as(made: Column | None) -> str:
     if isinstance(made, NumberColumn):
         return made.form.described if made.kind == "number" else "true is 1, false is 0"
     if isinstance(made, DateColumn):
-        return decision.date.described
+        return made.form.described
     return "as written" if made is not None else ""
 
 

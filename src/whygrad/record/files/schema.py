@@ -349,8 +349,7 @@ NUMBER_FORM = keys(
 SPELLINGS = each(each(text))
 FACTS = keys(
     dict.fromkeys(("name", "kind", "read", "becomes", "note"), text)
-    | dict.fromkeys(("missing", "distinct"), COUNT)
-    | {"examples": each(text)}
+    | {"missing": COUNT, "distinct": maybe(COUNT), "examples": each(text)}
 )
 
 NAMED: dict[str, Check] = {"type": text, "name": text}
