@@ -94,6 +94,18 @@ SQUARE = re.compile(
     r"sq(?:uare|\.)?[ .-]*(km|kilomet(?:er|re)|m|met(?:er|re)|f(?:oo|ee)?t|y(?:ar)?d)"
 )
 
+# What stands between several numbers of a cell, how one of them may look there, and how many there may be.
+# Of 3-1 it is a dash only in scores: longer numbers with a dash are telephones and codes.
+MEASURED = r"[-+]?\d[\d.,']*(?:\s?[a-wyzA-WYZ%°µ\"][a-wyzA-WYZ²³\"]{0,7})?"
+BETWEEN: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "/": ("/", MEASURED, (2, 3)),
+    "x": ("[xX×*]", MEASURED, (2, 3)),
+    ";": (";", MEASURED, (2, 3)),
+    ",": (",", r"[-+]?\d+(?:\.\d+)?(?:\s?°)?", (2, 3)),
+    "-": ("-", r"\d{1,3}", (2,)),
+}
+ZEROS = r"^0\d"  # how codes begin, and dates
+
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
 BEGINNING = re.compile(
     r"[(\s<>≤≥=~≈]*[-+−–]?\s*(?:[^\W\d_]{0,3}\.?[$¢-¥฿₠-⃀]?)\s*[-+−–]?\s*[.,]?\d"
@@ -157,6 +169,27 @@ class NumberForm:
         if self.bounds:
             said.append("<x as x/2, >x as x")
         return ", ".join(said) or "as written"
+
+
+@dataclass(frozen=True)
+class SplitForm:
+    """How cells of several numbers are written, such as `120/80` and `40 x 30 x 12 cm`.
+
+    Parameters
+    ----------
+    mark : str
+        What stands between the numbers, a key of `BETWEEN`.
+    forms : tuple of NumberForm
+        How the first number is written, the second, …
+    """
+
+    mark: str
+    forms: tuple[NumberForm, ...]
+
+    @property
+    def described(self) -> str:
+        """What is said of the form, in a few words."""
+        return f"{len(self.forms)} numbers in each cell, {self.mark!r} between them"
 
 
 PLAIN_FORM = NumberForm()
@@ -468,6 +501,62 @@ def find_form(
     if len(cells) < len(all_cells) and abs(fits - asked) < SLACK:
         fits = np.isfinite(numbers(form, all_cells)[0]).mean()
     return (form, unclear) if fits >= asked else (None, False)
+
+
+def find_split(cells: Any) -> SplitForm | None:
+    """Return how several numbers stand in each of the cells, all but a few, or None.
+
+    Parameters
+    ----------
+    cells : pyarrow.Array of large_string
+        Without spaces around them and without missing values.
+
+    Returns
+    -------
+    SplitForm or None
+        Each number has one form. Numbers that begin with zeros are parts of codes.
+
+    Examples
+    --------
+    >>> find_split(pa.array(["120/80", "135/84", "?"] * 2 + ["110/75"] * 40, pa.large_string())).described
+    "2 numbers in each cell, '/' between them"
+    """
+    cells = some_of(cells)
+    for mark, (_, _, counts) in BETWEEN.items():
+        for count in counts:
+            if not likely(cells, re.compile(_pattern(mark, count))):
+                continue
+            forms = []
+            for piece in split_cells(cells, mark, count):
+                there = piece.drop_null()
+                enough = len(there) >= ALL_BUT_A_FEW * len(cells)
+                if not enough or share(there, ZEROS) > 1 - ALL_BUT_A_FEW:
+                    break
+                form = find_form(there)[0]
+                if form is None or form.ranges or form.bounds:
+                    break
+                forms.append(form)
+            if len(forms) == count:
+                return SplitForm(mark, tuple(forms))
+    return None
+
+
+def _pattern(mark: str, count: int) -> str:
+    between, number, _ = BETWEEN[mark]
+    pieces = rf"\s*{between}\s*".join(f"(?P<n{k}>{number})" for k in range(count))
+    return rf"^[(\[]?\s*{pieces}\s*[)\]]?$"
+
+
+def split_cells(cells: Any, mark: str, count: int) -> list[Any]:
+    """Return the first numbers of cells as text, the second ones, …; null where there are not so many.
+
+    >>> [piece.to_pylist() for piece in split_cells(pa.array(["120/80", "1/2/3", None]), "/", 2)]
+    [['120', None, None], ['80', None, None]]
+    """
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = _in_ascii(cells)
+    found = pc.extract_regex(cells, _pattern(mark, count))
+    return [pc.struct_field(found, f"n{k}") for k in range(count)]
 
 
 def no_numbers(texts: Sequence[str]) -> list[str]:
