@@ -57,7 +57,13 @@ from whygrad.tables.encoding import (
 )
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
-from whygrad.tables.written_numbers import PLAIN_FORM, SplitForm, no_numbers, split_cells
+from whygrad.tables.written_numbers import (
+    PLAIN_FORM,
+    SplitForm,
+    no_numbers,
+    several_units,
+    split_cells,
+)
 
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
 LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
@@ -852,7 +858,11 @@ def learn_counts(
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
     numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
-    if not decision.asked and numeric >= FEWEST_NAMES and numeric > distinct // 2:
+    if decision.kind != "text" or decision.asked or distinct < FEWEST_NAMES:
+        pass
+    elif units := _of_several_units(found):
+        why = f"{units}; all are taken for categories"
+    elif numeric >= FEWEST_NAMES and numeric > distinct // 2:
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
             f"{_as_number(name)} takes the rest for missing"
@@ -887,6 +897,8 @@ def _most_frequent(often: Array, least: float, most: int) -> Array:
 
 def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
+    if units := _of_several_units(counts):
+        return units
     spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
         if not spoilt:
@@ -894,6 +906,15 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
         mixed = f"numbers mixed with text such as {quoted(spoilt[0])}"
         return f"{mixed}; {_as_number(name)} takes the rest for missing"
     return otherwise
+
+
+def _of_several_units(counts: Mapping[str, int]) -> str:
+    """Return what is said of numbers of which each has one of several units; "" of others."""
+    units = several_units([*counts])
+    if not units:
+        return ""
+    two = " and ".join(map(quoted, units))
+    return f"numbers in several units, {two}: write all in one, or the unit in a column of its own"
 
 
 def _as_number(name: str) -> str:
