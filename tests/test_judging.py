@@ -216,6 +216,34 @@ def test_other_models_are_scored_on_the_same_rows_as_by_hand(given):
     assert comparing.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+def test_names_are_categories_to_the_linear_model_and_numbers_to_boosting():
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import Ridge
+
+    draws = np.random.default_rng(3)
+    firm, x = np.arange(900) % 60, draws.normal(size=900)
+    wage = draws.normal(size=60)[firm] * 2 + x + draws.normal(0, 0.3, 900)
+    given = source("y", firm=firm, x=x, y=wage)
+    result = fit.fit(given, Settings(quality="fast", epochs=1))
+    assert "firm=7" in result.encoding.names
+    ready = result.ready
+    seen = np.concatenate([ready.parts.training, ready.parts.validation])
+    test, target = ready.parts.test, ready.encoding.target
+    true = (wage[test] - target.center) / target.scale
+    y = (wage[seen] - target.center) / target.scale
+    standard = np.column_stack([(v - v[seen].mean()) / v[seen].std() for v in (firm, x)])
+    one_hot = np.column_stack([firm[:, None] == np.arange(60), standard[:, 1]])
+    by_hand = [
+        Ridge().fit(one_hot[seen], y).score(one_hot[test], true),
+        HistGradientBoostingRegressor(random_state=0)
+        .fit(standard[seen], y)
+        .score(standard[test], true),
+    ]
+    measured = {model.name: model.measures["r2"] for model in comparing.compare(result).models}
+    assert [measured["linear"], measured["boosting"]] == pytest.approx(by_hand, abs=2e-3)
+    assert measured["linear"] > 0.9
+
+
 def test_without_test_rows_there_is_no_comparison():
     assert comparing.compare(fit.fit(CLASSES, Settings(hidden=(2,), epochs=1, test=0))) is None
 

@@ -154,7 +154,8 @@ WRITTEN = {
     "spellings of ages": (["31 yrs", "42 years", "5 yo"], "in yrs", [31, 42, 5]),
     "spellings of degrees": (["21 °C", "22C", "23.5°C"], "in °C", [21, 22, 23.5]),
     "a piece and several": (["1 pc", "12 pcs"], "in pc", [1, 12]),
-    "ranks": (["1st", "2nd", "3rd", "44th"], "in st", [1, 2, 3, 44]),
+    "ranks": (
+        ["1st", "2nd", "3rd", *(f"{k}th" for k in range(4, 24))], "1st, 2nd as numbers", [*range(1, 24)]),
     "euros in words": (["5 €", "7 Euro", "9 EUR"], "in €", [5, 7, 9]),
     "degrees of both kinds": (["20 °C", "32 °F", "212°F"], "in °C, units converted", [20, 0, 100]),
     "miles and kilometres": (["2 mi", "3 km"], "in m, units converted", [3218.688, 3000]),
@@ -186,6 +187,7 @@ NO_NUMBERS = {
     "hexadecimal": ["0x1F", "0x2A"],
     "an underscore": ["1_000", "12_000"],
     "halves": ["5½", "6"],
+    "classes of a ship": ["1st", "2nd", "3rd"],
     "classes of income": ["<=50K", ">50K"],
     "results": ["3-1", "2-0", "1-4"],
     "minutes and seconds": ["5'30\"", "6'05\"", "4'45\"", "7'20\""],

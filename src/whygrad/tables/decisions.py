@@ -357,6 +357,8 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
         form, unclear = find_form(known, comma, least)
     if form is None:
         return None
+    if form.ordinal and asked is None and pc.count_distinct(known).as_py() <= FEW:
+        return None  # classes of a ship, or of income
     said = ""
     if unclear and comma is None:
         example = quoted(_first(known, ","))

@@ -89,6 +89,7 @@ FAMILIES: dict[str, dict[str, float]] = {
 WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
 
 ADDED = {"°f": -160 / 9, "f": -160 / 9}  # what is added to degrees that were scaled: 32 °F are 0 °C
+ORDINAL = "th"
 # Spellings of one unit, in small letters: what one of them is, is what the others are.
 SPELLED = (
     ("h", "hr", "hrs", "hour"), ("min", "mins", "minute"), ("s", "sec", "secs", "second"), ("d", "day"),
@@ -99,7 +100,7 @@ SPELLED = (
     ("m²", "qm", "sqm", "sq m", "sq. m"), ("ft²", "sqft", "sq ft", "sq. ft"),
     ("l", "ltr", "liter", "litre"),
     ("km/h", "kmh", "kph", "km/hr"), ("°c", "c", "ºc"), ("°f", "f", "ºf"), ("pc", "pcs", "piece"),
-    ("€", "euro"), ("$", "us$", "dollar"), ("th", "st", "nd", "rd"),
+    ("€", "euro"), ("$", "us$", "dollar"), (ORDINAL, "st", "nd", "rd"),
 )  # fmt: skip
 SPELLINGS = {one: same[0] for same in SPELLED for one in same}
 
@@ -170,6 +171,11 @@ class NumberForm:
     family: str = ""
 
     @property
+    def ordinal(self) -> bool:
+        """Whether its numbers are places in an order: 1st, 2nd."""
+        return _same(self.unit) == ORDINAL
+
+    @property
     def described(self) -> str:
         """What is said of the form, in a few words."""
         said = []
@@ -181,7 +187,7 @@ class NumberForm:
         if self.family in DURATIONS:
             said.append(f"{self.family} as numbers")
         if self.unit:
-            said.append(f"in {self.unit}")
+            said.append("1st, 2nd as numbers" if self.ordinal else f"in {self.unit}")
         if self.family and self.family not in DURATIONS:
             said.append(
                 "k, M and the like as factors" if self.family == MULTIPLES else "units converted"
