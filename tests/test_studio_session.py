@@ -200,11 +200,11 @@ def test_settings_that_do_not_fit_leave_the_network_as_it_was(session):
 def test_what_the_page_says_of_columns_names_no_option_of_the_command_line(tmp_path):
     path = tmp_path / "sold.csv"
     rows = [
-        f"2020-{m:02}-{d:02},{'A7' if d % 7 else d},{m * d}"
+        f"2020-{m:02}-{d:02},{'A7' if d % 7 else d},{m * d}/{d + 60},{m * d}"
         for m in (1, 2, 3)
         for d in range(1, 28)
     ]  # noqa: E501
-    path.write_text("\n".join(["day,code,price", *rows]))
+    path.write_text("\n".join(["day,code,the pressure,price", *rows]))
     session = Session(tmp_path)
     session.load(str(path), "price", QUICK)
     encoding = session.config.ready.encoding

@@ -44,7 +44,7 @@ LATEST = ", with --test last"
 # What notes say of options of the command line, and what there is on the page in their place.
 OPTIONS = {
     re.compile(re.escape(LATEST)): ", with the button beneath",
-    re.compile("--type (.+)=number takes"): "“number” in the table of columns takes",
+    re.compile("--type (.+)=(number|category)'? takes"): r"“\2” in the table of columns takes",
 }
 # What is trained: settings' quality, "" for none.
 QUALITY = {
