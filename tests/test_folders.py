@@ -87,6 +87,7 @@ def test_the_columns_of_a_folder_are_told_as_those_of_a_file(folder, whole, tmp_
     facts = {one["name"]: one for one in json.loads(of_folder.out)}
     assert (facts["town"]["distinct"], facts["x"]["distinct"]) == (3, None)
     assert facts["number"]["becomes"].startswith("left out: it rises from row to row")
+    assert whygrad("columns", folder, "--target", "6", "--json").out == of_folder.out
     # The same of every input, and what training on the folder keeps, but for examples.
     without = json.loads(whygrad("columns", folder, "--json").out)
     assert [one["kind"] for one in without] == [*(one["kind"] for one in facts.values())]
@@ -94,6 +95,29 @@ def test_the_columns_of_a_folder_are_told_as_those_of_a_file(folder, whole, tmp_
     assert [vars(one) | {"examples": list(facts[one.name]["examples"])} for one in kept] == [
         *facts.values()
     ]
+
+
+def test_columns_of_a_folder_may_be_named_by_their_numbers(folder, tmp_path):
+    words = (
+        "--hidden",
+        3,
+        "--epochs",
+        1,
+        "--engine",
+        "reference",
+        "--json",
+        "--run",
+        tmp_path / "t.run",
+    )
+    said = whygrad("train", folder, "--target", 6, "--leave-out", 5, "--leave-out", 4, *words)
+    about = json.loads(said.out)
+    assert about["target"] == "y"
+    assert {name.partition("=")[0] for name in about["inputs"]} == {
+        "x",
+        "gaps",
+        "gaps is missing",
+        "town",
+    }
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,8 @@ def _of_folder(
     refuse_of_text(vars(reading))
     if types:
         raise InputError("--type: a folder is trained on in a stream, which has none: leave it out")
-    return described(open_folder(folder), target, na)
+    found = open_folder(folder)
+    return described(found, target and by_number(target, [*found.kinds]), na)
 
 
 def _show(found: Encoding, json: bool) -> int:

@@ -165,9 +165,14 @@ def _train_folder(
     if options["target"] is None:
         shown = ", ".join([*open_folder(folder).kinds][:8])
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+    target, leave_out = options["target"], settings.leave_out
+    if any(name.strip().isdecimal() for name in (target, *leave_out)):  # else it is opened once
+        names = [*open_folder(folder).kinds]
+        target, *out = (by_number(name, names) for name in (target, *leave_out))
+        settings = replace(settings, leave_out=tuple(out))
     with standing(path):
         found = train_folder(
-            folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
+            folder, target, task=options["task"], record=path, overwrite=overwrite,
             callbacks=[ProgressBar()], **vars(settings),
         )  # fmt: skip
     note_lines(found.encoding.notes, of_a_run=True)
@@ -178,7 +183,7 @@ def _train_folder(
         print_json(
             {
                 "run": str(path),
-                "target": options["target"],
+                "target": target,
                 "task": found.encoding.task,
                 "rows": rows,
                 "inputs": list(found.encoding.names),
