@@ -18,6 +18,7 @@ from whygrad.tables import (
     Encoding,
     Oddities,
     Target,
+    as_table,
     choose_target,
     describe,
     learn,
@@ -509,6 +510,29 @@ def test_a_row_without_a_target_may_hold_a_number_too_large_and_its_file_is_pred
     same = pd.DataFrame({"a": ["1e119", ""], "b": ["1.5"] * 2})
     first, second = (wg.open_run(run).why.prediction(same[k : k + 1]) for k in range(2))
     assert first.value == second.value and first.terms == second.terms
+
+
+def test_a_frame_in_which_a_column_of_any_kind_has_no_value_is_read_as_missing():
+    columns = {
+        "word": cycled("a", "b", "c"),
+        "code": cycled("0041", "0177"),
+        "day": cycled("2024-01-31", "2024-02-01", "2024-02-05"),
+        "size": cycled("34 m²", "35 m²", "37 m²"),
+        "pair": [f"{i + 100}/{i % 31}" for i in range(N)],
+        "yes": cycled("yes", "Yes", "no"),
+    }
+    encoding, _ = learned(columns)
+    rows = {name: cells[:1] for name, cells in columns.items()}
+    for name in columns:
+        given = [
+            encoding.encode(as_table(pd.DataFrame(rows | {name: [gap]})))
+            for gap in (np.nan, None, "", "NA")
+        ]
+        assert all((one == given[0]).all() for one in given)
+    with pytest.raises(
+        wg.InputError, match="column 'word' holds numbers, in training it held text"
+    ):
+        encoding.encode(as_table(pd.DataFrame(rows | {"word": [5.0]})))
 
 
 def test_a_frame_of_numbers_is_read_by_the_unit_of_training():

@@ -775,8 +775,12 @@ class Encoding:
                 raise InputError(
                     f"no column {quoted(column.name)}: {nearest_name(column.name, names)}"
                 )
-            kind = kind_of(find(table, column.name))
-            if kind not in ACCEPTED[column.kind]:
+            cells = find(table, column.name)
+            kind = kind_of(cells)
+            # pandas has NaN, a number, where a column of text is missing in every row.
+            if kind not in ACCEPTED[column.kind] and not (
+                kind == "number" and is_missing(cells).all()
+            ):
                 example = ""
                 if isinstance(column, Category) and column.values:
                     example = f" such as {quoted(column.values[0])}"
