@@ -154,6 +154,7 @@ WRITTEN = {
     "spellings of an area": (["34 m²", "35 sqm", "36 m2", "37 qm"], "in m²", [34, 35, 36, 37]),
     "spellings of ages": (["31 yrs", "42 years", "5 yo"], "in yrs", [31, 42, 5]),
     "spellings of degrees": (["21 °C", "22C", "23.5°C"], "in °C", [21, 22, 23.5]),
+    "spellings of degrees Fahrenheit": (["71 °F", "72F"], "in °F", [71, 72]),
     "a piece and several": (["1 pc", "12 pcs"], "in pc", [1, 12]),
     "ranks": (
         ["1st", "2nd", "3rd", *(f"{k}th" for k in range(4, 24))], "1st, 2nd as numbers", [*range(1, 24)]),

@@ -417,7 +417,7 @@ def _same(unit: str) -> str:
     >>> [_same(unit) for unit in ("hrs", "Hour", "m", "M", "1")]
     ['h', 'h', 'm', 'M', '1']
     """
-    return SPELLINGS.get(unit.casefold(), unit) if len(unit) > 1 or unit == "C" else unit
+    return SPELLINGS.get(unit.casefold(), unit) if len(unit) > 1 or unit in "CF" else unit
 
 
 def unit_of(written: str) -> str:
@@ -622,13 +622,14 @@ def several_units(texts: Sequence[str]) -> list[str]:
     >>> several_units(["$5", "€7", "$12"]), several_units(["$5", "$7", "many"]), several_units(["1A", "1B"])
     (['$', '€'], [], [])
     """
-    parts = _parts(pa.array(texts, pa.large_string()))
-    matched = np.asarray(pc.not_equal(parts["low"], ""))
-    if matched.mean() < ALL_BUT_A_FEW:
+    cells = some_of(pa.array(texts, pa.large_string()))
+    if not likely(cells, BEGINNING):
         return []
+    parts = _parts(cells)
+    matched = np.asarray(pc.not_equal(parts["low"], ""))
     written = pc.array_filter(_units(parts)[0], pa.array(matched)).to_pylist()
     counts = Counter(unit for unit in written if _is_known(unit))
-    if counts.total() < ALL_BUT_A_FEW * len(texts):
+    if counts.total() < ALL_BUT_A_FEW * len(cells):
         return []
     different = {_same(unit): unit for unit, _ in reversed(counts.most_common())}
     return [*different.values()][:-3:-1] if len(different) > 1 else []
