@@ -72,6 +72,68 @@ def test_a_row_has_one_number_in_all_files(folder, whole):
     assert pa.concat_tables(pieces).equals(whole.select(["number", "town"]).slice(200, 1100))
 
 
+def test_the_columns_of_a_folder_are_told_as_those_of_a_file(folder, whole, tmp_path):
+    pq.write_table(whole, tmp_path / "all.parquet")
+    said = whygrad("columns", folder, "--target", "y")
+    assert said.code == 0 and said.err == ""
+    of_file = whygrad("columns", tmp_path / "all.parquet", "--target", "y", "--json")
+    of_folder = whygrad("columns", folder, "--target", "y", "--json")
+    alike = ("name", "kind", "read", "missing", "examples", "note")
+    told, expected = (
+        [[one[key] for key in alike] for one in json.loads(each.out)]
+        for each in (of_folder, of_file)
+    )
+    assert told == expected
+    facts = {one["name"]: one for one in json.loads(of_folder.out)}
+    assert (facts["town"]["distinct"], facts["x"]["distinct"]) == (3, None)
+    assert facts["number"]["becomes"].startswith("left out: it rises from row to row")
+    assert whygrad("columns", folder, "--target", "6", "--json").out == of_folder.out
+    # The same of every input, and what training on the folder keeps, but for examples.
+    without = json.loads(whygrad("columns", folder, "--json").out)
+    assert [one["kind"] for one in without] == [*(one["kind"] for one in facts.values())]
+    kept = begin(open_folder(folder), "y", Settings()).encoding.facts
+    assert [vars(one) | {"examples": list(facts[one.name]["examples"])} for one in kept] == [
+        *facts.values()
+    ]
+
+
+def test_columns_of_a_folder_may_be_named_by_their_numbers(folder, tmp_path):
+    words = (
+        "--hidden",
+        3,
+        "--epochs",
+        1,
+        "--engine",
+        "reference",
+        "--json",
+        "--run",
+        tmp_path / "t.run",
+    )
+    said = whygrad("train", folder, "--target", 6, "--leave-out", 5, "--leave-out", 4, *words)
+    about = json.loads(said.out)
+    assert about["target"] == "y"
+    assert {name.partition("=")[0] for name in about["inputs"]} == {
+        "x",
+        "gaps",
+        "gaps is missing",
+        "town",
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--header", 2), "--header is of text and workbooks: a folder has Parquet files"),
+        (("--type", "x=category"), "--type: a folder is trained on in a stream, which has none"),
+        (("--target", "z"), "no column 'z'"),
+        (("--target", "when"), "target 'when' holds dates or times: a target is text, numbers"),
+    ],
+)
+def test_options_that_the_columns_of_a_folder_have_not_are_refused(folder, words, message):
+    said = whygrad("columns", folder, *words)
+    assert (said.code, said.out) == (2, "") and message in said.err
+
+
 @pytest.mark.parametrize("order", ["drawn", "sorted", "ties"])
 def test_a_merged_sketch_is_as_close_as_its_bound(order):
     K, parts, draws = 32, 16, np.random.default_rng(1)

@@ -216,6 +216,34 @@ def test_other_models_are_scored_on_the_same_rows_as_by_hand(given):
     assert comparing.from_dict(json.loads(json.dumps(found.to_dict()))) == found
 
 
+def test_names_are_categories_to_the_linear_model_and_numbers_to_boosting():
+    from sklearn.ensemble import HistGradientBoostingRegressor
+    from sklearn.linear_model import Ridge
+
+    draws = np.random.default_rng(3)
+    firm, x = np.arange(900) % 60, draws.normal(size=900)
+    wage = draws.normal(size=60)[firm] * 2 + x + draws.normal(0, 0.3, 900)
+    given = source("y", firm=firm, x=x, y=wage)
+    result = fit.fit(given, Settings(quality="fast", epochs=1))
+    assert "firm=7" in result.encoding.names
+    ready = result.ready
+    seen = np.concatenate([ready.parts.training, ready.parts.validation])
+    test, target = ready.parts.test, ready.encoding.target
+    true = (wage[test] - target.center) / target.scale
+    y = (wage[seen] - target.center) / target.scale
+    standard = np.column_stack([(v - v[seen].mean()) / v[seen].std() for v in (firm, x)])
+    one_hot = np.column_stack([firm[:, None] == np.arange(60), standard[:, 1]])
+    by_hand = [
+        Ridge().fit(one_hot[seen], y).score(one_hot[test], true),
+        HistGradientBoostingRegressor(random_state=0)
+        .fit(standard[seen], y)
+        .score(standard[test], true),
+    ]
+    measured = {model.name: model.measures["r2"] for model in comparing.compare(result).models}
+    assert [measured["linear"], measured["boosting"]] == pytest.approx(by_hand, abs=2e-3)
+    assert measured["linear"] > 0.9
+
+
 def test_without_test_rows_there_is_no_comparison():
     assert comparing.compare(fit.fit(CLASSES, Settings(hidden=(2,), epochs=1, test=0))) is None
 
@@ -329,7 +357,8 @@ def test_every_row_is_a_test_row_of_one_fold(given, monkeypatch):
     monkeypatch.setattr(
         repeating, "tabulate", lambda *given: tested.append(given[2]) or fit.tabulate(*given)
     )
-    found = repeating.over_folds(given, QUICK, 4, tell=lambda k, result: results.append(result))
+    folds = repeating.folds_of(given, QUICK, 4)
+    found = repeating.over_folds(given, QUICK, folds, tell=lambda k, result: results.append(result))
     assert sorted(np.concatenate(tested)) == list(range(N))
     for rows, result in zip(tested, results, strict=True):
         assert (result.parts.test == rows).all()
@@ -356,12 +385,12 @@ def test_seeds_keep_the_rows_and_change_the_network():
 
 def test_folds_that_do_not_fit_are_refused():
     with pytest.raises(wg.InputError, match="folds is 1: it must be at least 2"):
-        repeating.over_folds(CLASSES, QUICK, 1)
+        repeating.folds_of(CLASSES, QUICK, 1)
     rare = source("y", a=A[:20], y=["a"] * 17 + ["b"] * 3)
     with pytest.raises(
         wg.InputError, match="folds is 5, and the smallest class has 3 rows: give at"
     ):
-        repeating.over_folds(rare, QUICK, 5)
+        repeating.folds_of(rare, QUICK, 5)
 
 
 # ── class weights and thresholds ─────────────────────────────────────────────────────────────────────

@@ -146,7 +146,8 @@ def test_a_limit_of_time_holds_for_every_fold(source, monkeypatch):
 
     monkeypatch.setattr(fit, "train_each", watched)
     given = replace(GIVEN, quality="fast", epochs=1)
-    repeating.over_folds(source, given, 3, compared=False, seconds=500.0)
+    folds = repeating.folds_of(source, given, 3)
+    repeating.over_folds(source, given, folds, compared=False, seconds=500.0)
     assert len(limits) == 3 and all(400 < limit <= 500 for limit in limits)
 
 

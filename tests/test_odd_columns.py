@@ -1,6 +1,7 @@
 """Columns as people write them: what each is read as, what becomes of it, and the words that are said."""
 
 import json
+from itertools import permutations
 
 import numpy as np
 import pandas as pd
@@ -17,6 +18,7 @@ from whygrad.tables import (
     Encoding,
     Oddities,
     Target,
+    as_table,
     choose_target,
     describe,
     learn,
@@ -148,6 +150,21 @@ WRITTEN = {
     "ages": (["2 years", "3 weeks", "5 days"], "in day, units converted", [730.5, 21, 5]),
     "durations": (["2h 50m", "19h", "1 hr 30 mins", "45m"], "in day, units converted", [
         (2 + 50 / 60) / 24, 19 / 24, 1.5 / 24, 45 / 1440]),
+    "spellings of hours": (["1 hr", "2 hrs", "3 Hours"], "in hr", [1, 2, 3]),
+    "spellings of an area": (["34 m²", "35 sqm", "36 m2", "37 qm"], "in m²", [34, 35, 36, 37]),
+    "spellings of ages": (["31 yrs", "42 years", "5 yo"], "in yrs", [31, 42, 5]),
+    "spellings of degrees": (["21 °C", "22C", "23.5°C"], "in °C", [21, 22, 23.5]),
+    "spellings of degrees Fahrenheit": (["71 °F", "72F"], "in °F", [71, 72]),
+    "a piece and several": (["1 pc", "12 pcs"], "in pc", [1, 12]),
+    "ranks": (
+        ["1st", "2nd", "3rd", *(f"{k}th" for k in range(4, 24))], "1st, 2nd as numbers", [*range(1, 24)]),
+    "euros in words": (["5 €", "7 Euro", "9 EUR"], "in €", [5, 7, 9]),
+    "degrees of both kinds": (["20 °C", "32 °F", "212°F"], "in °C, units converted", [20, 0, 100]),
+    "miles and kilometres": (["2 mi", "3 km"], "in m, units converted", [3218.688, 3000]),
+    "ounces and pounds": (["2 oz", "1 lb", "2 lbs"], "in g, units converted", [
+        56.69904625, 453.59237, 907.18474]),
+    "inches and centimetres": (["2 in", "3 cm", "4 inches"], "in m, units converted", [
+        0.0508, 0.03, 0.1016]),
     "what shows nothing": (["\u200b12", "13\ufeff"], "as written", [12, 13]),
 }  # fmt: skip
 
@@ -172,6 +189,7 @@ NO_NUMBERS = {
     "hexadecimal": ["0x1F", "0x2A"],
     "an underscore": ["1_000", "12_000"],
     "halves": ["5½", "6"],
+    "classes of a ship": ["1st", "2nd", "3rd"],
     "classes of income": ["<=50K", ">50K"],
     "results": ["3-1", "2-0", "1-4"],
     "minutes and seconds": ["5'30\"", "6'05\"", "4'45\"", "7'20\""],
@@ -248,6 +266,29 @@ def test_a_column_is_numbers_in_whatever_form_if_19_of_20_cells_are(form, n):
             assert fact.kind != "number"
             told = f"{fact.becomes} {fact.note}"
             assert "--type c=number takes the rest for missing" in told
+
+
+@pytest.mark.parametrize(
+    ("units", "two"),
+    [
+        (("€", "$"), "'$' and '€'"),
+        (("km", "kg"), "'kg' and 'km'"),
+        (("m²", "°C"), "'m²' and '°C'"),
+    ],
+)
+@pytest.mark.parametrize("n", [60, 600])
+def test_numbers_in_units_that_nothing_converts_are_named(units, two, n):
+    values = [f"{i % 30 + 1} {units[i % len(units)]}" for i in range(n)]
+    fact = described(values)
+    assert fact.kind in ("category", "free text")
+    said = "numbers in several units, {}: write all in one, or the unit in a column of its own"
+    two = {*two.split(" and ")}
+    assert any(
+        said.format(" and ".join(pair)) in fact.becomes + fact.note for pair in permutations(two)
+    )
+    assert "--type" not in fact.becomes + fact.note
+    seats = described([f"{i % 30 + 1}{'ABCDEF'[i % 6]}" for i in range(n)])
+    assert "several units" not in seats.becomes + seats.note
 
 
 def test_numbers_with_decimal_commas_that_too_many_words_spoil_are_named():
@@ -470,6 +511,29 @@ def test_a_row_without_a_target_may_hold_a_number_too_large_and_its_file_is_pred
     same = pd.DataFrame({"a": ["1e119", ""], "b": ["1.5"] * 2})
     first, second = (wg.open_run(run).why.prediction(same[k : k + 1]) for k in range(2))
     assert first.value == second.value and first.terms == second.terms
+
+
+def test_a_frame_in_which_a_column_of_any_kind_has_no_value_is_read_as_missing():
+    columns = {
+        "word": cycled("a", "b", "c"),
+        "code": cycled("0041", "0177"),
+        "day": cycled("2024-01-31", "2024-02-01", "2024-02-05"),
+        "size": cycled("34 m²", "35 m²", "37 m²"),
+        "pair": [f"{i + 100}/{i % 31}" for i in range(N)],
+        "yes": cycled("yes", "Yes", "no"),
+    }
+    encoding, _ = learned(columns)
+    rows = {name: cells[:1] for name, cells in columns.items()}
+    for name in columns:
+        given = [
+            encoding.encode(as_table(pd.DataFrame(rows | {name: [gap]})))
+            for gap in (np.nan, None, "", "NA")
+        ]
+        assert all((one == given[0]).all() for one in given)
+    with pytest.raises(
+        wg.InputError, match="column 'word' holds numbers, in training it held text"
+    ):
+        encoding.encode(as_table(pd.DataFrame(rows | {"word": [5.0]})))
 
 
 def test_a_frame_of_numbers_is_read_by_the_unit_of_training():

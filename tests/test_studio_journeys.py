@@ -311,6 +311,25 @@ def learn_and_ask(visit, table, target, name):
     assert predicted == pytest.approx(sum(term.value for term in found.terms), rel=1e-6)
 
 
+def test_a_number_that_stands_for_a_missing_one_is_taken_for_it_at_a_click(visit, tmp_path):
+    visit = visit()
+    rows = [
+        f"{100 + i % 60}/{60 + i % 31},{-999 if i % 20 == 3 else i % 40},{i % 60}"
+        for i in range(240)
+    ]
+    (tmp_path / "ward.csv").write_text("\n".join(["pressure,size,stay", *rows]))
+    upload(visit, tmp_path / "ward.csv")
+    visit.choose("Which column is to be predicted?", "stay")
+    visit.press("Use this table")
+    visit.browser.has("Column 'size': is -999 in")
+    visit.browser.has(
+        "'pressure 1', 'pressure 2'; “category” in the table of columns takes cells whole"
+    )
+    visit.browser.screenshot("ward-data")
+    visit.press("Take -999 for missing")
+    wait_for(lambda: "is -999 in" not in visit.browser.text(), "the table without -999")
+
+
 def test_a_table_is_uploaded_learned_from_and_asked_and_the_page_says_what_the_functions_say(
     visit, tmp_path_factory
 ):

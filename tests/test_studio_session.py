@@ -200,19 +200,21 @@ def test_settings_that_do_not_fit_leave_the_network_as_it_was(session):
 def test_what_the_page_says_of_columns_names_no_option_of_the_command_line(tmp_path):
     path = tmp_path / "sold.csv"
     rows = [
-        f"2020-{m:02}-{d:02},{'A7' if d % 7 else d},{m * d}"
+        f"2020-{m:02}-{d:02},{'A7' if d % 7 else d},{m * d}/{d + 60},{-999 if d < 3 else d},{m * d}"
         for m in (1, 2, 3)
         for d in range(1, 28)
     ]  # noqa: E501
-    path.write_text("\n".join(["day,code,price", *rows]))
+    path.write_text("\n".join(["day,code,the pressure,size,price", *rows]))
     session = Session(tmp_path)
     session.load(str(path), "price", QUICK)
     encoding = session.config.ready.encoding
     said = [*encoding.notes, *(one.note for one in encoding.facts)]
     assert any("--test last" in note for note in said)
     assert not any("--" in on_the_page(note) for note in said)
-    session.set(test="last")
-    assert not any("--test last" in note for note in session.config.ready.encoding.notes)
+    assert any("“Take -999 for missing” takes it for one" in on_the_page(note) for note in said)
+    session.set(test="last", na=("-999",))
+    left = session.config.ready.encoding.notes
+    assert not any("--test last" in note or "-999" in note for note in left)
 
 
 def test_columns_can_be_left_out(tmp_path):

@@ -1,6 +1,6 @@
 """What several commands take: a run, which of its rows, and how the answer is to be shown."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,6 +59,16 @@ def read_options(header: int | None, no_header: bool | None, sheet: str | None) 
             f"header is {header}: lines are counted from 1; --no-header says there is none"
         )
     return ReadOptions(0 if no_header else header, sheet)
+
+
+def refuse_of_text(given: Mapping[str, Any]) -> None:
+    """Raise `InputError` for options of text and workbooks, where a folder of Parquet files is given."""
+    for name in ("header", "no_header", "sheet"):
+        if given[name]:
+            option = name.replace("_", "-")
+            raise InputError(
+                f"--{option} is of text and workbooks: a folder has Parquet files, leave it out"
+            )
 
 
 question = partial(option, group=Group("The question", sort_key=0))

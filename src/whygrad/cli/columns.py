@@ -16,21 +16,26 @@ from whygrad.cli.arguments import (
     Json,
     option,
     read_options,
+    refuse_of_text,
 )
 from whygrad.cli.options import types_of
 from whygrad.cli.printing import note_lines, print_json, printer
-from whygrad.errors import FileError
+from whygrad.errors import FileError, InputError
 from whygrad.pipeline import datasets
 from whygrad.pipeline.fit import by_number, find
 from whygrad.pipeline.recipe import recommended
+from whygrad.pipeline.streamed import described, open_folder
+from whygrad.pipeline.streamed.folder import is_folder
 from whygrad.record.files.location import MANIFEST
-from whygrad.tables import Bins, ColumnFacts, Target, describe, read
+from whygrad.tables import Bins, ColumnFacts, Encoding, Target, describe, read
 
 NAME = 30  # columns of the terminal that a name may take
 
 
 def columns(
-    file: Annotated[str, option(f"{FILE_FORMS}; or a data set's name.", name="FILE")],
+    file: Annotated[
+        str, option(f"{FILE_FORMS}; a folder of Parquet; or a data set's name.", name="FILE")
+    ],
     /,
     *,
     reading: FileOptions = AS_TRAINED,
@@ -48,6 +53,8 @@ def columns(
     notes: list[str] = []
     if (Path(file) / MANIFEST).is_file():
         raise FileError(f"{file}: a run, not a table: whygrad show {file} tells of its columns")
+    if is_folder(file):
+        return _show(_of_folder(file, reading, target, type, tuple(na or ())), json)
     if file in datasets.NAMES:
         source = find(file, target)
         table, target = source.table, source.target
@@ -59,10 +66,29 @@ def columns(
     }
     found = describe(table, target, types, tuple(na or ()), bins=_as_train)
     note_lines(notes)
+    return _show(found, json)
+
+
+def _of_folder(
+    folder: str,
+    reading: FileOptions,
+    target: str | None,
+    types: list[str] | None,
+    na: tuple[str, ...],
+) -> Encoding:
+    """Return what `train` decides about the columns of a folder of Parquet files."""
+    refuse_of_text(vars(reading))
+    if types:
+        raise InputError("--type: a folder is trained on in a stream, which has none: leave it out")
+    found = open_folder(folder)
+    return described(found, target and by_number(target, [*found.kinds]), na)
+
+
+def _show(found: Encoding, json: bool) -> int:
     if json:
         print_json([asdict(one) for one in found.facts])
-        return 0
-    print_facts(found.facts)
+    else:
+        print_facts(found.facts)
     return 0
 
 
@@ -80,7 +106,8 @@ def print_facts(facts: Sequence[ColumnFacts]) -> None:
         gap = " " * (indent - width(name))
         rows = "nothing missing" if not one.missing else f"{one.missing:,} missing"
         cells = ", ".join(clean(example) for example in one.examples)
-        said = f"{one.kind}; {one.distinct:,} different, {rows}: {cells}"
+        different = "" if one.distinct is None else f"{one.distinct:,} different, "
+        said = f"{one.kind}; {different}{rows}{cells and ': '}{cells}"
         console.print(
             Text.assemble((name, "bold"), gap, cut(said, max(20, console.width - indent)))
         )

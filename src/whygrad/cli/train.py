@@ -1,6 +1,7 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,7 +9,7 @@ from typing import Annotated, Any
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
-from whygrad.cli.arguments import FILE_FORMS, option, read_options
+from whygrad.cli.arguments import FILE_FORMS, option, read_options, refuse_of_text
 from whygrad.cli.options import (
     DATA,
     NOTHING,
@@ -32,6 +33,7 @@ from whygrad.cli.runs import EXIT_INTERRUPTED, standing
 from whygrad.engines.xla import following, joined
 from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
+from whygrad.nn.functions import Array
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
 from whygrad.pipeline.fit import Result, Source, by_number, find
@@ -103,8 +105,8 @@ def train(
     without = tuple(by_number(name, names) for name in settings.leave_out)
     types = {by_number(name, names): kind for name, kind in dict(settings.types).items()}
     settings = replace(settings, leave_out=without, types=types)
-    if folds is not None:
-        folds_of(source, settings, folds)  # refused before anything is trained
+    # Chosen before anything is trained: what is wrong with them is told at once.
+    chosen = None if folds is None else folds_of(source, settings, folds)
     copy = copy_data or file in STANDARD_INPUT or None  # what was read there is nowhere else
     with standing(path):
         if settings.quality:
@@ -121,7 +123,7 @@ def train(
             comparison = None if no_comparison else _compared(result, path)
             compared = not no_comparison
             unseen = replace(settings, metrics=())  # of whose epochs nobody is told
-            repeated = _repeated(source, unseen, folds, seeds, seconds, compared, path)
+            repeated = _repeated(source, unseen, chosen, seeds, seconds, compared, path)
         except KeyboardInterrupt:
             note(f"interrupted while judging: {path} is whole, but for what was being compared")
     if json:
@@ -144,12 +146,7 @@ def _refuse_for_a_folder(
     for name, value in all_rows.items():
         if value is not None:
             raise InputError(f"--{name} reads all rows at once: a folder has none")
-    for name in ("header", "no_header", "sheet"):
-        if options[name]:
-            option = name.replace("_", "-")
-            raise InputError(
-                f"--{option} is of text and workbooks: a folder has Parquet files, leave it out"
-            )
+    refuse_of_text(options)
     if copy_data:
         raise InputError(
             "--copy-data copies all rows: a folder may have more than a disk, leave it out"
@@ -168,9 +165,14 @@ def _train_folder(
     if options["target"] is None:
         shown = ", ".join([*open_folder(folder).kinds][:8])
         raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+    target, leave_out = options["target"], settings.leave_out
+    if any(name.strip().isdecimal() for name in (target, *leave_out)):  # else it is opened once
+        names = [*open_folder(folder).kinds]
+        target, *out = (by_number(name, names) for name in (target, *leave_out))
+        settings = replace(settings, leave_out=tuple(out))
     with standing(path):
         found = train_folder(
-            folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
+            folder, target, task=options["task"], record=path, overwrite=overwrite,
             callbacks=[ProgressBar()], **vars(settings),
         )  # fmt: skip
     note_lines(found.encoding.notes, of_a_run=True)
@@ -181,7 +183,7 @@ def _train_folder(
         print_json(
             {
                 "run": str(path),
-                "target": options["target"],
+                "target": target,
                 "task": found.encoding.task,
                 "rows": rows,
                 "inputs": list(found.encoding.names),
@@ -236,7 +238,7 @@ def _compared(result: Result, path: Path) -> Comparison | None:
 def _repeated(
     source: Source,
     settings: Settings,
-    folds: int | None,
+    folds: Sequence[Array] | None,
     seeds: int | None,
     seconds: float | None,
     compared: bool,
@@ -247,7 +249,7 @@ def _repeated(
         return None
 
     def tell(number: int, result: Result) -> None:
-        what = f"fold {number} of {folds}" if folds else f"seed {result.settings.seed}"
+        what = f"fold {number} of {len(folds)}" if folds else f"seed {result.settings.seed}"
         note(f"{what}: {written(result.scores)}")
 
     found = (

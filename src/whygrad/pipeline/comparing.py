@@ -6,9 +6,11 @@
 
 All see the encoded columns, numbers standardised, of the same training and validation rows, with the
 settings they come with (fewer trees where there are more than 20 classes; class weights where the network
-has them), and are scored on the same test rows. Whether one is better is told row by row: the mean
-difference of the losses beside its standard error. `leaks` looks for a column that tells the answer by
-itself, `copies` for test rows that training has seen.
+has them), and are scored on the same test rows. Numbers that are names, which a network of a quality
+takes for categories, are categories to the linear model as well, and numbers to boosting: either does
+better so. Whether one is better is told row by row: the mean difference of the losses beside its standard
+error. `leaks` looks for a column that tells the answer by itself, `copies` for test rows that training
+has seen.
 """
 
 import math
@@ -26,7 +28,7 @@ from whygrad.pipeline.copies import COPIED, cells_of
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
 from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Target, learn
+from whygrad.tables import Category, Target, learn
 from whygrad.tables.columns import quoted
 
 Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
@@ -111,7 +113,8 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
     balanced = ready.settings.class_weight is not None
     models, losses, scores = [], {}, {}
     for name, fit in MODELS.items():
-        found = _fitted(name, fit, ready, X, y, X_test)
+        inputs = _with_names(ready, X, X_test) if name == "linear" else (X, X_test)
+        found = _fitted(name, fit, ready, inputs[0], y, inputs[1])
         if found is None:
             continue
         outputs, rows, seconds = found
@@ -128,11 +131,7 @@ def compare(result: Result, warned: bool = True) -> Comparison | None:
 
 def arrays_of(ready: Prepared) -> tuple[Array, Array, Array, Array]:
     """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
-    parts, target = ready.parts, ready.encoding.target
-    seen, test = (
-        ready.table.take(rows)
-        for rows in (np.concatenate([parts.training, parts.validation]), parts.test)
-    )
+    target, (seen, test) = ready.encoding.target, _seen_and_test(ready)
     y, true = truth(target, seen), truth(target, test)
     if any(getattr(column, "edges", ()) for column in ready.encoding.columns):
         # Others take numbers as they are, and not in pieces.
@@ -140,6 +139,25 @@ def arrays_of(ready: Prepared) -> tuple[Array, Array, Array, Array]:
         return plain.encode(seen), y, plain.encode(test), true
     X = np.concatenate([ready.part("training").X, ready.part("validation").X])
     return X, y, ready.test.X, true
+
+
+def _seen_and_test(ready: Prepared) -> tuple[Any, Any]:
+    """Return the training and validation rows, and the test rows, as tables."""
+    parts = ready.parts
+    seen = np.concatenate([parts.training, parts.validation])
+    return ready.table.take(seen), ready.table.take(parts.test)
+
+
+def _with_names(ready: Prepared, X: Array, X_test: Array) -> tuple[Array, Array]:
+    """Return X of both with what the network takes for names as categories; as they are without names."""
+    encoding = ready.encoding
+    codes = [c.name for c in encoding.columns if isinstance(c, Category) and c.kind == "code"]
+    if not codes or not any(getattr(column, "edges", ()) for column in encoding.columns):
+        return X, X_test
+    seen, test = _seen_and_test(ready)
+    types = dict(ready.settings.types) | dict.fromkeys(codes, "category")
+    named = learn(seen, encoding.target, types)
+    return named.encode(seen), named.encode(test)
 
 
 def _fitted(

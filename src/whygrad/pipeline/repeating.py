@@ -4,7 +4,7 @@ folds    every row is a test row once; each time another network learns from the
 seeds    the same rows, other initial parameters and another order
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -58,7 +58,7 @@ def from_dict(about: dict[str, Any] | None) -> Repeated | None:
 def over_folds(
     source: Source,
     given: Settings,
-    times: int,
+    folds: Sequence[Array],
     compared: bool = True,
     tell: Callable[[int, Result], Any] | None = None,
     seconds: float | None = None,
@@ -71,8 +71,8 @@ def over_folds(
         The table.
     given : Settings
         The options of the training; its share of test rows does not count.
-    times : int
-        How many folds, stratified where the target holds classes.
+    folds : sequence of arrays of int
+        The test rows of each fold, as `folds_of` returns them.
     compared : bool, default True
         Whether the simpler models of `comparing` are fitted to each as well.
     tell : function, optional
@@ -84,15 +84,9 @@ def over_folds(
     -------
     Repeated
         Every measure of every fold.
-
-    Raises
-    ------
-    InputError
-        For fewer than two folds, or more than the smallest class has rows.
     """
-    folds = folds_of(source, given, times)
     results = (_result(tabulate(source, given, rows), given, seconds) for rows in folds)
-    return _repeated("folds", times, results, compared, tell)
+    return _repeated("folds", len(folds), results, compared, tell)
 
 
 def over_seeds(
@@ -106,8 +100,10 @@ def over_seeds(
 
     Parameters
     ----------
-    source, given, times, tell, seconds
+    source, given, tell, seconds
         As of `over_folds`; only the network depends on the seed, so that nothing else is fitted.
+    times : int
+        How many seeds.
 
     Returns
     -------
@@ -139,7 +135,25 @@ def _check(times: int, what: str) -> None:
 
 
 def folds_of(source: Source, given: Settings, times: int) -> list[Array]:
-    """Return the test rows of each fold, by their numbers among those with a value of the target."""
+    """Return the test rows of each fold, stratified where the target holds classes.
+
+    Parameters
+    ----------
+    source, given
+        As of `over_folds`.
+    times : int
+        How many folds.
+
+    Returns
+    -------
+    list of arrays of int
+        The numbers of the rows among those with a value of the target; each row is in one fold.
+
+    Raises
+    ------
+    InputError
+        For fewer than two folds, or more than the smallest class has rows.
+    """
     from sklearn.model_selection import KFold, StratifiedKFold
 
     _check(times, "folds")

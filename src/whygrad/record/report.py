@@ -35,7 +35,7 @@ from whygrad.pipeline.scores import (
 )
 from whygrad.record.run import Run
 from whygrad.record.source import count, encoded, read_again, take, true_values
-from whygrad.tables import Label, NumberColumn, quoted
+from whygrad.tables import Label, NumberColumn, SplitColumn, quoted
 from whygrad.training.metrics import by_rows
 from whygrad.why.bound import Why
 
@@ -142,10 +142,10 @@ def _data(run: Run) -> Explanation:
     ]
     held = {encoding.target.name: _some(encoding.classes)}
     for column in encoding.columns:
-        if isinstance(column, NumberColumn):
-            held[column.name] = (
-                f"about {number(column.center)}, give or take {number(column.scale)}"
-            )
+        if isinstance(column, NumberColumn | SplitColumn):
+            parts = column.parts if isinstance(column, SplitColumn) else (column,)
+            each_of = [f"{number(one.center)}, give or take {number(one.scale)}" for one in parts]
+            held[column.name] = f"about {'; '.join(each_of)}"
         else:
             held[column.name] = _some(getattr(column, "values", ()))
     columns: list[tuple[Any, ...]] = [

@@ -31,6 +31,7 @@ from whygrad.tables.encoding import (
     DateColumn,
     Encoding,
     NumberColumn,
+    SplitColumn,
     plain,
 )
 from whygrad.tables.frames import as_table, from_arrays
@@ -63,6 +64,7 @@ __all__ = [
     "PACKED",
     "ReadOptions",
     "STANDARD_INPUT",
+    "SplitColumn",
     "TASKS",
     "Target",
     "Task",

@@ -26,10 +26,12 @@ DELIMITER = "\t"
 def from_json_lines(file: TableFile) -> TableFile:
     """Return the objects of a file, one in each line, as rows with a column for each key.
 
+    An object within one has its keys behind its own: `{"a": {"b": 1}}` is a column `a.b`.
+
     Raises
     ------
     FileError
-        For a line that is no object, and for values within values.
+        For a line that is no object, for lists, and where two keys of a line make one name.
     """
     names: dict[str, None] = {}
     for _, about in _objects(file):
@@ -55,14 +57,33 @@ def _objects(file: TableFile) -> Iterator[tuple[int, dict[str, Any]]]:
                 whole = number == 1 and line.lstrip()[:1] in (b"[", b"{")
                 said = ": write each object on a line of its own" if whole else ""
                 raise FileError(f"{file}: line {number} is no JSON object{said}")
-            for name, value in about.items():
-                if isinstance(value, dict | list):
-                    what = "an object" if isinstance(value, dict) else "a list"
+            flat: dict[str, Any] = {}
+            for name, value in _leaves(about):
+                if isinstance(value, list):
                     raise FileError(
-                        f"{file}: line {number}: {quoted(name)} holds {what}"
-                        ": values within values are not read, write each into a key of its own"
+                        f"{file}: line {number}: {quoted(name)} holds a list: lists are not read, write "
+                        "each value into a key of its own"
                     )
-            yield number, about
+                if name in flat:
+                    raise FileError(
+                        f"{file}: line {number}: two keys make the column {quoted(name)}: rename one"
+                    )
+                flat[name] = value
+            yield number, flat
+
+
+def _leaves(about: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield what is no object, with the keys that lead to it: `a.b` of `{"a": {"b": 1}}`.
+
+    Objects are taken apart one after the other, however deep they lie.
+    """
+    waiting = [(name, value) for name, value in reversed(about.items())]
+    while waiting:
+        name, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{name}.{key}", inner) for key, inner in reversed(value.items())]
+        else:
+            yield name, value
 
 
 def from_sheet(file: TableFile, asked: ReadOptions, notes: list[str]) -> TableFile:

@@ -25,9 +25,11 @@ from whygrad.tables.written_numbers import (
     PLAIN,
     PLAIN_FORM,
     NumberForm,
+    SplitForm,
     cast,
     find_duration,
     find_form,
+    find_split,
     numbers,
     share,
 )
@@ -47,6 +49,7 @@ LASTING = re.compile(
 IN_HOURS = re.compile(r"(?i)(.*[\W_])?(hours?|worked|stunden|arbeitszeit)([\W_].*)?")
 LATE = r"^-?\d{2,}:"  # where hours of the day are written 9:05, some are 10:05
 ENOUGH = 10  # cells of which none is late
+FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FORCED = 0.5  # of the cells must fit the kind that a user asked for
 
 
@@ -58,7 +61,7 @@ class Decision:
     ----------
     kind : Kind
         What it holds: "number", "boolean", "date", "code" or "text" for categories, "empty", "other".
-    form : NumberForm, DateForm or None
+    form : NumberForm, SplitForm, DateForm or None
         How its numbers or dates are written.
     unclear : str
         What could be read in two ways, "" where nothing could.
@@ -71,7 +74,7 @@ class Decision:
     """
 
     kind: Kind
-    form: NumberForm | DateForm | None = None
+    form: NumberForm | SplitForm | DateForm | None = None
     unclear: str = ""
     why: str = ""
     asked: bool = False
@@ -81,6 +84,13 @@ class Decision:
     def number(self) -> NumberForm:
         """The form of its numbers."""
         return self.form if isinstance(self.form, NumberForm) else PLAIN_FORM
+
+    @property
+    def numbers(self) -> int:
+        """How many columns of numbers it makes."""
+        if self.kind != "number":
+            return 0
+        return len(self.form.forms) if isinstance(self.form, SplitForm) else 1
 
     @property
     def date(self) -> DateForm:
@@ -126,6 +136,7 @@ def decide(
     asked: Type | None = None,
     na: Collection[str] = (),
     comma: bool | None = None,
+    single: bool = False,
 ) -> Decision:
     """Decide how a column is read.
 
@@ -141,6 +152,8 @@ def decide(
         What stands for a missing value, beside the usual signs.
     comma : bool, optional
         Whether the other columns have decimal commas, where they tell.
+    single : bool, default False
+        Whether a cell holds one value, as in a target, and not several numbers such as 120/80.
 
     Returns
     -------
@@ -163,7 +176,7 @@ def decide(
     if kind in ("other", "empty"):
         return Decision(kind)
     found = (
-        _of_text(column, name, asked, na, comma)
+        _of_text(column, name, asked, na, comma, single)
         if kind == "text"
         else _of_type(column, name, kind, asked, na)
     )
@@ -214,7 +227,12 @@ def _whole(known: Array) -> bool:
 
 
 def _of_text(
-    column: Any, name: str, asked: Type | None, na: Collection[str], comma: bool | None
+    column: Any,
+    name: str,
+    asked: Type | None,
+    na: Collection[str],
+    comma: bool | None,
+    single: bool,
 ) -> Decision:
     if asked == "category":
         return Decision("text")
@@ -239,12 +257,18 @@ def _of_text(
         return lasted
     if asked != "number" and len(known) and (dated := _of_dates(known, asked)) is not None:
         return dated
-    if (
-        asked != "date"
-        and len(known)
-        and (written := _of_written(known, name, asked, comma)) is not None
-    ):
-        return written
+    if asked != "date" and len(known):
+        written = _of_written(known, name, asked, comma)
+        # A number with a unit that fits half of the cells is not what is asked for where 4x3 fits all.
+        forced = asked is not None and _of_written(known, name, None, comma) is None
+        if (
+            (written is None or forced)
+            and not single
+            and (form := _of_several(known, asked)) is not None
+        ):
+            return Decision("number", form)
+        if written is not None:
+            return written
     if asked is not None:
         fits = int(FORCED * 100)
         raise InputError(
@@ -333,12 +357,22 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
         form, unclear = find_form(known, comma, least)
     if form is None:
         return None
+    if form.ordinal and asked is None and pc.count_distinct(known).as_py() <= FEW:
+        return None  # classes of a ship, or of income
     said = ""
     if unclear and comma is None:
         example = quoted(_first(known, ","))
         read = "thousands" if form.thousands else "decimals"
         said = f"{example} could be read in two ways: the comma is taken for the mark of {read}"
     return Decision("number", form, unclear=said)
+
+
+def _of_several(known: Any, asked: Type | None) -> SplitForm | None:
+    """Return the form of cells of several numbers each, of more different ones than categories have."""
+    form = find_split(known)
+    if form is None or asked or pc.count_distinct(known).as_py() > FEW:
+        return form
+    return None
 
 
 def _fuller(known: Any, comma: bool | None, least: float, share: float) -> NumberForm | None:

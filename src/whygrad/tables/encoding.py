@@ -2,6 +2,7 @@
 
     a number     (value − center) / scale, missing ones filled in and flagged in a column of their own
     a category   a column of zeros and ones for each value; one for all rare values, one for missing ones
+    numbers      several in a cell, such as 120/80: each as a number of its own
     a date       its parts: year, month and hour as points on a circle, weekday, day, number of the day
     a place      latitude and longitude in pieces, and how far it lies along four other directions
 
@@ -40,12 +41,20 @@ from whygrad.tables.columns import (
     kind_of,
     nearest_name,
     quoted,
+    texts,
     too_large,
 )
 from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
 from whygrad.tables.spellings import canonical
 from whygrad.tables.target import Label, Target, Task, target_from_dict
-from whygrad.tables.written_numbers import OF_THE_FILE, PLAIN_FORM, NumberForm
+from whygrad.tables.written_numbers import (
+    BETWEEN,
+    OF_THE_FILE,
+    PLAIN_FORM,
+    NumberForm,
+    SplitForm,
+    split_cells,
+)
 
 # What a column of each kind may hold when it is met again.
 ACCEPTED: dict[Kind, tuple[Kind, ...]] = {
@@ -186,6 +195,21 @@ class NumberColumn:
         Missing ones are filled in, and so are those that are too large, see `largest`.
         """
         values, strange, bare = read_numbers(column, self.kind, self.form, na)
+        if odd is not None:
+            odd.add(self.name, "odd", strange, column, start)
+        return self.write(values, strange, bare, column, X, start, odd)
+
+    def write(
+        self,
+        values: Array,
+        strange: Array,
+        bare: Array,
+        column: Any,
+        X: Array,
+        start: int,
+        odd: Oddities | None,
+    ) -> Array:
+        """Do what `encode` does with numbers that were read from a column, see `read_numbers`."""
         large = np.abs(values) > self.largest(X.dtype)
         gone = large | np.isnan(values)
         known = np.where(gone, self.fill, values)
@@ -196,7 +220,6 @@ class NumberColumn:
         if self.flagged:
             _flag(X, gone, len(self.edges))
         if odd is not None:
-            odd.add(self.name, "odd", strange, column, start)
             odd.add(self.name, "large", large, column, start)
             odd.add(self.name, "bare", bare, column, start)
             far = _far_outside(values, self.edges) & ~large
@@ -301,10 +324,13 @@ class Category:
         spelled = canonical(trimmed, dict(self.spellings))
         index = index_of(spelled, self.values)
         # Programs write whole numbers that stand beside gaps as 5.0.
-        if self.kind == "code" and (index < 0).any():
-            whole = pc.replace_substring_regex(spelled, r"^(\d+)\.0+$", r"\1")
-            spelled = pc.if_else(pa.array(index < 0), whole, spelled)
-            index = index_of(spelled, self.values)
+        unknown = index < 0
+        if self.kind == "code" and unknown.any():
+            there = pa.array(unknown)
+            whole = pc.replace_substring_regex(spelled.filter(there), r"^(\d+)\.0+$", r"\1")
+            spelled = pc.replace_with_mask(spelled, there, whole)
+            index = np.where(unknown, -1, index)
+            index[unknown] = index_of(whole, self.values)
         return spelled, index, is_missing(trimmed, na) & (index < 0)
 
     def read(self, column: Any, na: Collection[str]) -> Array:
@@ -436,6 +462,100 @@ class DateColumn:
 
 
 @dataclass(frozen=True)
+class SplitColumn:
+    """A column with several numbers in each cell, such as 120/80: each becomes a column of its own.
+
+    Parameters
+    ----------
+    name : str
+        The column of the table.
+    kind : Kind
+        What it holds, text.
+    mark : str
+        What stands between the numbers, as of `SplitForm`.
+    forms : tuple of NumberForm
+        How each number is written.
+    parts : tuple of NumberColumn
+        The columns that they become.
+    places : tuple of int
+        Which of the numbers each part is, from 0; one that tells nothing has no part.
+    """
+
+    name: str
+    kind: Kind
+    mark: str
+    forms: tuple[NumberForm, ...]
+    parts: tuple[NumberColumn, ...]
+    places: tuple[int, ...]
+
+    @property
+    def form(self) -> SplitForm:
+        """How its cells are written."""
+        return SplitForm(self.mark, self.forms)
+
+    @property
+    def names(self) -> list[str]:
+        """The encoded columns."""
+        return [name for part in self.parts for name in part.names]
+
+    @property
+    def origins(self) -> list[str]:
+        """For each encoded column the number that it is of."""
+        return [part.name for part in self.parts for _ in part.names]
+
+    @property
+    def scales(self) -> list[Scale]:
+        """Center and scale of each encoded column."""
+        return [scale for part in self.parts for scale in part.scales]
+
+    @property
+    def edges(self) -> tuple[float, ...]:
+        """The edges of bins of all its numbers, where they are in pieces."""
+        return tuple(edge for part in self.parts for edge in part.edges)
+
+    @property
+    def seen_missing(self) -> bool:
+        """Whether values were missing in training."""
+        return any(part.flagged for part in self.parts)
+
+    @property
+    def stand_in(self) -> str:
+        """What a missing value is taken for."""
+        return f"{self.mark.join(f'{part.fill:g}' for part in self.parts)}, the medians of training"
+
+    def encode(
+        self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
+    ) -> None:
+        """Write the encoded columns of some rows into X, (n, len(names))."""
+        found, strange = self._numbers(column, na)
+        if odd is not None:
+            odd.add(self.name, "odd", strange, column, start)
+        first, none = 0, np.zeros(len(column), bool)
+        for part, values in zip(self.parts, found, strict=True):
+            last = first + len(part.names)
+            part.write(values, strange, none, column, X[:, first:last], start, odd)
+            first = last
+
+    def read(self, column: Any, na: Collection[str]) -> list[Array]:
+        """Return the numbers of each part in some rows, (n,) each, NaN where a cell has none."""
+        found, _ = self._numbers(column, na)
+        return [np.where(too_large(values), np.nan, values) for values in found]
+
+    def _numbers(self, column: Any, na: Collection[str]) -> tuple[list[Array], Array]:
+        """Return the numbers of each part, NaN where a cell is missing or odd, and which cells are odd."""
+        if kind_of(column) == "empty":
+            return [np.full(len(column), np.nan) for _ in self.parts], np.zeros(len(column), bool)
+        known = texts(column, na)
+        pieces = split_cells(known, self.mark, len(self.forms))
+        every = [
+            read_numbers(piece, "number", form, na)[0]
+            for piece, form in zip(pieces, self.forms, strict=True)
+        ]
+        strange = np.isnan(every).any(axis=0) & np.asarray(pc.is_valid(known))
+        return [np.where(strange, np.nan, every[place]) for place in self.places], strange
+
+
+@dataclass(frozen=True)
 class TurnedColumn:
     """Latitude and longitude seen from another side: a number that two columns of a table make together.
 
@@ -491,7 +611,7 @@ def along(numbers: Mapping[str, Array], of: Sequence[tuple[str, float]]) -> Arra
     return total
 
 
-Column: TypeAlias = NumberColumn | Category | DateColumn
+Column: TypeAlias = NumberColumn | Category | DateColumn | SplitColumn
 
 
 @dataclass(frozen=True)
@@ -506,8 +626,10 @@ class ColumnFacts:
         What it is: number, category, date, …
     read : str
         How its cells are read.
-    missing, distinct : int
-        Rows without a value, or with one that is taken for missing, and how many values differ.
+    missing : int
+        Rows without a value, or with one that is taken for missing.
+    distinct : int or None
+        How many values differ, None where that was not counted.
     examples : tuple of str
         Some of its cells as they stand.
     becomes : str
@@ -520,7 +642,7 @@ class ColumnFacts:
     kind: str
     read: str
     missing: int
-    distinct: int
+    distinct: int | None
     examples: tuple[str, ...]
     becomes: str
     note: str = ""
@@ -532,7 +654,7 @@ class Encoding:
 
     Parameters
     ----------
-    columns : tuple of NumberColumn, Category and DateColumn
+    columns : tuple of NumberColumn, Category, DateColumn and SplitColumn
         The columns in use, in order.
     target : Target
         The column to predict.
@@ -566,10 +688,15 @@ class Encoding:
 
     @cached_property
     def origins(self) -> tuple[str, ...]:
-        """For each encoded column that of the table that it comes from, or the place that several are."""
+        """For each encoded column that of the table that it comes from.
+
+        Several are the place that they make, and of several numbers in a cell each is one.
+        """
         places = {name: one.place for one in self.turned for name, _ in one.of}
         found = [
-            places.get(column.name, column.name) for column in self.columns for _ in column.names
+            places.get(origin, origin)
+            for column in self.columns
+            for origin in getattr(column, "origins", [column.name] * len(column.names))
         ]
         return (*found, *(one.place for one in self.turned for _ in one.names))
 
@@ -648,8 +775,12 @@ class Encoding:
                 raise InputError(
                     f"no column {quoted(column.name)}: {nearest_name(column.name, names)}"
                 )
-            kind = kind_of(find(table, column.name))
-            if kind not in ACCEPTED[column.kind]:
+            cells = find(table, column.name)
+            kind = kind_of(cells)
+            # pandas has NaN, a number, where a column of text is missing in every row.
+            if kind not in ACCEPTED[column.kind] and not (
+                kind == "number" and is_missing(cells).all()
+            ):
                 example = ""
                 if isinstance(column, Category) and column.values:
                     example = f" such as {quoted(column.values[0])}"
@@ -675,9 +806,10 @@ class Encoding:
             The lines.
         """
         return [
-            f"column {quoted(column.name)} {line}"
+            f"column {quoted(one.name)} {line}"
             for column in self.columns
-            for line in _odd_lines(column, odd, False, gaps)
+            for one in _with_parts(column)
+            for line in _odd_lines(one, odd, False, gaps)
         ]
 
     def noted(self, odd: Oddities) -> "Encoding":
@@ -693,7 +825,12 @@ class Encoding:
         Encoding
             The same but for notes and facts.
         """
-        lines = {column.name: list(_odd_lines(column, odd, True)) for column in self.columns}
+        lines = {
+            column.name: [
+                line for one in _with_parts(column) for line in _odd_lines(one, odd, True)
+            ]
+            for column in self.columns
+        }
         notes = [f"column {quoted(name)} {line}" for name, said in lines.items() for line in said]
         facts = [
             replace(one, note="; ".join(filter(None, (one.note, *lines.get(one.name, ())))))
@@ -780,6 +917,7 @@ COLUMN_TYPES: dict[str, type[Column]] = {
     "number": NumberColumn,
     "category": Category,
     "date": DateColumn,
+    "split": SplitColumn,
 }
 
 
@@ -801,9 +939,26 @@ def _column(about: dict[str, Any]) -> Column:
         if pieces and len(pieces) != len(lists["parts"]):
             raise ValueError("parts of dates without their edges")
         return DateColumn(**(fields | lists), form=DateForm(**form), edges=pieces)
+    if about["type"] == "split":
+        return _split(about)
     spellings = tuple((key, value) for key, value in fields.get("spellings", ()))
     lists = {name: tuple(fields.get(name, ())) for name in ("values", "rare_values")}
     return Category(**(fields | lists | {"spellings": spellings}))
+
+
+def _split(about: dict[str, Any]) -> SplitColumn:
+    """Return the column of several numbers in a cell that JSON has stored."""
+    parts = [_column(part | {"type": "number"}) for part in about["parts"]]
+    numbers = tuple(part for part in parts if isinstance(part, NumberColumn))
+    forms = tuple(NumberForm(**form) for form in about["forms"])
+    places = tuple(about["places"])
+    mark = about["mark"]
+    if mark not in BETWEEN or len(forms) not in BETWEEN[mark][2]:
+        raise ValueError(f"no {len(forms)} numbers with {mark!r} between them")
+    increasing = all(low < high for low, high in zip((-1, *places), places, strict=False))
+    if not numbers or len(numbers) != len(places) or not increasing or places[-1] >= len(forms):
+        raise ValueError("numbers of a cell without their places")
+    return SplitColumn(str(about["name"]), about["kind"], mark, forms, numbers, places)
 
 
 def _turned(about: dict[str, Any], columns: Sequence[Column]) -> TurnedColumn:
@@ -829,6 +984,10 @@ def _facts(about: dict[str, Any]) -> ColumnFacts:
     return ColumnFacts(**(about | {"examples": tuple(about["examples"])}))
 
 
+def _with_parts(column: Column) -> tuple[Column, ...]:
+    return (column, *column.parts) if isinstance(column, SplitColumn) else (column,)
+
+
 def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True) -> Iterator[str]:
     """Yield what is to be said of a column's cells, after its name."""
     if isinstance(column, Category):
@@ -842,15 +1001,21 @@ def _odd_lines(column: Column, odd: Oddities, training: bool, gaps: bool = True)
             yield f"holds {what} never{seldom} seen in training, in {where}: taken for {stand}"
     else:
         no = {"boolean": "neither true nor false", "date": "no date"}.get(column.kind, "no number")
+        if isinstance(column, SplitColumn):
+            no = "not of its form"
         written = "" if column.form.described.startswith("as ") else f" ({column.form.described})"
-        stand = "a missing value" if column.flagged or training else column.stand_in
+        stand = "a missing value" if column.seen_missing or training else column.stand_in
         for why, what in (("odd", f"{no}{written}"), ("large", "too large to compute with")):
             if found := odd.said(column.name, why):
                 yield f"is {what} in {found[1]}, {found[2]}: taken for {stand}"
     if isinstance(column, NumberColumn) and (found := odd.said(column.name, "bare")):
         yield f"lacks {column.form.unit!r} in {found[1]}, {found[2]}: taken as if it stood there"
     asked = gaps and not training
-    if asked and not isinstance(column, Category) and (found := odd.said(column.name, "far")):
+    if (
+        asked
+        and isinstance(column, NumberColumn | DateColumn)
+        and (found := odd.said(column.name, "far"))
+    ):
         where = f"{found[1]}, {found[2]}"
         yield f"is far outside the {column.seen} of training in {where}: a prediction there is a guess"
     if asked and (found := odd.said(column.name, "gap")):

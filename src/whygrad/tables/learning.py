@@ -35,7 +35,14 @@ from whygrad.tables.columns import (
     too_large,
 )
 from whygrad.tables.dates import PARTS, calendar, encoded_part, parts_of
-from whygrad.tables.decisions import EXACT, Decision, check_types, decide, decimal_commas
+from whygrad.tables.decisions import (
+    EXACT,
+    FEW,
+    Decision,
+    check_types,
+    decide,
+    decimal_commas,
+)
 from whygrad.tables.encoding import (
     Category,
     Column,
@@ -43,13 +50,20 @@ from whygrad.tables.encoding import (
     DateColumn,
     Encoding,
     NumberColumn,
+    SplitColumn,
     TurnedColumn,
     along,
     place_of,
 )
 from whygrad.tables.spellings import MOST, canonical, merged, merging_note
 from whygrad.tables.target import Target, choose_target
-from whygrad.tables.written_numbers import PLAIN_FORM, no_numbers
+from whygrad.tables.written_numbers import (
+    PLAIN_FORM,
+    SplitForm,
+    no_numbers,
+    several_units,
+    split_cells,
+)
 
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
 LONGITUDES = ("longitude", "long", "lon", "lng")  # which stands there in the name of the other
@@ -57,7 +71,6 @@ BEARINGS = (30, 60, 120, 150)  # from north by east, along which a place is seen
 MOST_DEGREES = (90, 360)  # of latitude and longitude
 MOST_CATEGORIES = 50  # of one column; the others count as rare, unless the target tells them apart
 MOST_CELLS = 10**7  # of the inputs that all categories become then, in all rows
-FEW = 20  # so few values tell nothing: text is categories, whole numbers are quantities
 FEWEST = 3  # a column of fewer values is standardised alone, never in pieces
 EXAMPLES = 3  # cells that are shown of a column
 SENTENCE = 2  # blanks in a value, on average: text, not an identifier
@@ -211,12 +224,12 @@ def _learn_all(
     notes, facts = list(target.notes), []
     decisions = _decide_all(table, target, asked)
     if callable(bins):
-        bins = bins(sum(one.kind == "number" for n, one in decisions.items() if n != target.name))
+        bins = bins(sum(one.numbers for one in decisions.values()))
     most = _most_inputs(table, decisions, target.na)
     for name in names:
         column = find(table, name)
         if name == target.name:
-            facts.append(_facts_of_target(column, target))
+            facts.append(facts_of_target(target, *_counts(column, target.na)))
             continue
         decision = decisions[name]
         if asked.get(name) == "leave-out":
@@ -233,10 +246,10 @@ def _learn_all(
         facts.append(_facts(column, name, decision, learned, said, target.na))
     found = Encoding(tuple(columns), target, tuple(notes), tuple(facts))
     found = replace(found, turned=_turned(table, found, bins))
-    return replace(found, facts=tuple(_with_place(one, found) for one in facts))
+    return replace(found, facts=tuple(with_place(one, found) for one in facts))
 
 
-def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
+def with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
     """Return what was decided about a column, and where it is one of a place that it is."""
     turned = [other for other in found.turned if one.name in dict(other.of)]
     if not turned:
@@ -252,7 +265,7 @@ def _with_place(one: ColumnFacts, found: Encoding) -> ColumnFacts:
 
 def _turned(table: Any, found: Encoding, bins: int) -> tuple[TurnedColumn, ...]:
     """Return what pairs of latitude and longitude make together, where these are numbers in pieces."""
-    columns = {column.name: column for column in found.columns}
+    columns = {one.name: one for one in found.columns if isinstance(one, NumberColumn)}
 
     @cache
     def numbers(name: str) -> Array:
@@ -373,13 +386,14 @@ def dates_to_split_by(
 
 def _decide_all(table: Any, target: Target, asked: Mapping[str, Any]) -> dict[str, Decision]:
     """Return what each column is; where one could be read in two ways, the others tell the decimal mark."""
-    found = {}
+    found, there = {}, set(table.schema.names)
     for name in table.schema.names:
         given = asked.get(name)
         if name == target.name or given == "leave-out":
             found[name] = Decision("other")
         else:
-            found[name] = decide(find(table, name), name, given, target.na)
+            clash = any(f"{name} {k}" in there for k in (1, 2, 3))
+            found[name] = decide(find(table, name), name, given, target.na, single=clash)
     told = [one.number for one in found.values() if not one.unclear and one.kind == "number"]
     if target.kind == "number":
         told.append(target.form)
@@ -438,6 +452,8 @@ def _learn_column(
         return Learned(None, "it has no value in any training row", "empty")
     if kind == "date":
         return _learn_date(column, name, decision, na, bins)
+    if isinstance(decision.form, SplitForm):
+        return _learn_split(column, name, decision.form, na, bins)
     if kind in ("number", "boolean"):
         learned = _learn_number(column, name, decision, na, bins)
         if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
@@ -473,6 +489,41 @@ def _learn_number(
     said = "true/false" if kind == "boolean" else "number"
     found = NumberColumn(name, kind, center, scale, fill, flagged, decision.number, edges)
     return Learned(found, kind=said, note=far_marker(ends_of(known)), missing=int(gone.sum()))
+
+
+def _learn_split(
+    column: Any, name: str, form: SplitForm, na: tuple[str, ...], bins: int
+) -> Learned:
+    """Return how each of several numbers in a cell is encoded; those that tell nothing are left out."""
+    pieces = split_cells(texts(column, na), form.mark, len(form.forms))
+    values = [
+        read_numbers(piece, "number", one, na)[0]
+        for piece, one in zip(pieces, form.forms, strict=True)
+    ]
+    gone = np.isnan(values).any(axis=0)
+    learned = [
+        _learn_number(
+            piece,
+            f"{name} {k}",
+            Decision("number", one, values=np.where(gone, np.nan, numbers)),
+            na,
+            bins,
+        )
+        for k, (piece, one, numbers) in enumerate(zip(pieces, form.forms, values, strict=True), 1)
+    ]
+    parts = [one.column for one in learned if isinstance(one.column, NumberColumn)]
+    if not parts:
+        return Learned(None, f"{form.described}: {learned[0].reason}", learned[0].kind)
+    used = tuple(k for k, one in enumerate(learned) if one.column is not None)
+    left_out = [
+        f"{quoted(f'{name} {k}')} left out: {one.reason}"
+        for k, one in enumerate(learned, 1)
+        if one.column is None
+    ]
+    become = f"{form.described}: columns {', '.join(quoted(part.name) for part in parts)}"
+    note = "; ".join([become, *left_out, f"{_as_type(name, 'category')} takes cells whole"])
+    found = SplitColumn(name, "text", form.mark, form.forms, tuple(parts), used)
+    return Learned(found, kind="numbers", note=note, missing=int(gone.sum()))
 
 
 # The least or the largest value, in how many rows it is, and between what the others lie.
@@ -807,7 +858,11 @@ def learn_counts(
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
     numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
-    if not decision.asked and numeric >= FEWEST_NAMES and numeric > distinct // 2:
+    if decision.kind != "text" or decision.asked or distinct < FEWEST_NAMES:
+        pass
+    elif units := _of_several_units(found):
+        why = f"{units}; all are taken for categories"
+    elif numeric >= FEWEST_NAMES and numeric > distinct // 2:
         why = (
             f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
             f"{_as_number(name)} takes the rest for missing"
@@ -842,6 +897,8 @@ def _most_frequent(often: Array, least: float, most: int) -> Array:
 
 def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     """Return the reason why text of many values is left out: numbers that are spoilt are named."""
+    if units := _of_several_units(counts):
+        return units
     spoilt = no_numbers([*counts])
     if len(spoilt) < len(counts) / 4:
         if not spoilt:
@@ -851,9 +908,22 @@ def _why_text(counts: Mapping[str, int], name: str, otherwise: str) -> str:
     return otherwise
 
 
+def _of_several_units(counts: Mapping[str, int]) -> str:
+    """Return what is said of numbers of which each has one of several units; "" of others."""
+    units = several_units([*counts])
+    if not units:
+        return ""
+    two = " and ".join(map(quoted, units))
+    return f"numbers in several units, {two}: write all in one, or the unit in a column of its own"
+
+
 def _as_number(name: str) -> str:
     """Return the option that takes a column for numbers, as a shell wants it."""
-    return f"--type {shlex.quote(f'{name}=number')}"
+    return _as_type(name, "number")
+
+
+def _as_type(name: str, kind: str) -> str:
+    return f"--type {shlex.quote(f'{name}={kind}')}"
 
 
 def _scaled(target: Target, table: Any) -> Target:
@@ -870,23 +940,39 @@ def _scaled(target: Target, table: Any) -> Target:
 def _facts(
     column: Any, name: str, decision: Decision, learned: Learned, note: str, na: tuple[str, ...]
 ) -> ColumnFacts:
-    made = learned.column
-    becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
     missing, distinct, shown = _counts(column, na, decision.values)
     if learned.missing is not None:
         missing = learned.missing
-    read = _read_as(decision, made)
-    return ColumnFacts(name, learned.kind, read, missing, distinct, shown, becomes, note)
+    return facts_of(name, learned, missing, distinct, shown, note)
 
 
-def _facts_of_target(column: Any, target: Target) -> ColumnFacts:
+def facts_of(
+    name: str,
+    learned: Learned,
+    missing: int,
+    distinct: int | None,
+    examples: tuple[str, ...] = (),
+    note: str = "",
+) -> ColumnFacts:
+    """Return what was decided about a column that is an input, or left out."""
+    made = learned.column
+    becomes = f"left out: {learned.reason}" if made is None else _inputs(made)
+    return ColumnFacts(
+        name, learned.kind, _read_as(made), missing, distinct, examples, becomes, note
+    )
+
+
+def facts_of_target(
+    target: Target, missing: int, distinct: int | None, examples: tuple[str, ...] = ()
+) -> ColumnFacts:
+    """Return what was decided about the column that is to be predicted."""
     kind = "number" if target.kind in ("number", "boolean") else "category"
     becomes = (
         f"the target: {len(target.classes)} classes" if target.classes else "the target: a number"
     )
     read = target.form.described if target.kind == "number" else "as written"
     note = "; ".join(target.notes)
-    return ColumnFacts(target.name, kind, read, *_counts(column, target.na), becomes, note)
+    return ColumnFacts(target.name, kind, read, missing, distinct, examples, becomes, note)
 
 
 def _counts(
@@ -894,28 +980,35 @@ def _counts(
 ) -> tuple[int, int, tuple[str, ...]]:
     """Return how many cells are missing, how many values there are, and some of them."""
     gone = is_missing(column, na) if values is None else np.isnan(values)
+    try:
+        distinct = pc.count_distinct(column, mode="only_valid").as_py()
+    except pa.ArrowException:  # lists and the like
+        distinct = 0
+    return int(gone.sum()), distinct, examples_of(column, gone)
+
+
+def examples_of(column: Any, gone: Array) -> tuple[str, ...]:
+    """Return some of the first cells of a column but for those that are `gone`, (n,)."""
     shown: dict[str, None] = {}
     for row in np.flatnonzero(~gone[:1000])[:50].tolist():
         shown[str(column[row].as_py()).strip()[:60]] = None
         if len(shown) == EXAMPLES:
             break
-    try:
-        distinct = pc.count_distinct(column, mode="only_valid").as_py()
-    except pa.ArrowException:  # lists and the like
-        distinct = 0
-    return int(gone.sum()), distinct, tuple(shown)
+    return tuple(shown)
 
 
-def _read_as(decision: Decision, made: Column | None) -> str:
+def _read_as(made: Column | None) -> str:
     if isinstance(made, NumberColumn):
         return made.form.described if made.kind == "number" else "true is 1, false is 0"
-    if isinstance(made, DateColumn):
-        return decision.date.described
+    if isinstance(made, DateColumn | SplitColumn):
+        return made.form.described
     return "as written" if made is not None else ""
 
 
 def _inputs(made: Column) -> str:
     """Return what a column becomes, in a few words."""
+    if isinstance(made, SplitColumn):
+        return "; ".join(f"{quoted(part.name)}: {_inputs(part)}" for part in made.parts)
     n = len(made.names)
     inputs = "1 input" if n == 1 else f"{n:,} inputs"
     if isinstance(made, NumberColumn):

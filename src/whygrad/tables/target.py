@@ -357,15 +357,15 @@ def _decided_with_bounds(
     if kind == "boolean":
         return Decision("boolean")
     if kind == "number":
-        return decide(column, name, "number", na)
+        return decide(column, name, "number", na, single=True)
     if asked is not None:
-        return decide(column, name, asked, na)
-    found = decide(column, name, None, na)
+        return decide(column, name, asked, na, single=True)
+    found = decide(column, name, None, na, single=True)
     if task == "regression" and found.kind in ("code", "text"):
         with suppress(InputError):  # else it is refused for what it holds
-            return decide(column, name, "number", na)
+            return decide(column, name, "number", na, single=True)
     if found.kind == "date" and isinstance(found.form, DateForm) and found.form.form in NUMERIC:
-        return decide(column, name, "number", na)
+        return decide(column, name, "number", na, single=True)
     return found
 
 

@@ -28,6 +28,7 @@ CURRENCY = (
     r"\p{Sc}|[A-Z]{0,3}\p{Sc}|USD|EUR|GBP|CHF|JPY|CNY|INR|AUD|CAD|NZD|SEK|NOK|DKK|PLN|CZK|HUF|RON|BRL|ZAR|RUB|"
     r"TRY|MXN|KRW|SGD|HKD|THB|IDR|MYR|PHP|ILS|AED|SAR|VND|ARS|CLP|COP|EGP|NGN|PKR|UAH|TWD|Rs\.?|kr\.?|Fr\.?|zł"
 )
+IS_MONEY = re.compile(r"[A-Za-z]{0,3}[$€£¥₹₽₩]|[A-Z]{3}|Rs\.?|kr\.?|Fr\.?|zł")
 # After the number may stand a minus, a plus ("65+"), a dash for no cents ("12.-"), and marks of footnotes.
 WRITTEN = (
     r"^(?P<open>\()?\s*(?P<bound>[<>≤≥]=?|[~≈])?\s*"
@@ -53,6 +54,7 @@ PERCENT = ("%", "percent", "pct", "per cent", "prozent")
 # What follows digits and is no unit: in 1_000, 20240131T1200 and codes.
 NO_UNIT = re.compile(r"_|[A-Za-z]\d\d")
 
+FOOT, INCH = 0.3048, 0.0254
 # Units that stand for one another: what one of each is, in the first. With numbers that have none they are
 # taken for multiples only where a letter can be no unit, or stands behind money.
 MULTIPLES = "multiples"
@@ -63,8 +65,15 @@ FAMILIES: dict[str, dict[str, float]] = {
         "billion": 1e9, "trillion": 1e12,
     },
     "bytes": {"b": 1.0, "byte": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12},
-    "mass": {"g": 1.0, "mg": 1e-3, "kg": 1e3},
-    "length": {"m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3},
+    "mass": {
+        "g": 1.0, "mg": 1e-3, "kg": 1e3, "lb": 453.59237, "lbs": 453.59237, "pound": 453.59237,
+        "oz": 28.349523125, "ounce": 28.349523125,
+    },
+    "length": {
+        "m": 1.0, "mm": 1e-3, "cm": 1e-2, "km": 1e3, "mi": 1609.344, "mile": 1609.344, "yd": 0.9144,
+        "yard": 0.9144, "in": INCH, "inch": INCH, "inche": INCH,
+    },
+    "temperature": {"°C": 1.0, "°c": 1.0, "c": 1.0, "°f": 5 / 9, "f": 5 / 9},
     "area": {
         "m²": 1.0, "sqm": 1.0, "ha": 1e4, "hectare": 1e4, "km²": 1e6, "sqkm": 1e6, "ft²": 0.09290304,
         "sqft": 0.09290304, "yd²": 0.83612736, "sqyd": 0.83612736, "acre": 4046.8564224,
@@ -79,13 +88,28 @@ FAMILIES: dict[str, dict[str, float]] = {
 }  # fmt: skip
 WITH_BARE = FAMILIES[MULTIPLES].keys() - {"", "m", "mn", "b", "bn"}
 
+ADDED = {"°f": -160 / 9, "f": -160 / 9}  # what is added to degrees that were scaled: 32 °F are 0 °C
+ORDINAL = "th"
+# Spellings of one unit, in small letters: what one of them is, is what the others are.
+SPELLED = (
+    ("h", "hr", "hrs", "hour"), ("min", "mins", "minute"), ("s", "sec", "secs", "second"), ("d", "day"),
+    ("wk", "wks", "week"), ("mo", "mos", "mth", "month"), ("yr", "yrs", "year", "yo", "years old"),
+    ("kg", "kgs", "kilogram"), ("g", "gm", "gr", "gram"), ("lb", "lbs", "pound"), ("oz", "ounce"),
+    ("km", "kms", "kilometer", "kilometre"), ("mi", "mile"), ("m", "meter", "metre"),
+    ("in", "inch", "inche"),
+    ("m²", "qm", "sqm", "sq m", "sq. m"), ("ft²", "sqft", "sq ft", "sq. ft"),
+    ("l", "ltr", "liter", "litre"),
+    ("km/h", "kmh", "kph", "km/hr"), ("°c", "c", "ºc"), ("°f", "f", "ºf"), ("pc", "pcs", "piece"),
+    ("€", "euro"), ("$", "us$", "dollar"), (ORDINAL, "st", "nd", "rd"),
+)  # fmt: skip
+SPELLINGS = {one: same[0] for same in SPELLED for one in same}
+
 # What stands after the first number of 2h 50m and 1 hr 5 min 3 s.
 COMPOUND = re.compile(r"([a-z]+)((?: ?\d+(?:\.\d+)? ?[a-z]+)+)")
 PIECE = re.compile(r"(\d+(?:\.\d+)?) ?([a-z]+)")
 # Feet and inches, 5'7", are read as 5 ft 7 in; what stands after feet; a unit squared in words.
 FEET_AND_INCHES = r"^(\d) ?' ?((?:1[01]|0?\d)(?:\.\d+)?) ?(?:\"|'')?$"
 FEET = re.compile(r"(?:'|ft|feet|foot)(?: (\d+(?:\.\d+)?)(?: ?(?:in|inch|inche))?)?")
-FOOT, INCH = 0.3048, 0.0254
 # How long something took: hours, minutes and seconds, or minutes and seconds. What is said of the unit of a
 # column, and how many seconds one has.
 LASTED = r"^(?P<sign>-)?(?:(?P<h>\d{1,4}):)?(?P<min>\d{1,4}):(?P<s>[0-5]\d(?:[.,]\d+)?)$"
@@ -93,6 +117,19 @@ DURATIONS = {"h:min:s": ("h", 3600.0), "min:s": ("min", 60.0), "h:min": ("h", 60
 SQUARE = re.compile(
     r"sq(?:uare|\.)?[ .-]*(km|kilomet(?:er|re)|m|met(?:er|re)|f(?:oo|ee)?t|y(?:ar)?d)"
 )
+
+# What stands between several numbers of a cell, how one of them may look there, and how many there may be.
+# Of 3-1 it is a dash only in scores: longer numbers with a dash are telephones and codes.
+MEASURED = r"[-+]?\d[\d.,']*(?:\s?[a-wyzA-WYZ%°µ\"][a-wyzA-WYZ²³\"]{0,7})?"
+BETWEEN: dict[str, tuple[str, str, tuple[int, ...]]] = {
+    "/": ("/", MEASURED, (2, 3)),
+    "x": ("[xX×*]", MEASURED, (2, 3)),
+    ";": (";", MEASURED, (2, 3)),
+    ":": (":", MEASURED, (2,)),
+    ",": (",", r"[-+]?\d+(?:\.\d+)?(?:\s?°)?", (2, 3)),
+    "-": ("-", r"\d{1,3}", (2,)),
+}
+ZEROS = r"^0\d"  # how codes begin, and dates
 
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
 BEGINNING = re.compile(
@@ -134,6 +171,11 @@ class NumberForm:
     family: str = ""
 
     @property
+    def ordinal(self) -> bool:
+        """Whether its numbers are places in an order: 1st, 2nd."""
+        return _same(self.unit) == ORDINAL
+
+    @property
     def described(self) -> str:
         """What is said of the form, in a few words."""
         said = []
@@ -145,7 +187,7 @@ class NumberForm:
         if self.family in DURATIONS:
             said.append(f"{self.family} as numbers")
         if self.unit:
-            said.append(f"in {self.unit}")
+            said.append("1st, 2nd as numbers" if self.ordinal else f"in {self.unit}")
         if self.family and self.family not in DURATIONS:
             said.append(
                 "k, M and the like as factors" if self.family == MULTIPLES else "units converted"
@@ -157,6 +199,27 @@ class NumberForm:
         if self.bounds:
             said.append("<x as x/2, >x as x")
         return ", ".join(said) or "as written"
+
+
+@dataclass(frozen=True)
+class SplitForm:
+    """How cells of several numbers are written, such as `120/80` and `40 x 30 x 12 cm`.
+
+    Parameters
+    ----------
+    mark : str
+        What stands between the numbers, a key of `BETWEEN`.
+    forms : tuple of NumberForm
+        How the first number is written, the second, …
+    """
+
+    mark: str
+    forms: tuple[NumberForm, ...]
+
+    @property
+    def described(self) -> str:
+        """What is said of the form, in a few words."""
+        return f"{len(self.forms)} numbers in each cell, {self.mark!r} between them"
 
 
 PLAIN_FORM = NumberForm()
@@ -233,7 +296,10 @@ def _of_parts(form: NumberForm, parts: dict[str, Any]) -> tuple[Array, Array]:
     if form.family:
         values = values * factors + added
     alone = np.asarray(pc.equal(unit, ""))
-    fits = alone if not form.unit else np.asarray(pc.equal(unit, form.unit)) | alone
+    fits = alone
+    if form.unit:
+        same = [one for one in pc.unique(unit).to_pylist() if _same(one) == _same(form.unit)]
+        fits = alone | np.asarray(pc.is_in(unit, value_set=pa.array(same, pa.large_string())))
     if form.unit and not form.bare:
         bare = alone & ~np.isnan(values)
         if form.unit == "%":  # 0.12 or 12? A hundred times too little is worse than nothing
@@ -340,7 +406,18 @@ def _converted(unit: str, family: str) -> tuple[str, float, float] | None:
         return first, members["sq" + {"k": "km", "m": "m", "f": "ft", "y": "yd"}[of[0]]], 0.0
     *before, last = unit.split(" ")
     factor = members.get(last.casefold())
-    return None if factor is None else (" ".join(filter(None, (*before, first))), factor, 0.0)
+    if factor is None:
+        return None
+    return " ".join(filter(None, (*before, first))), factor, ADDED.get(last.casefold(), 0.0)
+
+
+def _same(unit: str) -> str:
+    """Return what all spellings of a unit have in common.
+
+    >>> [_same(unit) for unit in ("hrs", "Hour", "m", "M", "1")]
+    ['h', 'h', 'm', 'M', '1']
+    """
+    return SPELLINGS.get(unit.casefold(), unit) if len(unit) > 1 or unit in "CF" else unit
 
 
 def unit_of(written: str) -> str:
@@ -470,6 +547,62 @@ def find_form(
     return (form, unclear) if fits >= asked else (None, False)
 
 
+def find_split(cells: Any) -> SplitForm | None:
+    """Return how several numbers stand in each of the cells, all but a few, or None.
+
+    Parameters
+    ----------
+    cells : pyarrow.Array of large_string
+        Without spaces around them and without missing values.
+
+    Returns
+    -------
+    SplitForm or None
+        Each number has one form. Numbers that begin with zeros are parts of codes.
+
+    Examples
+    --------
+    >>> find_split(pa.array(["120/80", "135/84", "?"] * 2 + ["110/75"] * 40, pa.large_string())).described
+    "2 numbers in each cell, '/' between them"
+    """
+    cells = some_of(cells)
+    for mark, (_, _, counts) in BETWEEN.items():
+        for count in counts:
+            if not likely(cells, re.compile(_pattern(mark, count))):
+                continue
+            forms = []
+            for piece in split_cells(cells, mark, count):
+                there = piece.drop_null()
+                enough = len(there) >= ALL_BUT_A_FEW * len(cells)
+                if not enough or share(there, ZEROS) > 1 - ALL_BUT_A_FEW:
+                    break
+                form = find_form(there)[0]
+                if form is None or form.ranges or form.bounds:
+                    break
+                forms.append(form)
+            if len(forms) == count:
+                return SplitForm(mark, tuple(forms))
+    return None
+
+
+def _pattern(mark: str, count: int) -> str:
+    between, number, _ = BETWEEN[mark]
+    pieces = rf"\s*{between}\s*".join(f"(?P<n{k}>{number})" for k in range(count))
+    return rf"^[(\[]?\s*{pieces}\s*[)\]]?$"
+
+
+def split_cells(cells: Any, mark: str, count: int) -> list[Any]:
+    """Return the first numbers of cells as text, the second ones, …; null where there are not so many.
+
+    >>> [piece.to_pylist() for piece in split_cells(pa.array(["120/80", "1/2/3", None]), "/", 2)]
+    [['120', None, None], ['80', None, None]]
+    """
+    if not pc.all(pc.string_is_ascii(cells)).as_py():
+        cells = _in_ascii(cells)
+    found = pc.extract_regex(cells, _pattern(mark, count))
+    return [pc.struct_field(found, f"n{k}") for k in range(count)]
+
+
 def no_numbers(texts: Sequence[str]) -> list[str]:
     """Return which of some texts are no numbers of the form that most have, all where none fits half.
 
@@ -481,6 +614,34 @@ def no_numbers(texts: Sequence[str]) -> list[str]:
     if form is None:
         return [*texts]
     return cells.filter(pa.array(np.isnan(numbers(form, cells)[0]))).to_pylist()
+
+
+def several_units(texts: Sequence[str]) -> list[str]:
+    """Return the two units that numbers have most often, where all but a few have a known one; else [].
+
+    >>> several_units(["$5", "€7", "$12"]), several_units(["$5", "$7", "many"]), several_units(["1A", "1B"])
+    (['$', '€'], [], [])
+    """
+    cells = some_of(pa.array(texts, pa.large_string()))
+    if not likely(cells, BEGINNING):
+        return []
+    parts = _parts(cells)
+    matched = np.asarray(pc.not_equal(parts["low"], ""))
+    written = pc.array_filter(_units(parts)[0], pa.array(matched)).to_pylist()
+    counts = Counter(unit for unit in written if _is_known(unit))
+    if counts.total() < ALL_BUT_A_FEW * len(cells):
+        return []
+    different = {_same(unit): unit for unit, _ in reversed(counts.most_common())}
+    return [*different.values()][:-3:-1] if len(different) > 1 else []
+
+
+def _is_known(unit: str) -> bool:
+    """Return whether what stands beside a number is surely a unit: of a single letter nobody knows."""
+    plain = unit.casefold()
+    known = plain in SPELLINGS or any(plain in members for members in FAMILIES.values())
+    return (known and not (len(unit) == 1 and unit.isalpha())) or IS_MONEY.fullmatch(
+        unit
+    ) is not None
 
 
 def some_of(cells: Any) -> Any:
@@ -518,10 +679,11 @@ def _unit_of_all(
     total, bare = sum(counts.values()), counts.pop("", 0)
     if bare >= least * total:  # then what has a unit is odd
         return "", True, ""
-    unit, count = counts.most_common(1)[0]
+    unit = counts.most_common(1)[0][0]
     for family in FAMILIES:
         if (common := _of_family(family, counts, bare, least * total)) is not None:
             return common, family == MULTIPLES, family
+    count = sum(times for other, times in counts.items() if _same(other) == _same(unit))
     if NO_UNIT.match(unit) or count + (0 if unit == "%" else bare) < least * total:
         return None
     return unit, bare > 0 and unit != "%", ""

@@ -27,7 +27,7 @@ from whygrad.pipeline.deploy.form import (
     Result,
     Turned,
 )
-from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, quoted
+from whygrad.tables import DateColumn, Encoding, NumberColumn, SplitColumn, Target, quoted
 from whygrad.tables.dates import DAY, EPOCH_TO, EPOCHS, PARTS
 from whygrad.tables.encoding import TurnedColumn
 
@@ -141,7 +141,14 @@ def _columns(encoding: Encoding, dtype: Any, notes: list[str]) -> tuple[Column, 
         first, last = (quoted(encoding.columns[k].name) for k in (0, -1))
         notes.append(f"columns {first} to {last} go in as one array of {len(encoding.columns)}")
         return ()
-    return tuple(_column(column, encoding.target.na, dtype, notes) for column in encoding.columns)
+    columns = []
+    for column in encoding.columns:
+        if isinstance(column, SplitColumn):
+            names = " and ".join(quoted(part.name) for part in column.parts)
+            notes.append(f"the numbers of column {quoted(column.name)} go in as {names}")
+        parts = column.parts if isinstance(column, SplitColumn) else (column,)
+        columns += [_column(part, encoding.target.na, dtype, notes) for part in parts]
+    return tuple(columns)
 
 
 def finite(value: float) -> float:
@@ -282,10 +289,14 @@ def proof_of_table(
     X = encoding.encode(table, given.dtype)
     a = _outputs(fitted, X)
     if given.columns:
-        inputs = {
-            column.name: _as_it_goes_in(column, table.column(column.name), target.na)
-            for column in encoding.columns
-        }
+        inputs: dict[str, Array] = {}
+        for column in encoding.columns:
+            cells = table.column(column.name)
+            if isinstance(column, SplitColumn):
+                names = [part.name for part in column.parts]
+                inputs |= dict(zip(names, column.read(cells, target.na), strict=True))
+            else:
+                inputs[column.name] = _as_it_goes_in(column, cells, target.na)
     else:
         inputs = {"X": X}
     decided = target.decode(a)
@@ -317,6 +328,13 @@ def drawn_table(encoding: Encoding) -> Any:
             cells = pa.array(_seconds(column, random), pa.timestamp("s"), mask=lost)
             if column.form.form == "clock":
                 cells = cells.cast(pa.time32("s"))
+        elif isinstance(column, SplitColumn):
+            around = [(part.center, part.scale) for part in column.parts]
+            sizes = np.abs([c + s * random.normal(size=DRAWN) for c, s in around]).round()
+            every = np.ones((len(column.forms), DRAWN))
+            every[list(column.places)] = sizes
+            written = [column.mark.join(f"{one:.0f}" for one in row) for row in every.T]
+            cells = pa.array(written, pa.large_string(), mask=lost)
         else:
             values = random.choice(np.array([*column.values, "(unknown)"], object), DRAWN)
             cells = pa.array(values, pa.large_string(), mask=lost)

@@ -10,6 +10,16 @@ Nothing depends on how many processes take part. Doors beside this one: `folder`
 """
 
 from whygrad.pipeline.streamed.folder import Folder, open_folder
+from whygrad.pipeline.streamed.summary import described
 from whygrad.pipeline.streamed.training import Streaming, again, begin, score, scored_rows
 
-__all__ = ["Folder", "Streaming", "again", "begin", "open_folder", "score", "scored_rows"]
+__all__ = [
+    "Folder",
+    "Streaming",
+    "again",
+    "begin",
+    "described",
+    "open_folder",
+    "score",
+    "scored_rows",
+]

@@ -28,7 +28,7 @@ from whygrad.pipeline.streamed import sketch
 from whygrad.pipeline.streamed.folder import Folder
 from whygrad.pipeline.streamed.sketch import Sketch
 from whygrad.tables import DateColumn, Encoding, NumberColumn, Target, Task, choose_target, quoted
-from whygrad.tables.cells import read_dates, read_numbers
+from whygrad.tables.cells import is_missing, read_dates, read_numbers
 from whygrad.tables.columns import HOLDS, Kind, refuse_infinity, refuse_missing, texts
 from whygrad.tables.columns import leave_out as without
 from whygrad.tables.dates import DateForm, calendar, parts_of
@@ -40,11 +40,15 @@ from whygrad.tables.learning import (
     directions,
     edges_of,
     ends_of,
+    examples_of,
+    facts_of,
+    facts_of_target,
     far_marker,
     identify,
     learn_counts,
     pairs_of_places,
     scales_of_parts,
+    with_place,
 )
 
 MOST_VALUES = 10_000  # different ones of a column of text: with more it is free text
@@ -134,34 +138,110 @@ def learned(
         For a column that is not there, a target without a value in some row or good for nothing, infinity,
         and where no column is left.
     """
-    refuse_missing([*folder.kinds], [name])
-    kept = without(pa.table({one: [] for one in folder.kinds}), leave_out, name).column_names
-    kinds = {one: folder.kinds[one] for one in kept}
-    notes = [f"column {quoted(one)} left out: you asked for that" for one in leave_out]
-    useless = [one for one, kind in kinds.items() if kind in ("other", "empty")]
-    if name in useless or kinds[name] == "date":
-        raise InputError(
-            f"target {quoted(name)} holds {HOLDS[kinds[name]]}: a target is text, numbers, true or false"
-        )
-    notes += [f"column {quoted(one)} left out: it holds {HOLDS[kinds[one]]}" for one in useless]
-    used = {one: kind for one, kind in kinds.items() if one not in useless}
-    found = summaries(folder, used, na, name)
-    target = _target(name, used[name], found, task, na)
-    columns = []
-    for one, kind in used.items():
-        if one == name:
-            continue
-        made = _column(one, kind, found[one])
-        if made.column is None:
-            notes.append(f"column {quoted(one)} left out: {made.reason}")
-        else:
-            columns.append(made.column)
-            notes += [f"column {quoted(one)}: {made.note}"] if made.note else []
-    if not columns:
-        why = "; ".join(notes) or "there is none besides the target"
+    encoding = _decided(folder, name, task, leave_out, na)
+    if not encoding.columns:
+        why = "; ".join(encoding.notes) or "there is none besides the target"
         raise InputError(f"no column is left to learn from: {why}")
-    encoding = Encoding(tuple(columns), target, (*target.notes, *notes))
-    return _with_places(folder, encoding, found)
+    return encoding
+
+
+def described(folder: Folder, name: str | None = None, na: tuple[str, ...] = ()) -> Encoding:
+    """Decide about every column of a folder, as for a training on all of its rows.
+
+    Parameters
+    ----------
+    folder : Folder
+        The table.
+    name : str, optional
+        The column to predict; without it every column is an input.
+    na : tuple of str
+        As of `learned`.
+
+    Returns
+    -------
+    Encoding
+        Of interest are `facts`, with cells of the first row group, and `notes`.
+
+    Raises
+    ------
+    InputError
+        As of `learned`, but where no column is left.
+    """
+    encoding = _decided(folder, name, None, (), na)
+    shown = [one for one, kind in folder.kinds.items() if kind != "other"]
+    head = folder.group(0, shown)
+    examples = {
+        one: examples_of(head.column(one), is_missing(head.column(one), na)) for one in shown
+    }
+    facts = [replace(one, examples=examples.get(one.name, ())) for one in encoding.facts]
+    return replace(encoding, facts=tuple(facts))
+
+
+def _decided(
+    folder: Folder,
+    name: str | None,
+    task: Task | None,
+    leave_out: tuple[str, ...],
+    na: tuple[str, ...],
+) -> Encoding:
+    """Return the encoding of a folder, of no column as well."""
+    kept = [*folder.kinds]
+    if name is not None:
+        refuse_missing(kept, [name])
+        kept = without(pa.table({one: [] for one in kept}), leave_out, name).column_names
+    used = {one: folder.kinds[one] for one in kept if folder.kinds[one] not in ("other", "empty")}
+    target = Target("", "regression", "number", na=na)
+    if name is not None and used.get(name, "date") == "date":
+        raise InputError(
+            f"target {quoted(name)} holds {HOLDS[folder.kinds[name]]}: a target is text, numbers, true or "
+            "false"
+        )
+    found = summaries(folder, used, na, name or "")
+    if name is not None:
+        target = _target(name, used[name], found, task, na)
+    made: dict[str, Learned] = {}
+    for one, kind in folder.kinds.items():
+        if one in used:
+            made[one] = _column(one, kind, found[one])
+        elif one in kept:
+            made[one] = Learned(None, f"it holds {HOLDS[kind]}", kind)
+        else:
+            made[one] = Learned(None, "you asked for that", "left out")
+    made.pop(target.name, None)
+    notes = [
+        f"column {quoted(one)} left out: {learned.reason}"
+        if learned.column is None
+        else f"column {quoted(one)}: {learned.note}"
+        for one, learned in made.items()
+        if learned.column is None or learned.note
+    ]
+    columns = tuple(learned.column for learned in made.values() if learned.column is not None)
+    encoding = Encoding(columns, target, (*target.notes, *notes))
+    return _with_facts(_with_places(folder, encoding, found), made, [*folder.kinds], found)
+
+
+def _with_facts(
+    encoding: Encoding, made: Mapping[str, Learned], names: list[str], found: Mapping[str, Summary]
+) -> Encoding:
+    """Return the encoding with what was decided about each column, without examples of its cells."""
+    columns = {column.name: column for column in encoding.columns}
+    facts = []
+    for name in names:
+        counts = _missing_and_distinct(found, name)
+        if name == encoding.target.name:
+            facts.append(facts_of_target(encoding.target, *counts))
+        else:
+            learned = replace(made[name], column=columns.get(name))
+            facts.append(facts_of(name, learned, *counts, note=learned.note))
+    return replace(encoding, facts=tuple(with_place(one, encoding) for one in facts))
+
+
+def _missing_and_distinct(found: Mapping[str, Summary], name: str) -> tuple[int, int | None]:
+    """Return how many cells of a column are missing, and how many values differ where they are counted."""
+    if name not in found:
+        return 0, None
+    counts = getattr(found[name], "counts", None)
+    return found[name].missing, None if counts is None else len(counts)
 
 
 CLASSES = "as classes"  # the key of the target's values, beside that of its numbers
@@ -371,27 +451,30 @@ def _column(name: str, kind: Kind, found: Summary) -> Learned:
     """Return how a column is encoded, or why it is of no use."""
     if isinstance(found, Values):
         if found.counts is None:
-            return Learned(None, f"free text, more than {MOST_VALUES:,} different values")
+            why = f"free text, more than {MOST_VALUES:,} different values"
+            return Learned(None, why, "free text")
         return learn_counts(found.counts, found.missing, name)
     if not found.n:
-        return Learned(None, "it has no value in any row")
+        return Learned(None, "it has no value in any row", "empty")
     flagged = found.missing > 0
     if found.low == found.high and not flagged:
-        return Learned(None, f"it is {found.low:g} in every row")
+        return Learned(None, f"it is {found.low:g} in every row", "always the same")
     points = found.sketch.evenly()
     if kind == "date":
         ends = np.concatenate([[found.low], points, [found.high]])
         parts = parts_of(ends) or ("hour",)
         centers, widths = scales_of_parts(parts, calendar(points))
         fill = found.sketch.quantile(0.5)
-        return Learned(DateColumn(name, "date", DateForm(), parts, centers, widths, fill, flagged))
+        date = DateColumn(name, "date", DateForm(), parts, centers, widths, fill, flagged)
+        return Learned(date, kind="date")
     known = np.concatenate([[found.low], points, [found.high]])
     whole = kind == "number" and bool((known == np.rint(known)).all())
     if whole and found.rising and not flagged and identify(known, found.n, name, in_order=True):
-        return Learned(None, "it rises from row to row, as numbers of rows do")
+        return Learned(None, "it rises from row to row, as numbers of rows do", "identifier")
     fill = found.sketch.quantile(0.5)
     made = NumberColumn(name, kind, *_with_fill(found, fill), fill, flagged)
-    return Learned(made, note=far_marker(found.ends))
+    said = "true/false" if kind == "boolean" else "number"
+    return Learned(made, kind=said, note=far_marker(found.ends))
 
 
 def _with_places(folder: Folder, encoding: Encoding, found: Mapping[str, Summary]) -> Encoding:

@@ -349,8 +349,7 @@ NUMBER_FORM = keys(
 SPELLINGS = each(each(text))
 FACTS = keys(
     dict.fromkeys(("name", "kind", "read", "becomes", "note"), text)
-    | dict.fromkeys(("missing", "distinct"), COUNT)
-    | {"examples": each(text)}
+    | {"missing": COUNT, "distinct": maybe(COUNT), "examples": each(text)}
 )
 
 NAMED: dict[str, Check] = {"type": text, "name": text}
@@ -376,12 +375,22 @@ DATE: dict[str, Check] = {
     "fill": number,
     "flagged": flag,
 }
+SPLIT: dict[str, Check] = {
+    "kind": one_of(("text",)),
+    "mark": text,
+    "forms": each(NUMBER_FORM),
+    "places": each(COUNT),
+    "parts": each(
+        keys({"name": text} | NUMBER_COLUMN, {"form": NUMBER_FORM, "edges": each(number)})
+    ),
+}
 COLUMN = by(
     "type",
     {
         "number": keys(NAMED | NUMBER_COLUMN, {"form": NUMBER_FORM, "edges": each(number)}),
         "category": keys(NAMED | CATEGORY, {"spellings": SPELLINGS, "rare_values": each(text)}),
         "date": keys(NAMED | DATE, {"edges": each(each(number))}),
+        "split": keys(NAMED | SPLIT),
     },
 )
 TARGET = keys(

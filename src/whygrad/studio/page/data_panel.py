@@ -41,10 +41,12 @@ ABOUT = {
 }
 PREVIEW = 6  # rows
 LATEST = ", with --test last"
+MARKER = re.compile(r"--na=(\S+) takes it for one, in all columns")
 # What notes say of options of the command line, and what there is on the page in their place.
 OPTIONS = {
     re.compile(re.escape(LATEST)): ", with the button beneath",
-    re.compile("--type (.+)=number takes"): "“number” in the table of columns takes",
+    MARKER: r"“Take \1 for missing” takes it for one, in all columns",
+    re.compile("--type (.+)=(number|category)'? takes"): r"“\2” in the table of columns takes",
 }
 # What is trained: settings' quality, "" for none.
 QUALITY = {
@@ -226,6 +228,10 @@ def _preview(page: Page, config: Any) -> None:
         if LATEST in note:
             latest = partial(page.do, partial(page.session.set, test="last"))
             button = ui.button("Test on the latest rows", on_click=latest)
+            button.props("no-caps dense outline")
+        for value in MARKER.findall(note):
+            gone = partial(page.do, partial(page.session.set, na=(*config.settings.na, value)))
+            button = ui.button(f"Take {value} for missing", on_click=gone)
             button.props("no-caps dense outline")
     if not config.source.images:
         _table(config.source.table.slice(0, PREVIEW))
