@@ -725,6 +725,73 @@ def test_a_number_that_is_missing_is_said_to_be():
         assert isinstance(held["share"], float)
 
 
+def test_the_mean_of_baselines_is_that_of_their_own_numbers_of_those_that_have_one():
+    """Not what the mean of clipped inputs was before, and nothing of what stands in for a missing one."""
+    names = Names(
+        (
+            "size",
+            "size 0 to 9",
+            "size is missing",
+            "age",
+            "on day number",
+            "on 1 to 2",
+            "on is missing",
+        ),
+        origins=("size", "size", "size", "age", "on", "on", "on"),
+        scales=(
+            (50.0, 20.0, 3.0),
+            (0, 9),
+            (0, 1),
+            (40.0, 10.0),
+            (9_000.0, 400.0, 3.0),
+            (0, 9),
+            (0, 1),
+        ),
+    )
+    rng = np.random.default_rng(0)
+    size, age, days = rng.lognormal(4, 1, 40), rng.normal(40, 10, 40), rng.lognormal(9, 0.3, 40)
+    z, d = (size - 50) / 20, (days - 9_000) / 400
+    gone = rng.random((2, 40)) < 0.3
+    X = np.column_stack(
+        [z / np.hypot(1, z / 3), z, gone[0], (age - 40) / 10, d / np.hypot(1, d / 3), d, gone[1]]
+    )
+    X[gone[0], :2] = X[gone[1], 4:6] = 0
+    net, theta, _ = network((7, 10, 2), ("tanh", "softmax"), seed=1)
+    held = {
+        row[0]: row[2]
+        for row in prediction(net, theta, X[0], names=names, baseline=X).tables[0].rows
+    }
+    assert held["size"] == pytest.approx(size[~gone[0]].mean())
+    assert held["age"] == pytest.approx(age.mean())
+    assert held["on"] == str(np.datetime64(int(days[~gone[1]].mean()), "D"))
+    X[:, 2] = 1
+    found = prediction(net, theta, X[0], names=names, baseline=X)
+    assert {row[0]: row[2] for row in found.tables[0].rows}["size"] == "is missing"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("largest", [90, 900_000])
+def test_whole_numbers_stay_whole_however_large(largest, dtype):
+    rng = np.random.default_rng(0)
+    pay, age = rng.integers(largest // 9, largest, 300), rng.normal(size=300)
+    names = Names(("pay", "age"), scales=((pay.mean(), pay.std()), (0, 1)))
+    X = np.column_stack([(pay - pay.mean()) / pay.std(), age]).astype(np.float32).astype(dtype)
+    moved = 0
+    for seed in range(12):
+        net, theta, _ = network((2, 10, 2), ("tanh", "softmax"), seed=seed)
+        theta = wg.Parameters(theta.sizes, theta.flat.astype(dtype))
+        theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
+        found = prediction(net, theta, X[seed], names=names, training=X)
+        ends = [row[1:3] for row in found.tables[1].rows if row[0] == "pay"]
+        moved += len(ends)
+        assert all(float(end).is_integer() for pair in ends for end in pair), ends
+        if found["nearest"] is not None:
+            near = float(found["nearest"][0]) * pay.std() + pay.mean()
+            assert abs(near - np.rint(near)) < 1e-7 * largest
+            assert pay.min() <= np.rint(near) <= pay.max()
+    assert moved > 3
+
+
 def test_limits_narrow_what_training_saw():
     X = rows_of_a_table()
     net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)

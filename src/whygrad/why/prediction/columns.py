@@ -61,31 +61,39 @@ class InputColumn:
         return Ordinal(own) if YEAR.search(self.name) and 1000 <= own < 3000 else own
 
     def shown(self, net: Network, names: Names, x: Array) -> str | float:
-        """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing"."""
+        """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing".
+
+        Of several rows (m, n_0) it is the mean of those that are not missing, in the column's own units: an
+        input that was clipped has another one.
+        """
         if self.categories:
             return self.category(x)
-        if (x[list(self.missing)] == 1).any():  # a mean of rows has less
+        rows = np.atleast_2d(x)
+        rows = rows[~(rows[:, self.missing] == 1).any(axis=1)]
+        if not len(rows):
             return "is missing"
         if self.placed:
-            return ", ".join(f"{own_number(net, names, k, x[k]):.5g}" for k in self.placed)
+            return ", ".join(f"{own_number(net, names, k, rows[:, k]):.5g}" for k in self.placed)
         if not self.dated:
             k = int(self.inputs[0])
-            return self.number(own_number(net, names, k, x[k]))
+            return self.number(own_number(net, names, k, rows[:, k]))
         if self.day < 0:
             return ""
-        days = float(names.own(net, 0, self.day, x[self.day]))
+        days = float(names.own(net, 0, self.day, rows[:, self.day]).mean())
         return str(np.datetime64(int(np.floor(days + 1e-3)), "D"))
 
 
-def own_number(net: Network, names: Names, k: int, value: float) -> float:
-    """Return a number of input k in the column's own units: 0 where only rounding makes it another.
+def own_number(net: Network, names: Names, k: int, values: Array | float) -> float:
+    """Return the mean of numbers of input k in the column's own units.
+
+    It is 0 where only rounding makes it another.
 
     >>> from whygrad.nn.network import Dense
     >>> names = Names(scales=((0.45, 0.5),))
     >>> own_number(Network(1, [Dense(1, "tanh")]), names, 0, float(np.float32(-0.9)))
     0.0
     """
-    own, center = (float(names.own(net, 0, k, one)) for one in (value, 0.0))
+    own, center = (float(np.mean(names.own(net, 0, k, one))) for one in (values, 0.0))
     return 0.0 if abs(own) < ROUNDED * abs(center) else own
 
 

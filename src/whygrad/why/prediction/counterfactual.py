@@ -18,7 +18,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import classes_said
 from whygrad.why.prediction.columns import InputColumn
-from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
+from whygrad.why.prediction.seen import TRIED, Seen, slack, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -239,7 +239,8 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
             ends = (*(column.shown(answer.net, names, x) for x in (answer.x, change.x)), "")
         else:
             before, after = (
-                _plain(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x)
+                _plain(names.own(answer.net, 0, k, float(x[k])), names.scale(answer.net, 0, k)[0])
+                for x in (answer.x, change.x)
             )
             ends = (column.number(before), column.number(after), after - before)
         said = _said(answer, names, change)
@@ -247,10 +248,10 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
     return Table("What would change the answer, one column at a time", columns, tuple(rows))
 
 
-def _plain(value: Any) -> float:
+def _plain(value: Any, center: float) -> float:
     """Return a number, a whole one where only rounding makes it another."""
     near = float(np.rint(value))
-    return near if abs(value - near) <= WHOLE * max(1.0, abs(near)) else float(value)
+    return near if abs(value - near) <= slack(near, center) else float(value)
 
 
 def words(
