@@ -613,7 +613,8 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
         target, told = with_threshold(encoding.target, ready.settings, data, fits, parts)
         encoding = replace(encoding, target=target, notes=(*encoding.notes, *told))
         ready = replace(ready, encoding=encoding)
-    baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
+    seen = np.concatenate([parts.training, parts.validation])
+    baseline = scores.baseline(encoding.target, ready.table.take(seen))
     scored_on = "test" if len(parts.test) else "training"
     rows = ready.table.take(vars(parts)[scored_on])
     a = predict(fitted, ready.part(scored_on).X)
