@@ -623,6 +623,23 @@ def test_every_answer_says_the_class_that_the_threshold_makes_it(rows, words):
     assert f"z above {number(z)} speaks for yes, below {number(z)} for no." in found.notes
 
 
+def test_a_network_that_is_better_is_said_to_be_where_its_threshold_makes_it_look_worse():
+    """A stripe across eight columns, which neither lines nor trees of single columns tell apart."""
+    X = np.random.default_rng(0).normal(size=(8, 1200))
+    y = np.where(np.abs(X.sum(axis=0)) > 3, "yes", "no")
+    settings = Settings(hidden=(16,), epochs=80, validation=0.2, test=0.3, aim="recall=1")
+    result = fit.fit(source("y", **{f"c{k}": x for k, x in enumerate(X)}, y=y), settings)
+    found = comparing.compare(result)
+    best = max(found.models, key=lambda one: one.measures["accuracy"])
+    p = fit.predict(result.fitted, result.ready.test.X)[:, 0]
+    accuracy = np.mean((p > 0.5) == (result.ready.test.Y[:, 0] > 0.5))
+    assert result.scores.accuracy < best.measures["accuracy"] < accuracy
+    assert found.verdict == (
+        f"At a threshold of 0.5 this network is better than {comparing.NAMES[best.name]}: accuracy "
+        f"{written_share(accuracy)} beside {written_share(best.measures['accuracy'])}."
+    )
+
+
 @pytest.mark.parametrize("share", [0, 0.2], ids=["all", "some set aside"])
 def test_the_baseline_of_counts_is_the_mean_of_the_rows_that_training_saw(share):
     counts = np.random.default_rng(0).poisson(np.exp(A))
