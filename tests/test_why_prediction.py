@@ -5,6 +5,7 @@ from importlib import import_module
 from math import erf
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from networks import HIDDEN, OUTPUTS, make_case
 from whygrad.answers.formatting import cell
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, Activation
+from whygrad.pipeline.names import names_of_encoding
+from whygrad.tables import Target, learn
 from whygrad.why.bound import Why
 from whygrad.why.prediction.attribution import integrated_gradients
 from whygrad.why.prediction.columns import InputColumn, columns_of
@@ -790,6 +793,43 @@ def test_whole_numbers_stay_whole_however_large(largest, dtype):
             assert abs(near - np.rint(near)) < 1e-7 * largest
             assert pay.min() <= np.rint(near) <= pay.max()
     assert moved > 3
+
+
+@pytest.mark.parametrize("bins", [0, 6], ids=["standardised", "in pieces"])
+@pytest.mark.parametrize(
+    ("span", "unit"),
+    [(0.8, "m"), (30, "m"), (700, "m"), (25_000, "m"), (700, "D"), (100_000, "D")],
+)
+def test_dates_are_shown_with_their_time_and_change_to_one_that_training_saw(span, unit, bins):
+    rng = np.random.default_rng(0)
+    minutes = rng.integers(0, int(span * 1440), 200)
+    at = np.datetime64("1750-03-01T00:00") + minutes.astype("timedelta64[m]")
+    at = at.astype(f"datetime64[{unit}]")
+    clock = [f"{m // 60}:{m % 60:02}" for m in rng.integers(0, 1440, 200)]
+    table = pa.table({"at": at.astype("datetime64[s]"), "clock": clock, "y": rng.normal(size=200)})
+    encoding = learn(table, Target("y", "regression", "number"), bins=bins)
+    X = encoding.encode(table)
+    names = replace(names_of_encoding(encoding), outputs=("calm", "wild"), target=(0.0, 1.0))
+    written = [str(one).replace("T", " ") for one in at]
+    if span < 1:
+        written = [f"{int(one[11:13])}{one[13:]}" for one in written]
+    moved = {"at": 0, "clock": 0}
+    for seed in range(20):
+        net, theta, _ = network((X.shape[1], 10, 2), ("tanh", "softmax"), seed=seed)
+        theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
+        found = prediction(net, theta, X[seed], names=names, training=X)
+        held = {row[0]: row[1] for row in found.tables[0].rows}
+        assert (held["at"], held["clock"]) == (written[seed], clock[seed])
+        for name, before, after, *_ in found.tables[1].rows:
+            if name in moved:
+                moved[name] += 1
+                assert before == held[name] != after and after in (
+                    written if name == "at" else clock
+                )
+        said = wg.forward(net, theta, X[seed]).a[-1].argmax()
+        for _, x, *_ in found["changes"]:
+            assert wg.forward(net, theta, x).a[-1].argmax() != said
+    assert all(moved.values()), moved
 
 
 def test_limits_narrow_what_training_saw():
