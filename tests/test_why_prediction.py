@@ -832,6 +832,26 @@ def test_dates_are_shown_with_their_time_and_change_to_one_that_training_saw(spa
     assert all(moved.values()), moved
 
 
+def test_changes_of_one_column_come_smallest_first_and_those_of_categories_last():
+    X, met = rows_of_a_table(), set()
+    for seed in range(300):
+        net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=seed)
+        x = X[seed % 60] if not X[seed % 60, 1] else X[-1]
+        found = prediction(net, theta, x, names=TABLE, training=X)
+        own = {"rooms": 0, "share": 5, "when": 7}
+        far = [
+            abs(x_[own[name]] - x[own[name]]) if name in own else np.inf
+            for name, x_, *_ in found["changes"]
+        ]
+        assert far == sorted(far), found["changes"]
+        kinds = tuple(dict.fromkeys(name for name, *_ in found["changes"]))
+        met |= {kinds[:2]}
+        if kinds:
+            word = "A" if kinds[0] == "pet" else "The smallest"
+            assert f"{word} change of one column found: {kinds[0]} " in found.answer
+    assert {("pet",), ("when", "rooms"), ("rooms", "when")} <= met, met
+
+
 def test_limits_narrow_what_training_saw():
     X = rows_of_a_table()
     net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=1)

@@ -15,6 +15,7 @@ from whygrad.answers.classes import classifies
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
+from whygrad.nn import Network
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import classes_said
 from whygrad.why.prediction.columns import InputColumn
@@ -54,7 +55,8 @@ def changes(
 ) -> tuple[list[Change], Change | None, int]:
     """Find the changes of one column each, smallest first, `top` numbers at most; and of all together.
 
-    The last number says how many columns of numbers were left out, since first order promised less of them.
+    How small one is counts in units of the column's scale; those of categories come last. The last number
+    says how many columns of numbers were left out, since first order promised less of them.
     """
     movable = [c for c in columns if c.numeric and not answer.x[list(c.inputs[1:])].any()]
     looked_at = _promising(answer, movable, top)
@@ -62,6 +64,7 @@ def changes(
     singles += _categories(answer, columns, room.seen)
     if room.seen is not None:
         singles += _met_in_training(answer, names, columns, room, room.seen)
+    singles.sort(key=lambda one: _length(answer.net, names, answer.x, one))
     together = _together(answer, names, movable, room)
     alone = [one for one in singles if one.size is not None and one.verified]
     if together is not None and alone:
@@ -69,6 +72,16 @@ def changes(
         if alone[0].size < together.size:
             together = _change(answer, None, alone[0].x)
     return singles, together, len(movable) - len(looked_at)
+
+
+def _length(net: Network, names: Names, x: Array, change: Change) -> float:
+    """Return how far a change of one column goes from x, infinitely far where it has no distance."""
+    assert change.column is not None
+    far = []
+    for k in change.column.leading:
+        before, after = (float(names.own(net, 0, k, float(one[k]))) for one in (x, change.x))
+        far.append((after - before) / names.scale(net, 0, k)[1])
+    return float(np.linalg.norm(far)) if far else np.inf
 
 
 def _together(
@@ -275,7 +288,9 @@ def words(
             how = f"{name} as {in_units(answer.net, names, 0, k, change.x[k])}"
         else:
             how = f"{name} as {change.column.shown(answer.net, names, change.x)}"
-        said.append(f"The smallest change of one column found: {how} makes it "
+        # No category is nearer than another.
+        which = "A" if change.column.categories else "The smallest"
+        said.append(f"{which} change of one column found: {how} makes it "
                     f"{_said(answer, names, change)}.")  # fmt: skip
     else:
         said.append(f"No change of one column alone was found{within} that {_goal(answer, names)}.")
