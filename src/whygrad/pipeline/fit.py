@@ -275,11 +275,20 @@ def prepare(
         if drawn:
             notes += _dates_asked_about(encoding)
     encoding = replace(encoding, notes=(*source.notes, *encoding.notes, *notes))
-    if chosen.cost == "poisson" and target.task == "regression":
-        # Counts keep their zero: only the unit changes.
+    if counts(chosen, target):
         mean = float(target.observed(table.take(seen)).mean())
-        encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
+        encoding = replace(encoding, target=in_unit(target, mean))
     return table, encoding, Parts(training, validation, test)
+
+
+def counts(chosen: Settings, target: Target) -> bool:
+    """Return whether the target is learned as counts."""
+    return chosen.cost == "poisson" and target.task == "regression"
+
+
+def in_unit(target: Target, mean: float) -> Target:
+    """Return the target of counts, which keep their zero: only the unit changes, to their mean."""
+    return replace(target, center=0.0, scale=abs(mean) or 1.0)
 
 
 def _single_rows(target: Target, table: Any) -> list[str]:
