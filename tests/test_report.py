@@ -167,15 +167,17 @@ def test_mean_parts_are_those_of_the_predictions(run):
 
 
 @pytest.mark.parametrize(
-    ("cost", "output"),
+    ("data", "cost", "output"),
     [
-        ("cross_entropy", "the lead of the class it says"),
-        ("binary_cross_entropy", "z of the class it says"),
+        ("iris", "cross_entropy", "the lead of the class it says"),
+        ("iris", "binary_cross_entropy", "z of the class it says"),
+        ("breast_cancer", "binary_cross_entropy", "z of 'malignant'"),
+        ("diabetes", "squared_error", "the output"),
     ],
 )
-def test_what_columns_add_to_is_told_as_it_is(here, cost, output):
+def test_what_columns_add_to_is_told_as_it_is(here, data, cost, output):
     words = ("--epochs", "2", "--engine", "reference", "--cost", cost)
-    assert whygrad("train", "iris", "--run", "a.run", *words).code == 0
+    assert whygrad("train", data, "--run", "a.run", *words).code == 0
     [note] = report(wg.open_run("a.run"))[5].notes
     assert note.startswith(f"The mean part is the mean size of what a column adds to {output} ")
 

@@ -362,6 +362,8 @@ def _importance(
     output = "the output"
     if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
         output = f"{'the lead' if compete(run.net) else 'z'} of the class it says"
+    elif target.classes:
+        output = f"z of {quoted(str(target.classes[1]))}"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
