@@ -444,12 +444,15 @@ def _by_value(target: Target, X: Array, y: Array, X_test: Array) -> Array:
     rows_of: dict[bytes, list[int]] = {}
     for i, row in enumerate(X):
         rows_of.setdefault(row.tobytes(), []).append(i)
-    if len(rows_of) * OF_A_VALUE > len(X):
-        rows_of = {}
+        if len(rows_of) * OF_A_VALUE > len(X):
+            rows_of = {}
+            break
 
     def usual(some: Array) -> Any:
         return some.mean() if target.task == "regression" else np.bincount(some).argmax()
 
-    said = {value: usual(y[rows]) for value, rows in rows_of.items()}
     of_all = usual(y)
+    if not rows_of:
+        return np.full(len(X_test), of_all, y.dtype)
+    said = {value: usual(y[rows]) for value, rows in rows_of.items()}
     return np.array([said.get(row.tobytes(), of_all) for row in X_test], y.dtype)
