@@ -806,7 +806,8 @@ def test_dates_are_shown_with_their_time_and_change_to_one_that_training_saw(spa
     at = np.datetime64("1750-03-01T00:00") + minutes.astype("timedelta64[m]")
     at = at.astype(f"datetime64[{unit}]")
     clock = [f"{m // 60}:{m % 60:02}" for m in rng.integers(0, 1440, 200)]
-    table = pa.table({"at": at.astype("datetime64[s]"), "clock": clock, "y": rng.normal(size=200)})
+    late = [f"{one}:58" for one in clock]  # of the same minute
+    table = pa.table({"at": at.astype("datetime64[s]"), "clock": late, "y": rng.normal(size=200)})
     encoding = learn(table, Target("y", "regression", "number"), bins=bins)
     X = encoding.encode(table)
     names = replace(names_of_encoding(encoding), outputs=("calm", "wild"), target=(0.0, 1.0))

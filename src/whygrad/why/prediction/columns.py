@@ -87,7 +87,7 @@ class InputColumn:
         if self.hour:
             sine, cosine = (names.own(net, 0, k, rows[:, k]) for k in self.hour)
             minutes = np.arctan2(sine, cosine) % (2 * np.pi) / (2 * np.pi) * 1440
-            whole = min(1439, int(minutes.mean() + 0.05))
+            whole = min(1439, int(minutes.mean() + 1e-3))
             time = f"{whole // 60}:{whole % 60:02}"
         if self.day < 0:
             return time
