@@ -34,6 +34,7 @@ from whygrad.pipeline.deploy.building import of_network, of_table, proof_of_tabl
 from whygrad.pipeline.deploy.exporting import write
 from whygrad.pipeline.deploy.onnx_model import to_model
 from whygrad.pipeline.embeddings import EmbeddingLayer
+from whygrad.pipeline.names import names_of_encoding
 from whygrad.pipeline.settings import Settings
 from whygrad.tables import (
     Category,
@@ -46,6 +47,7 @@ from whygrad.tables import (
 )
 from whygrad.tables.dates import DateForm
 from whygrad.tables.encoding import TurnedColumn
+from whygrad.why.prediction.prediction import prediction
 
 DTYPES = ("float32", "float64")
 QUICK = Settings(hidden=(6,), epochs=2, test=0.2, validation=0.1, engine="reference")
@@ -221,6 +223,50 @@ def test_a_chosen_threshold_decides_elsewhere_too(table, trained, tmp_path):
         write(deployable, proof, tmp_path / name)
     assert compiled(tmp_path / "t.c", "T")[0] == 0
     assert in_node(tmp_path / "t.mjs", "net.prove()") < 1e-6
+
+
+@pytest.mark.parametrize("ending", ["onnx", "safetensors"])
+@pytest.mark.parametrize("target", ["price", "price in pieces", "town", "sold", "sold in pieces"])
+def test_an_exported_table_is_explained_in_its_own_columns(
+    target, ending, table, trained, tmp_path
+):
+    """The same parts, values in own units, the class by its threshold; no row is of no category."""
+    fitted, encoding = trained[target]
+    X = encoding.encode(table)
+    if encoding.target.n_outputs == 1 and encoding.classes:
+        p = fit.predict(fitted, X)[:, 0]
+        threshold = float(np.sort(p)[200:202].mean())
+        encoding = replace(encoding, target=replace(encoding.target, threshold=threshold))
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    write(deployable, proof, tmp_path / f"t.{ending}")
+    cost = {} if encoding.classes else {"cost": "squared_error"}
+    why = wg.explain(tmp_path / f"t.{ending}", **cost).why
+    assert why.names.threshold == encoding.target.threshold
+    order = [encoding.names.index(name) for name in why.names.inputs]
+    members = fitted.members if isinstance(fitted, wg.Ensemble) else (fitted,)
+    own = names_of_encoding(encoding)
+    for row in range(0, 240, 40):
+        asked = prediction(
+            [(one.net, one.theta) for one in members], None, X[row], names=own, baseline=X[:20]
+        )
+        # What goes in are encoded rows, in whatever order the file has them.
+        found = prediction(
+            why.net, why.theta, X[row, order], names=why.names, baseline=X[:20, order]
+        )
+        expected = {term.name: term.value for term in asked.terms}
+        size = sum(map(abs, expected.values()))
+        assert {term.name: term.value for term in found.terms} == pytest.approx(
+            expected, abs=1e-6 * size
+        )
+        held, told = ({one[0]: one[1:3] for one in x.tables[0].rows} for x in (asked, found))
+        assert told["kind"] == held["kind"] and told["size"] == pytest.approx(
+            held["size"], rel=1e-6
+        )
+        if encoding.classes:
+            assert found.question == asked.question
+    with pytest.raises(wg.InputError, match="a row of 0 is of no category"):
+        prediction(why.net, why.theta, X[0, order], names=why.names)
 
 
 def test_onnxruntime_takes_the_cells_themselves(table, trained, tmp_path):
@@ -621,7 +667,8 @@ def test_exported_tensors_know_the_names_of_a_table(target, table, trained, tmp_
         ("whygrad.network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
         ("whygrad.network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [],'
          ' "dropout": 0}], "cost": ""}', "there are 2 linear layers"),
-        ("inputs", '["a"]', "its names are not those of 4 inputs"),
+        ("inputs", '["a"]', "its description of the network is damaged"),
+        ("inputs", '[{"name": "a", "origin": "a", "scale": [0, 1]}]', "names are not those of 4 inputs"),
         ("result", "x", "its description of the network is damaged"),
     ],
 )  # fmt: skip
@@ -1116,7 +1163,10 @@ def test_a_tabular_estimator_takes_its_columns_elsewhere(task, bins, tmp_path):
     assert compiled(tmp_path / "t.c", "T")[0] == 0
 
 
-@pytest.mark.parametrize("value", ["[", '["a"]', '{"a": 1}', "7"])
+ODD = '[{"name": "a", "origin": "a", "scale": [0, 0]}]'
+
+
+@pytest.mark.parametrize("value", ["[", '["a"]', '{"a": 1}', "7", ODD, ODD.replace("[0, 0]", "0")])
 def test_names_of_encoded_columns_that_do_not_fit_are_not_taken(value, table, trained, tmp_path):
     fitted, encoding = trained["town"]
     deployable = of_table(fitted, encoding)

@@ -284,6 +284,26 @@ def test_places_in_a_folder_are_seen_along_the_directions_of_a_table(places, mon
         assert begin(found, "y", Settings(test=0)).encoding.to_dict() == streamed.to_dict()
 
 
+def test_counts_in_a_folder_are_learned_in_the_unit_of_their_mean_as_in_a_table(tmp_path):
+    rng = np.random.default_rng(0)
+    a = rng.normal(size=900)
+    given = pa.table({"a": a, "visits": rng.poisson(np.exp(a))})
+    for k in range(3):
+        (tmp_path / "f.parquet").mkdir(exist_ok=True)
+        pq.write_table(given.slice(300 * k, 300), tmp_path / "f.parquet" / f"{k}.parquet")
+    chosen = {"task": "regression", "hidden": (8,), "epochs": 60, "cost": "poisson", "test": 0.2}
+    wg.train_folder(
+        tmp_path / "f.parquet", "visits", record=tmp_path / "f.run", learning_rate=0.02, **chosen
+    )
+    run = wg.open_run(tmp_path / "f.run")
+    target, mean = run.encoding.target, np.mean(given["visits"].to_numpy())
+    assert (target.center, target.scale) == (0, pytest.approx(mean))
+    assert run.manifest["baseline"] == pytest.approx(mean)
+    assert run.scores.r2 > 0.5 and abs(run.scores.baseline) < 0.05
+    rates = run.predict(pa.table({"a": [-1.0, 0, 1]}))
+    assert rates == pytest.approx(np.exp([-1.0, 0, 1]), rel=0.3)
+
+
 def test_a_network_on_a_folder_learns_from_places(places, tmp_path):
     path, table = places
     given = {"hidden": (32,), "epochs": 30, "engine": "reference", "test": 0.2}

@@ -9,17 +9,21 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+import scipy.special
 from sklearn import metrics
 
 import whygrad as wg
 from command import whygrad
+from whygrad.answers.formatting import number
 from whygrad.cli.printing import print_scores, printer
 from whygrad.pipeline import comparing, fit, repeating, scores
 from whygrad.pipeline.fit import Source, judge_values, prepare_training, weights_of
+from whygrad.pipeline.scores import written_share
 from whygrad.pipeline.settings import Settings, parsed
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record.members import record_members
 from whygrad.record.rows import record_table
+from whygrad.record.source import read_again, take
 from whygrad.tables import Target
 
 QUICK = Settings(hidden=(8,), epochs=20, engine="reference")
@@ -338,6 +342,32 @@ def test_honest_columns_raise_no_alarm():
     assert warned(few) == []  # too few rows to tell
 
 
+@pytest.mark.parametrize("what", ["class", "class of many", "number"])
+@pytest.mark.parametrize("written", ["v{}", "{}"], ids=["words", "whole numbers"])
+def test_a_column_of_many_values_that_tells_the_answer_is_named(what, written):
+    """More values, in no order, than a small tree tells apart."""
+    rng = np.random.default_rng(1)
+    values = rng.integers(0, 30, 600)
+    told = {
+        "class": np.where(rng.random(30) < 0.5, "yes", "no")[values],
+        "class of many": np.array([f"k{k}" for k in rng.permutation(30)])[values],
+        "number": rng.normal(size=30)[values] + 1e-3 * rng.normal(size=600),
+    }[what]
+    cells = [written.format(k) for k in values]
+    c = np.array(cells, int) if written == "{}" else cells
+    [said] = warned(source("y", a=rng.normal(size=600), c=c, y=told))
+    of = "mean" if what == "number" else "most frequent class"
+    assert said.startswith(
+        f"column 'c' alone tells the target 'y': the {of} of each of its values has"
+    )
+
+
+@pytest.mark.parametrize("target", [LABELS, PRICE], ids=["classes", "numbers"])
+def test_rows_that_stand_in_a_table_several_times_make_no_column_tell_the_answer(target):
+    rows = np.repeat(np.arange(N), 4)
+    assert warned(source("y", a=A[rows], b=B[rows], y=target[rows])) == []
+
+
 def test_of_many_leaks_three_are_named_and_of_many_columns_the_likely_are_tried(monkeypatch):
     leaks = {f"leak {k}": PRICE + k for k in range(5)}
     said = warned(source("y", a=A, **leaks, y=PRICE))
@@ -586,6 +616,69 @@ def test_a_threshold_holds_in_scores_predictions_and_replays(rows):
     again = wg.open_run("t.run")
     assert again.evaluate() == again.scores
     assert again.encoding.target.threshold == again.manifest["threshold"]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--validation", 0.2, *WORDS), ("--quality", "default")],
+    ids=["a network", "an ensemble"],
+)
+def test_every_answer_says_the_class_that_the_threshold_makes_it(rows, words):
+    """By its parts, by every change that is said to turn it, and by the network that predicts."""
+    words = ("--aim", "recall=0.98", "--leave-out", "price", *words)
+    assert whygrad("train", "t.csv", "--target", "y", *words).code == 0
+    run = wg.open_run("t.run")
+    threshold = run.encoding.target.threshold
+    tested, between = read_again(run), 0
+    for row, (said, p) in enumerate(
+        zip(run.predict(tested), run.probabilities(tested), strict=True)
+    ):
+        found = run.why.prediction(take(tested, np.array([row])), sample=5)
+        between += bool((p[1] > threshold) != (p[1] > 0.5))
+        other = {"yes": "no", "no": "yes"}[said]
+        assert found.question == f'Why "{said}" and not "{other}" in this example?'
+        assert (
+            f"says {said}: " in found.answer
+            and f" is said above {written_share(threshold)}." in found.answer
+        )
+        changed = [x for _, x, _, verified in found["changes"] if verified]
+        changed += [] if found["nearest"] is None else [found["nearest"]]
+        for x in changed:
+            assert (fit.predict(run.average, x[None])[0, 0] > threshold) == (other == "yes")
+    assert between, "no row where the threshold decides"
+    if run.members == 1:
+        assert run.why.neuron(layer=1, unit=0)["score"] == pytest.approx(run.scores.accuracy)
+    z = scipy.special.logit(threshold)
+    assert f"z above {number(z)} speaks for yes, below {number(z)} for no." in found.notes
+
+
+def test_a_network_that_is_better_is_said_to_be_where_its_threshold_makes_it_look_worse():
+    """A stripe across eight columns, which neither lines nor trees of single columns tell apart."""
+    X = np.random.default_rng(0).normal(size=(8, 1200))
+    y = np.where(np.abs(X.sum(axis=0)) > 3, "yes", "no")
+    settings = Settings(hidden=(16,), epochs=80, validation=0.2, test=0.3, aim="recall=1")
+    result = fit.fit(source("y", **{f"c{k}": x for k, x in enumerate(X)}, y=y), settings)
+    found = comparing.compare(result)
+    best = max(found.models, key=lambda one: one.measures["accuracy"])
+    p = fit.predict(result.fitted, result.ready.test.X)[:, 0]
+    accuracy = np.mean((p > 0.5) == (result.ready.test.Y[:, 0] > 0.5))
+    assert result.scores.accuracy < best.measures["accuracy"] < accuracy
+    assert found.verdict == (
+        f"At a threshold of 0.5 this network is better than {comparing.NAMES[best.name]}: accuracy "
+        f"{written_share(accuracy)} beside {written_share(best.measures['accuracy'])}."
+    )
+
+
+@pytest.mark.parametrize("share", [0, 0.2], ids=["all", "some set aside"])
+def test_the_baseline_of_counts_is_the_mean_of_the_rows_that_training_saw(share):
+    counts = np.random.default_rng(0).poisson(np.exp(A))
+    given = source("y", a=A, b=B, y=counts)
+    settings = replace(QUICK, cost="poisson", validation=share)
+    result = fit.fit(replace(given, task="regression"), settings)
+    seen = np.concatenate([result.parts.training, result.parts.validation])
+    assert result.baseline == pytest.approx(counts[seen].mean())
+    [trivial] = [one for one in comparing.compare(result).models if one.name == "trivial"]
+    assert result.scores.trivial == pytest.approx(trivial.measures)
 
 
 @pytest.mark.parametrize(

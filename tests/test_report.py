@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 import whygrad as wg
 from command import whygrad
 from whygrad.pipeline.fit import predict
+from whygrad.pipeline.scores import written_share
 from whygrad.record.files import manifest
 from whygrad.record.report import report
 from whygrad.record.source import encoded, read_again, take
@@ -47,7 +48,9 @@ def test_the_sections_follow_one_another(run):
     )
     assert titles[0] == "t.run: y"
     assert titles[1:6] == [*SECTIONS, trust, "Which columns matter"]
-    assert [re.sub(r"Row \d+ \(from 0\), |: .*", "", title) for title in titles[6:9]] == [
+    assert [
+        re.sub(r"Row \d+ \(from 0\) of the test rows, |: .*", "", title) for title in titles[6:9]
+    ] == [
         "most right",
         "in the middle",
         "most wrong",
@@ -116,6 +119,42 @@ def test_importance_is_what_shuffling_costs(run):
     assert 0 < spread < 4 * np.std(risen)
 
 
+def written(here, columns, *words):
+    """Return the run of a training on a table of these columns."""
+    lines = [",".join(map(str, row)) for row in zip(*columns.values(), strict=True)]
+    (here / "t.csv").write_text("\n".join([",".join(columns), *lines]))
+    said = whygrad("train", "t.csv", "--target", "y", "--run", "t.run", *words, *WORDS)
+    assert said.code == 0, said.err
+    return wg.open_run("t.run")
+
+
+def test_of_many_rows_those_shuffled_are_from_all_over_the_table(here, monkeypatch):
+    """Of the first rows alone a column is the same, which no shuffling would change."""
+    y = np.sort(A)
+    run = written(here, {"first": np.where(y < 0.5, 0, y).round(3), "b": B.round(3), "y": y})
+    monkeypatch.setattr("whygrad.record.report.ROWS", 20)
+    section = report(run)[5]
+    assert section.answer.startswith(f"Shuffling a column of 20 of {run.scores.rows} test rows, 5 ")
+    assert cells(section, "All columns")["first"][0] > 0
+
+
+def test_a_column_that_is_called_a_number_has_its_mean_part(here):
+    run = written(here, {"2019": A.round(3), "b": B.round(3), "y": A - B})
+    found = cells(report(run)[5], "All columns")
+    assert all(part > 0 for _, _, part in found.values()) and set(found) == {"2019", "b"}
+
+
+def test_the_report_says_what_is_right_beside_a_threshold(here):
+    columns = {"a": A.round(3), "b": B.round(3), "y": np.where(A - B > 1, "yes", "no")}
+    run = written(here, columns, "--aim", "recall=0.95", "--validation", 0.2)
+    share = written_share(run.encoding.target.threshold)
+    trust = next(one for one in report(run) if one.question.startswith("How far its probabilities"))
+    assert trust.notes == (
+        "Right is here the likelier of the two classes, whatever the threshold: 'yes' is predicted "
+        f"above {share}.",
+    )
+
+
 def test_mean_parts_are_those_of_the_predictions(run):
     rows = read_again(run)
     n = len(rows)
@@ -128,15 +167,17 @@ def test_mean_parts_are_those_of_the_predictions(run):
 
 
 @pytest.mark.parametrize(
-    ("cost", "output"),
+    ("data", "cost", "output"),
     [
-        ("cross_entropy", "the lead of the class it says"),
-        ("binary_cross_entropy", "z of the class it says"),
+        ("iris", "cross_entropy", "the lead of the class it says"),
+        ("iris", "binary_cross_entropy", "z of the class it says"),
+        ("breast_cancer", "binary_cross_entropy", "z of 'malignant'"),
+        ("diabetes", "squared_error", "the output"),
     ],
 )
-def test_what_columns_add_to_is_told_as_it_is(here, cost, output):
+def test_what_columns_add_to_is_told_as_it_is(here, data, cost, output):
     words = ("--epochs", "2", "--engine", "reference", "--cost", cost)
-    assert whygrad("train", "iris", "--run", "a.run", *words).code == 0
+    assert whygrad("train", data, "--run", "a.run", *words).code == 0
     [note] = report(wg.open_run("a.run"))[5].notes
     assert note.startswith(f"The mean part is the mean size of what a column adds to {output} ")
 

@@ -5,6 +5,7 @@ from importlib import import_module
 from math import erf
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,6 +15,8 @@ from networks import HIDDEN, OUTPUTS, make_case
 from whygrad.answers.formatting import cell
 from whygrad.answers.names import Names
 from whygrad.nn.functions import ACTIVATIONS, Activation
+from whygrad.pipeline.names import names_of_encoding
+from whygrad.tables import Target, learn
 from whygrad.why.bound import Why
 from whygrad.why.prediction.attribution import integrated_gradients
 from whygrad.why.prediction.columns import InputColumn, columns_of
@@ -723,6 +726,131 @@ def test_a_number_that_is_missing_is_said_to_be():
         held = {row[0]: row[1] for row in found.tables[0].rows}
         assert (held["rooms"] == "is missing") == bool(gone)
         assert isinstance(held["share"], float)
+
+
+def test_the_mean_of_baselines_is_that_of_their_own_numbers_of_those_that_have_one():
+    """Not what the mean of clipped inputs was before, and nothing of what stands in for a missing one."""
+    names = Names(
+        (
+            "size",
+            "size 0 to 9",
+            "size is missing",
+            "age",
+            "on day number",
+            "on 1 to 2",
+            "on is missing",
+        ),
+        origins=("size", "size", "size", "age", "on", "on", "on"),
+        scales=(
+            (50.0, 20.0, 3.0),
+            (0, 9),
+            (0, 1),
+            (40.0, 10.0),
+            (9_000.0, 400.0, 3.0),
+            (0, 9),
+            (0, 1),
+        ),
+    )
+    rng = np.random.default_rng(0)
+    size, age, days = rng.lognormal(4, 1, 40), rng.normal(40, 10, 40), rng.lognormal(9, 0.3, 40)
+    z, d = (size - 50) / 20, (days - 9_000) / 400
+    gone = rng.random((2, 40)) < 0.3
+    X = np.column_stack(
+        [z / np.hypot(1, z / 3), z, gone[0], (age - 40) / 10, d / np.hypot(1, d / 3), d, gone[1]]
+    )
+    X[gone[0], :2] = X[gone[1], 4:6] = 0
+    net, theta, _ = network((7, 10, 2), ("tanh", "softmax"), seed=1)
+    held = {
+        row[0]: row[2]
+        for row in prediction(net, theta, X[0], names=names, baseline=X).tables[0].rows
+    }
+    assert held["size"] == pytest.approx(size[~gone[0]].mean())
+    assert held["age"] == pytest.approx(age.mean())
+    assert held["on"] == str(np.datetime64(int(days[~gone[1]].mean()), "D"))
+    X[:, 2] = 1
+    found = prediction(net, theta, X[0], names=names, baseline=X)
+    assert {row[0]: row[2] for row in found.tables[0].rows}["size"] == "is missing"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("largest", [90, 900_000])
+def test_whole_numbers_stay_whole_however_large(largest, dtype):
+    rng = np.random.default_rng(0)
+    pay, age = rng.integers(largest // 9, largest, 300), rng.normal(size=300)
+    names = Names(("pay", "age"), scales=((pay.mean(), pay.std()), (0, 1)))
+    X = np.column_stack([(pay - pay.mean()) / pay.std(), age]).astype(np.float32).astype(dtype)
+    moved = 0
+    for seed in range(12):
+        net, theta, _ = network((2, 10, 2), ("tanh", "softmax"), seed=seed)
+        theta = wg.Parameters(theta.sizes, theta.flat.astype(dtype))
+        theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
+        found = prediction(net, theta, X[seed], names=names, training=X)
+        ends = [row[1:3] for row in found.tables[1].rows if row[0] == "pay"]
+        moved += len(ends)
+        assert all(float(end).is_integer() for pair in ends for end in pair), ends
+        if found["nearest"] is not None:
+            near = float(found["nearest"][0]) * pay.std() + pay.mean()
+            assert abs(near - np.rint(near)) < 1e-7 * largest
+            assert pay.min() <= np.rint(near) <= pay.max()
+    assert moved > 3
+
+
+@pytest.mark.parametrize("bins", [0, 6], ids=["standardised", "in pieces"])
+@pytest.mark.parametrize(
+    ("span", "unit"),
+    [(0.8, "m"), (30, "m"), (700, "m"), (25_000, "m"), (700, "D"), (100_000, "D")],
+)
+def test_dates_are_shown_with_their_time_and_change_to_one_that_training_saw(span, unit, bins):
+    rng = np.random.default_rng(0)
+    minutes = rng.integers(0, int(span * 1440), 200)
+    at = np.datetime64("1750-03-01T00:00") + minutes.astype("timedelta64[m]")
+    at = at.astype(f"datetime64[{unit}]")
+    clock = [f"{m // 60}:{m % 60:02}" for m in rng.integers(0, 1440, 200)]
+    late = [f"{one}:58" for one in clock]  # of the same minute
+    table = pa.table({"at": at.astype("datetime64[s]"), "clock": late, "y": rng.normal(size=200)})
+    encoding = learn(table, Target("y", "regression", "number"), bins=bins)
+    X = encoding.encode(table)
+    names = replace(names_of_encoding(encoding), outputs=("calm", "wild"), target=(0.0, 1.0))
+    written = [str(one).replace("T", " ") for one in at]
+    if span < 1:
+        written = [f"{int(one[11:13])}{one[13:]}" for one in written]
+    moved = {"at": 0, "clock": 0}
+    for seed in range(20):
+        net, theta, _ = network((X.shape[1], 10, 2), ("tanh", "softmax"), seed=seed)
+        theta.b[2][:] -= wg.forward(net, theta, X).z[2].mean(axis=0)  # both answers occur
+        found = prediction(net, theta, X[seed], names=names, training=X)
+        held = {row[0]: row[1] for row in found.tables[0].rows}
+        assert (held["at"], held["clock"]) == (written[seed], clock[seed])
+        for name, before, after, *_ in found.tables[1].rows:
+            if name in moved:
+                moved[name] += 1
+                assert before == held[name] != after and after in (
+                    written if name == "at" else clock
+                )
+        said = wg.forward(net, theta, X[seed]).a[-1].argmax()
+        for _, x, *_ in found["changes"]:
+            assert wg.forward(net, theta, x).a[-1].argmax() != said
+    assert all(moved.values()), moved
+
+
+def test_changes_of_one_column_come_smallest_first_and_those_of_categories_last():
+    X, met = rows_of_a_table(), set()
+    for seed in range(300):
+        net, theta, _ = network((8, 10, 2), ("tanh", "softmax"), seed=seed)
+        x = X[seed % 60] if not X[seed % 60, 1] else X[-1]
+        found = prediction(net, theta, x, names=TABLE, training=X)
+        own = {"rooms": 0, "share": 5, "when": 7}
+        far = [
+            abs(x_[own[name]] - x[own[name]]) if name in own else np.inf
+            for name, x_, *_ in found["changes"]
+        ]
+        assert far == sorted(far), found["changes"]
+        kinds = tuple(dict.fromkeys(name for name, *_ in found["changes"]))
+        met |= {kinds[:2]}
+        if kinds:
+            word = "A" if kinds[0] == "pet" else "The smallest"
+            assert f"{word} change of one column found: {kinds[0]} " in found.answer
+    assert {("pet",), ("when", "rooms"), ("rooms", "when")} <= met, met
 
 
 def test_limits_narrow_what_training_saw():

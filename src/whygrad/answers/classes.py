@@ -22,9 +22,14 @@ def compete(net: Network) -> bool:
     return several and (net.f[net.L].range == "simplex" or net.C.targets != "unit")
 
 
-def classes(values: Array) -> Array:
-    """Return the class of each row of outputs or targets, (n,)."""
-    return values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > 0.5).astype(int)
+def classes(values: Array, threshold: float = 0.5) -> Array:
+    """Return the class of each row of outputs or targets, (n,); a single output is 1 above a threshold.
+
+    >>> import numpy as np
+    >>> classes(np.array([[0.4], [0.6]])), classes(np.array([[0.4], [0.6]]), threshold=0.3)
+    (array([0, 1]), array([1, 1]))
+    """
+    return values.argmax(axis=1) if values.shape[1] > 1 else (values[:, 0] > threshold).astype(int)
 
 
 def class_names(net: Network, names: Names) -> tuple[str, ...]:

@@ -115,6 +115,8 @@ class Names:
         Whether hidden units are called "unit 3 of layer 2" where there are several layers of them.
     first : int
         What the first unit of a layer is called where it has no other name: 0 or 1.
+    threshold : float
+        Of two classes that share an output the second is said where its probability is above this.
 
     Examples
     --------
@@ -135,6 +137,7 @@ class Names:
     target: Scale = AS_IT_IS
     in_words: bool = False
     first: int = 0
+    threshold: float = 0.5
 
     def of(self, net: Network, layer: int, unit: int) -> str:
         """Return the name of a unit as texts have it: "petal width", "pixel 12,7", "hidden 3", '"9"'."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.nn import Array
+from whygrad.pipeline.deploy import Encoded
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,18 @@ def named(names: Names, columns: Sequence[Column]) -> Names:
         scales = ()
     return replace(
         names, inputs=inputs, origins=() if origins == inputs else origins, scales=scales
+    )
+
+
+def with_encoded(names: Names, inputs: Sequence[Encoded]) -> Names:
+    """Return names with those of encoded columns, which `whygrad.export` wrote; as they are without any."""
+    if not inputs:
+        return names
+    return replace(
+        names,
+        inputs=tuple(one.name for one in inputs),
+        origins=tuple(one.origin for one in inputs),
+        scales=tuple(one.scale for one in inputs),
     )
 
 

@@ -19,6 +19,7 @@ import numpy as np
 from whygrad.errors import FileError, InputError
 from whygrad.files import check_regular
 from whygrad.interop.chain import Function, Linear, chained
+from whygrad.interop.columns import with_encoded
 from whygrad.interop.model import Model
 from whygrad.interop.outputs import Output, by_default, of_own_cost, why_of_chain
 from whygrad.nn import Dense, Network
@@ -113,8 +114,8 @@ def _model_of_exported(path: Path, cost: Any) -> Model:
         raise FileError(
             f"{path}: damaged: its names are not those of {n_0} inputs and {n_L} outputs"
         )
-    why = why.named(known.inputs or None, known.outputs or None)
-    names = replace(why.names, target=known.scale)
+    names = with_encoded(why.named(None, known.outputs or None).names, known.inputs)
+    names = replace(names, target=known.scale, threshold=known.threshold)
     return Model(replace(why, names=names, notes=(*why.notes, *known.notes)), path.name)
 
 

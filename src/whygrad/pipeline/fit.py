@@ -275,11 +275,20 @@ def prepare(
         if drawn:
             notes += _dates_asked_about(encoding)
     encoding = replace(encoding, notes=(*source.notes, *encoding.notes, *notes))
-    if chosen.cost == "poisson" and target.task == "regression":
-        # Counts keep their zero: only the unit changes.
+    if counts(chosen, target):
         mean = float(target.observed(table.take(seen)).mean())
-        encoding = replace(encoding, target=replace(target, center=0.0, scale=abs(mean) or 1.0))
+        encoding = replace(encoding, target=in_unit(target, mean))
     return table, encoding, Parts(training, validation, test)
+
+
+def counts(chosen: Settings, target: Target) -> bool:
+    """Return whether the target is learned as counts."""
+    return chosen.cost == "poisson" and target.task == "regression"
+
+
+def in_unit(target: Target, mean: float) -> Target:
+    """Return the target of counts, which keep their zero: only the unit changes, to their mean."""
+    return replace(target, center=0.0, scale=abs(mean) or 1.0)
 
 
 def _single_rows(target: Target, table: Any) -> list[str]:
@@ -613,7 +622,8 @@ def scored(ready: Prepared, fits: Sequence[Fitted | None], seconds: float) -> Re
         target, told = with_threshold(encoding.target, ready.settings, data, fits, parts)
         encoding = replace(encoding, target=target, notes=(*encoding.notes, *told))
         ready = replace(ready, encoding=encoding)
-    baseline = scores.baseline(encoding.target, ready.table.take(parts.training))
+    seen = np.concatenate([parts.training, parts.validation])
+    baseline = scores.baseline(encoding.target, ready.table.take(seen))
     scored_on = "test" if len(parts.test) else "training"
     rows = ready.table.take(vars(parts)[scored_on])
     a = predict(fitted, ready.part(scored_on).X)

@@ -17,10 +17,20 @@ def names_of_encoding(encoding: Encoding) -> Names:
     classes = tuple(map(str, target.classes))
     outputs = (classes[1:] if target.n_outputs == 1 else classes) if classes else (target.name,)
     two = classes if len(classes) == 2 else ()
+    threshold = target.threshold
     pixels = [PIXEL.fullmatch(name) for name in encoding.names]
     if all(pixels):
         height, width = (1 + int(pixels[-1][i]) for i in (1, 2))  # type: ignore[index]
         if height * width == len(pixels):
-            return Names((), outputs, (height, width), classes=two)
+            return Names((), outputs, (height, width), classes=two, threshold=threshold)
     own = AS_IT_IS if classes else (target.center, target.scale)
-    return Names(encoding.names, outputs, None, encoding.origins, two, encoding.scales, own)
+    return Names(
+        encoding.names,
+        outputs,
+        None,
+        encoding.origins,
+        two,
+        encoding.scales,
+        own,
+        threshold=threshold,
+    )

@@ -166,9 +166,12 @@ Scores = ClassificationScores | RegressionScores
 
 
 def baseline(target: Target, table: Any) -> Label:
-    """Return what the baseline predicts: the most frequent class of the training rows, or their mean."""
+    """Return what the baseline predicts: the most frequent class of the rows of training, or their mean.
+
+    The mean is not the target's center, which is 0 of counts.
+    """
     if target.task == "regression":
-        return target.center
+        return float(target.observed(table).mean())
     return target.classes[int(np.bincount(target.indices(table)).argmax())]
 
 

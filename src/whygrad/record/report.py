@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.answers.cards import cost_picture
 from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import as_name, number
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
@@ -299,8 +299,19 @@ def _trust(run: Run, outputs: Array, true: Array) -> Explanation:
     )
     heads = ("sure to", "rows", "mean probability", "share right")
     table = Table("The same in numbers", heads, tuple(rows))
+    notes: tuple[str, ...] = ()
+    if target.threshold != 0.5:
+        second = quoted(str(target.classes[1]))
+        notes = (
+            f"Right is here the likelier of the two classes, whatever the threshold: {second} is predicted "
+            f"above {written_share(target.threshold)}.",
+        )
     return _section(
-        "How far its probabilities can be trusted", said, pictures=(picture,), tables=(table,)
+        "How far its probabilities can be trusted",
+        said,
+        pictures=(picture,),
+        tables=(table,),
+        notes=notes,
     )
 
 
@@ -325,9 +336,12 @@ def _importance(
     run: Run, why: Why, rows: Any, X: Array, outputs: Array, true: Array
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
-    X, true = X[:ROWS], true[:ROWS]
-    before = losses_of(target, outputs[:ROWS], true)
     rng = np.random.default_rng(0)
+    n = len(X)
+    # From all over the table, which may be sorted by its target.
+    chosen = np.arange(n) if n <= ROWS else np.sort(rng.choice(n, ROWS, replace=False))
+    X, true = X[chosen], true[chosen]
+    before = losses_of(target, outputs[chosen], true)
     origins = np.array(encoding.origins)
     risen = {}
     for name in dict.fromkeys(encoding.origins):
@@ -348,10 +362,12 @@ def _importance(
     output = "the output"
     if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
         output = f"{'the lead' if compete(run.net) else 'z'} of the class it says"
+    elif target.classes:
+        output = f"z of {quoted(str(target.classes[1]))}"
     table = Table(
         "All columns",
         ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
-        tuple((name, *risen[name], parts.get(name)) for name in order),
+        tuple((name, *risen[name], parts.get(as_name(name), 0.0)) for name in order),
     )
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
@@ -359,10 +375,11 @@ def _importance(
     most = (
         f"rises most for {quoted(order[0])}" if risen[order[0]][0] > 0 else "rises for none of them"
     )
+    some = f"{len(X):,} " if len(X) == n else f"{len(X):,} of {n:,} "
     return _section(
         "Which columns matter",
-        f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
-        f"{kind} {most}.",
+        f"Shuffling a column of {some}{run.manifest['scored_on']} rows, {SHUFFLES} times, shows what the "
+        f"network owes to it: {kind} {most}.",
         pictures=(picture,),
         tables=(table,),
         notes=(
@@ -410,7 +427,8 @@ def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> lis
         sample = None if run.members == 1 else EXPLAINED
         answer = why.prediction(_one(rows, int(row)), top=5, sample=sample)
         tables = tuple(table for table in answer.tables if table.title.startswith("What"))
-        title = f"{row_of(row).capitalize()}, {what}: it is {known}, the network says {told}"
+        which = f"{row_of(row).capitalize()} of the {run.manifest['scored_on']} rows"
+        title = f"{which}, {what}: it is {known}, the network says {told}"
         found.append(
             replace(
                 answer,

@@ -597,11 +597,10 @@ class Why:
         x, baseline = self.examples(X).X, self._baseline(baseline)
         given = baseline is not None and not isinstance(baseline, str)
         training = None if given and limits is not None else self.training()
-        members = [(net, in_double(theta)) for net, theta in self.members]
         return self._told(
             prediction(
-                members or self.net,
-                None if members else self._double_theta(),
+                self.members or self.net,
+                None if self.members else self.theta,
                 x,
                 output=output,
                 at=at,

@@ -24,7 +24,7 @@ from whygrad.answers.names import Names
 from whygrad.errors import InputError, first_line
 from whygrad.files import from_json
 from whygrad.interop.chain import Chain, Linear, Scaling, chained
-from whygrad.interop.columns import Column, named
+from whygrad.interop.columns import Column, named, with_encoded
 from whygrad.interop.door import EXACT, Original, checked, rows_at_the_door
 from whygrad.interop.model import Model
 from whygrad.interop.onnx.file import constants_of, load, text
@@ -34,7 +34,7 @@ from whygrad.interop.onnx.runtime import Runner, runner
 from whygrad.interop.onnx.values import Break, Input, Value, steps_of
 from whygrad.interop.outputs import as_predicted, by_default, of_own_cost
 from whygrad.nn import Array, check_columns, column_names, one_hot
-from whygrad.pipeline.deploy import ENCODED
+from whygrad.pipeline.deploy import ENCODED, Encoded, encoded_from_json
 from whygrad.why.bound import Examples, Why, as_class_indices, as_given
 
 __all__ = ["model_of_onnx"]
@@ -82,7 +82,7 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
     names = _names(begin, end, net.sizes[-1], net.sizes[0])
     if columns is not None and len(columns) == net.sizes[0]:
         names = named(names, columns)
-    names = replace(names, inputs=_encoded(model, net.sizes[0]) or names.inputs)
+    names = with_encoded(names, _encoded(model, net.sizes[0]))
     why = Why(net, theta, names, partial(_encode, begin, front, end.classes, net.sizes[-1]))
     why = replace(why, notes=(*_before(front, begin), *chain.notes, *end.notes, *output.notes))
     source = given.name if isinstance(given, Path) else "an ONNX model"
@@ -111,12 +111,13 @@ def _inlined(model: Any, what: str) -> Any:
 
 @dataclass(frozen=True, eq=False)
 class _End:
-    """The outputs: their tensor, what it is, the classes that they are of, and whether one is chosen."""
+    """The outputs: their tensor, what it is, their classes, and whether and above what one is chosen."""
 
     tensor: str
     found: Any
     classes: Any = None
     is_class: bool = False
+    threshold: float = 0.5
     notes: tuple[str, ...] = ()
 
 
@@ -158,7 +159,8 @@ def _end(graph: Any, found: Read) -> _End:
     classes = (
         None if classes is None else [text(label) for label in np.asarray(classes).ravel().tolist()]
     )
-    return _End(tensor, value, classes, bool(named))
+    threshold = next((one.threshold for one in named if isinstance(one, Index)), 0.5)
+    return _End(tensor, value, classes, bool(named), threshold)
 
 
 def _within(one: Any) -> Any:
@@ -227,18 +229,17 @@ def _names(begin: Input, end: _End, n_L: int, n_0: int) -> Names:
     inputs = inputs if len(inputs) == n_0 and n_0 > 1 else ()
     classes = tuple(map(str, end.classes or ()))
     if n_L == 1 and len(classes) == 2:
-        return Names(inputs, classes[1:], classes=classes)
+        return Names(inputs, classes[1:], classes=classes, threshold=end.threshold)
     return Names(inputs, classes if len(classes) == n_L else ())
 
 
-def _encoded(model: Any, n_0: int) -> tuple[str, ...]:
-    """Return the names of the encoded columns, where `whygrad.export` wrote them; else ()."""
+def _encoded(model: Any, n_0: int) -> tuple[Encoded, ...]:
+    """Return the encoded columns, where `whygrad.export` wrote them; else ()."""
     for one in model.metadata_props:
         if one.key == ENCODED:
-            with suppress(ValueError):
-                names = from_json(one.value)
-                if isinstance(names, list) and len(names) == n_0:
-                    return tuple(map(str, names))
+            with suppress(KeyError, TypeError, ValueError):
+                found = encoded_from_json(from_json(one.value))
+                return found if len(found) == n_0 else ()
     return ()
 
 

@@ -64,6 +64,7 @@ class Index:
 
     of: Value
     classes: Any = None
+    threshold: float = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +234,7 @@ def _outcome(node: Node, given: list[Any], eps: list[float]) -> Any:
     if node.kind in PASSING:
         if node.kind == "Cast" and isinstance(first, Value) and node.attributes["to"] not in FLOATS:
             if first.beyond is not None:
-                return Index(first.beyond)
+                return Index(first.beyond[0], threshold=first.beyond[1])
             raise Break(str(node), "makes whole numbers or text of numbers")
         return first
     if not all(isinstance(one, Value | np.ndarray | type(None)) for one in given):
@@ -263,8 +264,10 @@ def _function(node: Node, given: list[Any]) -> Value:
     while values and values[-1] is None:
         values.pop()
     found = function(where, FUNCTIONS[node.kind](node.attributes), values)
-    if node.kind in ("Greater", "GreaterOrEqual") and not isinstance(values[1], Value):
-        found.beyond = values[0]
+    if node.kind in ("Greater", "GreaterOrEqual"):
+        compared, least = values
+        if isinstance(compared, Value) and isinstance(least, float):
+            found.beyond = compared, least
     return found
 
 

@@ -80,7 +80,7 @@ class Value:
 
     `seen` is what becomes of a grid put in place of affine values that it is a function of, the nearest
     first; `of` is the value that it is a multiple of, with factor and shift; `beyond` the one of which it
-    says whether it is greater than a number.
+    says whether it is greater than a number, and that number.
     """
 
     node: str
@@ -88,7 +88,7 @@ class Value:
     affine: Affine | None = None
     seen: dict["Value", Array] = field(default_factory=dict)
     of: tuple["Value", float, float] | None = None
-    beyond: "Value | None" = None
+    beyond: "tuple[Value, float] | None" = None
 
     def grids(self) -> dict["Value", Array]:
         """Return `seen`, and what the value is of itself."""

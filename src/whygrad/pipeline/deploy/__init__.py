@@ -24,19 +24,21 @@ from whygrad.pipeline.deploy.building import (
     proof_of_table,
 )
 from whygrad.pipeline.deploy.exporting import ENDINGS, Exported, check_place, write
-from whygrad.pipeline.deploy.form import Deployable, Proof, Result
+from whygrad.pipeline.deploy.form import Deployable, Encoded, Proof, Result, encoded_from_json
 from whygrad.pipeline.deploy.onnx_model import ENCODED, checked_model
 
 __all__ = [
     "Deployable",
     "ENCODED",
     "ENDINGS",
+    "Encoded",
     "Exported",
     "Proof",
     "Result",
     "as_labels",
     "check_place",
     "checked_model",
+    "encoded_from_json",
     "inputs_or_drawn",
     "of_network",
     "of_table",

@@ -20,6 +20,7 @@ from whygrad.pipeline.deploy.form import (
     Column,
     Date,
     Deployable,
+    Encoded,
     Label,
     Layer,
     Number,
@@ -122,8 +123,9 @@ def of_table(fitted: Fitted | Ensemble, encoding: Encoding) -> Deployable:
         ValueError,
     ) as error:  # of a file that anyone may have written
         raise InputError(f"the description of the table is damaged ({error})") from None
-    names = encoding.names if columns else ()
-    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, names, turned)
+    each = zip(encoding.names, encoding.origins, encoding.scales, strict=True)
+    inputs = tuple(Encoded(*one) for one in each) if columns else ()
+    return Deployable(columns, layers, result, tuple(notes), fitted.net.C.name, inputs, turned)
 
 
 def _result(target: Target) -> Result:

@@ -18,6 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
+from whygrad.answers.names import Scale
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import LARGEST
 
@@ -184,6 +185,27 @@ class Result:
         return "outputs" if self.kind == "outputs" else "variable"
 
 
+@dataclass(frozen=True)
+class Encoded:
+    """An input of a network on a table: its name, the column it is of, its scale, as `Names` has it."""
+
+    name: str
+    origin: str
+    scale: Scale
+
+
+def encoded_from_json(about: Any) -> tuple[Encoded, ...]:
+    """Return the inputs that `asdict` wrote; raises `TypeError`, `KeyError` or `ValueError` for others."""
+    found = []
+    for one in about:
+        center, width, *bound = map(float, one["scale"])
+        if not width or len(bound) > 1 or 0 in bound:
+            raise ValueError(f"no center and scale: {one['scale']}")
+        scale = (center, width, bound[0]) if bound else (center, width)
+        found.append(Encoded(str(one["name"]), str(one["origin"]), scale))
+    return tuple(found)
+
+
 @dataclass(frozen=True, eq=False)
 class Deployable:
     """A trained network with all that it needs to predict: what every export is written from.
@@ -200,8 +222,8 @@ class Deployable:
         What users must know of the columns that go in.
     cost : str
         The name of the cost that it was trained with.
-    inputs : tuple of str
-        The names of the encoded columns, () without columns.
+    inputs : tuple of Encoded
+        The encoded columns, () without columns.
     turned : tuple of Turned
         What numbers of `columns` make together; their inputs follow those of all columns.
     """
@@ -211,7 +233,7 @@ class Deployable:
     result: Result
     notes: tuple[str, ...] = ()
     cost: str = ""
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[Encoded, ...] = ()
     turned: tuple[Turned, ...] = ()
 
     @property

@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.nn.functions import SELU_ALPHA, SELU_SCALE, Array
 from whygrad.nn.parametric import GELU_CUBIC, GELU_SCALE
-from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Layer, Number, Turned
+from whygrad.pipeline.deploy.form import Choice, Date, Deployable, Encoded, Layer, Number, Turned
 from whygrad.pipeline.deploy.normal import MIDDLE, coefficients
 from whygrad.tables.columns import LARGEST
 from whygrad.tables.dates import DAY
@@ -40,14 +40,14 @@ class Node:
 class Graph:
     """Nodes in order, and constants by name; `own` is put before every name that is made here.
 
-    `inputs` are the names of the encoded columns, in the order in which they go into the first layer.
+    `inputs` are the encoded columns, in the order in which they go into the first layer.
     """
 
     dtype: str
     own: str = "wg_"
     nodes: list[Node] = field(default_factory=list)
     constants: dict[str, Array] = field(default_factory=dict)
-    inputs: list[str] = field(default_factory=list)
+    inputs: list[Encoded] = field(default_factory=list)
 
     def do(
         self, operator: str, *inputs: Any, out: str | None = None, domain: str = "", **more: Any

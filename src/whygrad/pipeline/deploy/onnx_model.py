@@ -7,6 +7,7 @@ no ZipMap. Opset 13 and IR version 8 are read by all that reads ONNX at all.
 
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from whygrad.pipeline.deploy.onnx_graph import ML_DOMAIN, ML_OPSET, OPSET, TYPES
 from whygrad.version import __version__
 
 IR_VERSION = 8
-ENCODED = "whygrad.inputs"  # the property that has the names of the encoded columns, as JSON
+ENCODED = "whygrad.inputs"  # the property that has the encoded columns, as JSON
 # The largest difference, relative to the largest value and at least 1, that rounding accounts for.
 ROUNDING = {"float32": 1e-4, "float64": 1e-9}
 
@@ -100,7 +101,7 @@ def to_model(given: Deployable) -> Any:
     except (UnicodeEncodeError, ValueError, OverflowError) as error:
         raise InputError(f"it cannot be written as ONNX ({first_line(error):.120})") from None
     if graph.inputs:
-        helper.set_model_props(model, {ENCODED: json.dumps(graph.inputs)})
+        helper.set_model_props(model, {ENCODED: json.dumps(list(map(asdict, graph.inputs)))})
     library("onnx.checker").check_model(model)
     return model
 

@@ -20,7 +20,7 @@ from whygrad.files import from_json
 from whygrad.nn.functions import COSTS, Array
 from whygrad.nn.network import Dense
 from whygrad.nn.parametric import of_family
-from whygrad.pipeline.deploy.form import Deployable
+from whygrad.pipeline.deploy.form import Deployable, Encoded, encoded_from_json
 
 NETWORK = "whygrad.network"  # no other program has this key
 
@@ -35,19 +35,24 @@ class Description:
         The layers.
     cost : str or None
         The cost, where it is one of whygrad's.
-    inputs, outputs : tuple of str
-        Names of the inputs, (n_0,), and of the classes or the target; () where there are none.
+    inputs : tuple of Encoded
+        What goes in, (n_0,), () where that is not known.
+    outputs : tuple of str
+        Names of the classes or the target; () where there are none.
     scale : (float, float)
         Of the outputs: value = a · scale[1] + scale[0].
+    threshold : float
+        Of two classes the second is predicted where its probability is above this.
     notes : tuple of str
         What is to be said of the outputs.
     """
 
     layers: tuple[Dense, ...]
     cost: str | None
-    inputs: tuple[str, ...] = ()
+    inputs: tuple[Encoded, ...] = ()
     outputs: tuple[str, ...] = ()
     scale: tuple[float, float] = (0.0, 1.0)
+    threshold: float = 0.5
     notes: tuple[str, ...] = ()
 
 
@@ -71,7 +76,7 @@ def to_tensors(given: Deployable) -> bytes:
     ]
     about: dict[str, Any] = {NETWORK: {"layers": layers, "cost": given.cost}}
     if given.columns:
-        about["inputs"] = given.inputs
+        about["inputs"] = [asdict(one) for one in given.inputs]
         about["columns"] = [asdict(column) for column in given.columns]
     if given.turned:
         about["turned"] = [asdict(one) for one in given.turned]
@@ -99,13 +104,15 @@ def described(metadata: Mapping[str, str]) -> Description | None:
             )
             for one in network["layers"]
         )
-        inputs = tuple(map(str, from_json(metadata.get("inputs", "[]"))))
+        inputs = encoded_from_json(from_json(metadata.get("inputs", "[]")))
         outputs = tuple(map(str, result["labels"] or filter(None, [result["target"]])))
         scale = float(result["center"]), float(result["scale"])
-        notes = (f"what is predicted is {result['inverse']} of the output",)
+        threshold = float(result["threshold"])
+        inverse = result["inverse"]
+        notes = (f"what is predicted is {inverse} of the output",) if inverse else ()
         cost = network["cost"] if network["cost"] in COSTS else None
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         raise InputError(f"its description of the network is damaged ({error})") from None
     if not layers:
         raise InputError("its description of the network is damaged (it has no layers)")
-    return Description(layers, cost, inputs, outputs, scale, notes if result["inverse"] else ())
+    return Description(layers, cost, inputs, outputs, scale, threshold, notes)

@@ -14,7 +14,7 @@ from whygrad.fitted import Fitted
 from whygrad.nn.arrays import Data
 from whygrad.nn.frozen_array import freeze
 from whygrad.pipeline import scores, settings
-from whygrad.pipeline.fit import judge_values, predict, truth
+from whygrad.pipeline.fit import counts, in_unit, judge_values, predict, truth
 from whygrad.pipeline.scores import Scores
 from whygrad.pipeline.settings import Settings
 from whygrad.pipeline.streamed.examples import examples_of
@@ -113,6 +113,9 @@ def begin(folder: Folder, target: str, given: Settings, task: Task | None = None
     if settings.by_time(given.test):
         raise InputError("test 'last' orders all rows by time: give a folder a share, such as 0.1")
     encoding = learned(folder, target, task, given.leave_out, given.na)
+    if counts(given, encoding.target):
+        found = encoding.target
+        encoding = replace(encoding, target=in_unit(found, found.center))
     window = max(1, NUMBERS // len(encoding.names))
     training, test = _parts(folder, given, window)
     rows = sum(span.rows for span in training)
@@ -189,7 +192,7 @@ def score(given: Streaming, fitted: Fitted, processes: Processes = ALONE) -> Sco
 
     processes.done(own)
     a = processes.collected(outputs).reshape(-1, target.n_outputs)[:n]
-    baseline: Label = target.center
+    baseline: Label = target.scale if counts(given.settings, target) else target.center
     if target.classes:
         block = given.training[0]
         _, table = next(given.folder.read(block.first, block.last, [target.name]))

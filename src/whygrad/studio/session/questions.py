@@ -95,7 +95,7 @@ def _said(subject: Subject, chosen: Chosen | None) -> str:
     true = subject.truth(rows, int(subject.indices(chosen)[0]))
     if classifies(net):
         p = a[0] if a.shape[1] > 1 else (1 - a[0, 0], a[0, 0])
-        c = int(classes(a)[0])
+        c = int(classes(a, names.threshold)[0])
         said = f"{classes_said(net, names)[c]} ({share(float(p[c]))})"
     else:
         said = ", ".join(in_units(net, names, net.L, m, float(x)) for m, x in enumerate(a[0]))

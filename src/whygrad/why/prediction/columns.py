@@ -26,8 +26,9 @@ class InputColumn:
 
     A number's own input comes first; what follows are flags, such as "rooms is missing", or where it is
     `pieced` inputs that go along with it, such as its shares of bins. Of a date `day` is the input that
-    counts the days since 1970, or −1 where there is none. `missing` are inputs that say it is missing. Of a
-    place `placed` are the own inputs of its latitude and longitude.
+    counts the days since 1970, or −1 where there is none, and `hour` are the sine and cosine of its time of
+    day, or (). `missing` are inputs that say it is missing. Of a place `placed` are the own inputs of its
+    latitude and longitude.
     """
 
     name: str
@@ -38,6 +39,7 @@ class InputColumn:
     pieced: bool = False
     missing: tuple[int, ...] = ()
     placed: tuple[int, ...] = ()
+    hour: tuple[int, ...] = ()
 
     @property
     def numeric(self) -> bool:
@@ -46,9 +48,9 @@ class InputColumn:
 
     @property
     def leading(self) -> tuple[int, ...]:
-        """The inputs that say how large it is: a number's own, a date's day, a place's two; () for none."""
+        """The inputs that say how large it is: a number's own, a date's day or hour, a place's two."""
         if self.dated:
-            return (self.day,) if self.day >= 0 else ()
+            return (self.day,) if self.day >= 0 else self.hour
         return () if self.categories else self.placed or (int(self.inputs[0]),)
 
     def category(self, x: Array) -> str:
@@ -61,31 +63,52 @@ class InputColumn:
         return Ordinal(own) if YEAR.search(self.name) and 1000 <= own < 3000 else own
 
     def shown(self, net: Network, names: Names, x: Array) -> str | float:
-        """Return its value in x: a category, a date such as 2024-01-31, a number, or "is missing"."""
+        """Return its value in x: a category, a date such as 2024-01-31 12:30, a number, or "is missing".
+
+        Of several rows (m, n_0) it is the mean of those that are not missing, in the column's own units: an
+        input that was clipped has another one.
+        """
         if self.categories:
             return self.category(x)
-        if (x[list(self.missing)] == 1).any():  # a mean of rows has less
+        rows = np.atleast_2d(x)
+        rows = rows[~(rows[:, self.missing] == 1).any(axis=1)]
+        if not len(rows):
             return "is missing"
         if self.placed:
-            return ", ".join(f"{own_number(net, names, k, x[k]):.5g}" for k in self.placed)
+            return ", ".join(f"{own_number(net, names, k, rows[:, k]):.5g}" for k in self.placed)
         if not self.dated:
             k = int(self.inputs[0])
-            return self.number(own_number(net, names, k, x[k]))
+            return self.number(own_number(net, names, k, rows[:, k]))
+        return self._moment(net, names, rows)
+
+    def _moment(self, net: Network, names: Names, rows: Array) -> str:
+        """Return a date, with its time of day where it has one; of several rows the mean date alone."""
+        minutes, time = np.zeros(len(rows)), ""
+        if self.hour:
+            sine, cosine = (names.own(net, 0, k, rows[:, k]) for k in self.hour)
+            minutes = np.arctan2(sine, cosine) % (2 * np.pi) / (2 * np.pi) * 1440
+            whole = min(1439, int(minutes.mean() + 1e-3))
+            time = f"{whole // 60}:{whole % 60:02}"
         if self.day < 0:
-            return ""
-        days = float(names.own(net, 0, self.day, x[self.day]))
-        return str(np.datetime64(int(np.floor(days + 1e-3)), "D"))
+            return time
+        days = names.own(net, 0, self.day, rows[:, self.day])
+        if len(rows) > 1 or not time:
+            return str(np.datetime64(int(np.floor(days.mean() + 0.01)), "D"))
+        # The day's number is near the time of day, which is the more exact of the two.
+        return f"{np.datetime64(int(np.rint(days[0] - minutes[0] / 1440)), 'D')} {time:0>5}"
 
 
-def own_number(net: Network, names: Names, k: int, value: float) -> float:
-    """Return a number of input k in the column's own units: 0 where only rounding makes it another.
+def own_number(net: Network, names: Names, k: int, values: Array | float) -> float:
+    """Return the mean of numbers of input k in the column's own units.
+
+    It is 0 where only rounding makes it another.
 
     >>> from whygrad.nn.network import Dense
     >>> names = Names(scales=((0.45, 0.5),))
     >>> own_number(Network(1, [Dense(1, "tanh")]), names, 0, float(np.float32(-0.9)))
     0.0
     """
-    own, center = (float(names.own(net, 0, k, one)) for one in (value, 0.0))
+    own, center = (float(np.mean(names.own(net, 0, k, one))) for one in (values, 0.0))
     return 0.0 if abs(own) < ROUNDED * abs(center) else own
 
 
@@ -116,10 +139,15 @@ def columns_of(net: Network, names: Names) -> tuple[InputColumn, ...]:
             continue
         day, gone = f"{origin} day number", f"{origin} is missing"
         missing = (at[own.index(gone)],) if gone in own else ()
-        if day in own or f"{origin} hour sin" in own:
+        hours = [f"{origin} hour {one}" for one in ("sin", "cos")]
+        hour = tuple(at[own.index(one)] for one in hours if one in own)
+        if day in own or len(hour) == 2:
             place = at[own.index(day)] if day in own else -1
+            hour = hour if len(hour) == 2 else ()
             found.append(
-                InputColumn(as_name(origin), np.array(at), (), True, place, missing=missing)
+                InputColumn(
+                    as_name(origin), np.array(at), (), True, place, missing=missing, hour=hour
+                )
             )
             continue
         encoded = origin not in own and (len(at) > 1 or own[0].startswith(f"{origin}="))

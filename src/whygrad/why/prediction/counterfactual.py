@@ -15,10 +15,11 @@ from whygrad.answers.classes import classifies
 from whygrad.answers.names import AS_IT_IS, Names
 from whygrad.answers.parts import Table
 from whygrad.errors import InputError
+from whygrad.nn import Network
 from whygrad.nn.functions import Array
 from whygrad.why.choosing import classes_said
 from whygrad.why.prediction.columns import InputColumn
-from whygrad.why.prediction.seen import TRIED, WHOLE, Seen, steps_of
+from whygrad.why.prediction.seen import TRIED, Seen, slack, steps_of
 from whygrad.why.prediction.sensitivity import FEWEST, Answer, first_turns, nearest
 from whygrad.why.symbols import change_in_units, in_units, shown
 
@@ -54,7 +55,8 @@ def changes(
 ) -> tuple[list[Change], Change | None, int]:
     """Find the changes of one column each, smallest first, `top` numbers at most; and of all together.
 
-    The last number says how many columns of numbers were left out, since first order promised less of them.
+    How small one is counts in units of the column's scale; those of categories come last. The last number
+    says how many columns of numbers were left out, since first order promised less of them.
     """
     movable = [c for c in columns if c.numeric and not answer.x[list(c.inputs[1:])].any()]
     looked_at = _promising(answer, movable, top)
@@ -62,6 +64,7 @@ def changes(
     singles += _categories(answer, columns, room.seen)
     if room.seen is not None:
         singles += _met_in_training(answer, names, columns, room, room.seen)
+    singles.sort(key=lambda one: _length(answer.net, names, answer.x, one))
     together = _together(answer, names, movable, room)
     alone = [one for one in singles if one.size is not None and one.verified]
     if together is not None and alone:
@@ -69,6 +72,16 @@ def changes(
         if alone[0].size < together.size:
             together = _change(answer, None, alone[0].x)
     return singles, together, len(movable) - len(looked_at)
+
+
+def _length(net: Network, names: Names, x: Array, change: Change) -> float:
+    """Return how far a change of one column goes from x, infinitely far where it has no distance."""
+    assert change.column is not None
+    far = []
+    for k in change.column.leading:
+        before, after = (float(names.own(net, 0, k, float(one[k]))) for one in (x, change.x))
+        far.append((after - before) / names.scale(net, 0, k)[1])
+    return float(np.linalg.norm(far)) if far else np.inf
 
 
 def _together(
@@ -239,7 +252,8 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
             ends = (*(column.shown(answer.net, names, x) for x in (answer.x, change.x)), "")
         else:
             before, after = (
-                _plain(names.own(answer.net, 0, k, x[k])) for x in (answer.x, change.x)
+                _plain(names.own(answer.net, 0, k, float(x[k])), names.scale(answer.net, 0, k)[0])
+                for x in (answer.x, change.x)
             )
             ends = (column.number(before), column.number(after), after - before)
         said = _said(answer, names, change)
@@ -247,10 +261,10 @@ def table(answer: Answer, names: Names, found: list[Change]) -> Table:
     return Table("What would change the answer, one column at a time", columns, tuple(rows))
 
 
-def _plain(value: Any) -> float:
+def _plain(value: Any, center: float) -> float:
     """Return a number, a whole one where only rounding makes it another."""
     near = float(np.rint(value))
-    return near if abs(value - near) <= WHOLE * max(1.0, abs(near)) else float(value)
+    return near if abs(value - near) <= slack(near, center) else float(value)
 
 
 def words(
@@ -274,7 +288,9 @@ def words(
             how = f"{name} as {in_units(answer.net, names, 0, k, change.x[k])}"
         else:
             how = f"{name} as {change.column.shown(answer.net, names, change.x)}"
-        said.append(f"The smallest change of one column found: {how} makes it "
+        # No category is nearer than another.
+        which = "A" if change.column.categories else "The smallest"
+        said.append(f"{which} change of one column found: {how} makes it "
                     f"{_said(answer, names, change)}.")  # fmt: skip
     else:
         said.append(f"No change of one column alone was found{within} that {_goal(answer, names)}.")

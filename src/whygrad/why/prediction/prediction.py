@@ -46,7 +46,7 @@ from whygrad.why.prediction.counterfactual import changes, room_of, table, words
 from whygrad.why.prediction.members import Member, Members, members_of
 from whygrad.why.prediction.quadrature import kinks_of
 from whygrad.why.prediction.seen import seen_in
-from whygrad.why.prediction.sensitivity import Answer
+from whygrad.why.prediction.sensitivity import Answer, log_odds
 from whygrad.why.symbols import change_in_units, in_units, shown, signed
 
 MANY = 50  # columns: of more, those that add nothing have no term
@@ -218,9 +218,9 @@ def _answer(members: Members, names: Names, x: Array, m: int, wanted: Any) -> An
     net = members.net
     if classifies(net):
         if wanted is None:
-            return Answer(members, x, m)
+            return Answer(members, x, m, threshold=names.threshold)
         c = find_class(net, names, wanted)
-        found = Answer(members, x, m, c)
+        found = Answer(members, x, m, c, names.threshold)
         if found.said == c:
             raise InputError(f"wanted is {wanted!r}, which the network says already")
         return found
@@ -311,6 +311,11 @@ class _Attribution:
         return sorted(terms, key=lambda term: -abs(term.value))
 
     @property
+    def said(self) -> int:
+        """The class that is said."""
+        return int(classes(self.a[None], self.names.threshold)[0])
+
+    @property
     def name(self) -> str:
         """What the output is called."""
         return self.names.of(self.net, self.net.L, self.m)
@@ -382,7 +387,7 @@ def _asked(about: _Attribution) -> str:
     """Return the question: of classes why this one and not the next, of numbers why so much."""
     net, names, m = about.net, about.names, about.m
     if classifies(net) and (net.sizes[-1] == 1 or about.rival is not None):
-        called, said = class_names(net, names), int(classes(about.a[None])[0])
+        called, said = class_names(net, names), about.said
         other = 1 - said if about.rival is None else about.rival
         return f'Why "{called[said]}" and not "{called[other]}" in this example?'
     if about.scale == AS_IT_IS:
@@ -443,12 +448,16 @@ def _said(about: _Attribution) -> str:
     if not classifies(net):
         return f"{who} says {name} is {in_units(net, names, net.L, m, float(a[m]))}."
     called, parts = classes_said(net, names), a if len(a) > 1 else np.array([1 - a[0], a[0]])
-    order = np.argsort(-parts, kind="stable").tolist()
-    asked = order[0] if len(a) == 1 else m if about.rival is None else about.rival
-    beside = asked if asked != order[0] else order[1]
+    said = about.said
+    asked = said if len(a) == 1 else m if about.rival is None else about.rival
+    others = (c for c in np.argsort(-parts, kind="stable").tolist() if c != said)
+    beside = asked if asked != said else next(others)
+    above = ""
+    if len(a) == 1 and names.threshold != 0.5:
+        above = f"; {called[1]} is said above {share(names.threshold)}"
     return (
-        f"{who} says {called[order[0]]}: {share(float(parts[order[0]]))}, "
-        f"against {share(float(parts[beside]))} for {called[beside]}."
+        f"{who} says {called[said]}: {share(float(parts[said]))}, "
+        f"against {share(float(parts[beside]))} for {called[beside]}{above}."
     )
 
 
@@ -478,7 +487,7 @@ def _ends(about: _Attribution, column: InputColumn) -> tuple[Any, Any]:
     net, names, rows = about.net, about.names, about.baselines.rows
     here = column.shown(net, names, about.x)
     if not column.categories:
-        return here, column.shown(net, names, rows.mean(axis=0))
+        return here, column.shown(net, names, rows)
     if not about.baselines.many:
         return here, column.category(rows[0])
     found = rows[:, column.inputs].sum(axis=0)
@@ -552,7 +561,8 @@ def _notes(about: _Attribution, residuals: dict[str, float]) -> list[str]:
         notes.append(f"The parts are of a, the probability that {net.f[net.L].name} makes of z.")
     if classifies(net) and net.sizes[-1] == 1 and about.at == "z":
         less, more = class_names(net, about.names)
-        notes.append(f"z above 0 speaks for {more}, below 0 for {less}.")
+        turn = shown(log_odds(about.names.threshold))
+        notes.append(f"z above {turn} speaks for {more}, below {turn} for {less}.")
     return notes
 
 

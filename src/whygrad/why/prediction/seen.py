@@ -17,7 +17,9 @@ LOOKED_AT = 4_000_000  # numbers of training rows that are looked at for the val
 ROWS = (500, 10_000)  # how many rows these are at least and at most
 FEW = 32  # values, of which a number has to be one
 TRIED = 200  # values of a column that are tried
-WHOLE = 1e-6  # of the largest value: as near rounding to float32 leaves whole numbers to whole ones
+WHOLE = (
+    2.0**-22
+)  # of how far a number lies from its center: so near to it float32 leaves it, twice over
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +58,8 @@ def seen_in(X: Array, columns: tuple[InputColumn, ...], net: Network, names: Nam
         if not column.numeric:
             continue
         own = names.own(net, 0, int(column.inputs[0]), values[:, 0])
-        near = WHOLE * np.abs(own).max(initial=1.0)
-        if near < 0.1 and len(own) and (np.abs(own - np.rint(own)) <= near).all():
+        near = slack(own, names.scale(net, 0, int(column.inputs[0]))[0]).max(initial=0.0)
+        if near < 0.25 and len(own) and (np.abs(own - np.rint(own)) <= near).all():
             whole.add(column.name)
         elif len(np.unique(own[: 4 * FEW])) <= FEW and len(np.unique(own)) <= FEW:
             steps[column.name] = np.unique(own)
@@ -111,9 +113,14 @@ class Steps:
     def _own(self, value: float) -> float:
         return value * self.scale + self.center
 
-    @staticmethod
-    def _slack(value: float) -> float:
-        return WHOLE * max(1.0, abs(value))
+    def _slack(self, value: float) -> float:
+        return float(slack(value, self.center))
+
+
+def slack(values: Array | float, center: float) -> Array:
+    """Return how far rounding may leave numbers from what they were, in their own units."""
+    far: Array = WHOLE * np.maximum(1.0, np.abs(values - center))
+    return far
 
 
 def steps_of(seen: Seen | None, column: InputColumn, net: Network, names: Names) -> Steps | None:

@@ -24,19 +24,22 @@ FEWEST, MOST = 8, 64  # points on a line
 PARTS, DIVISIONS = 16, 12  # of a stretch in which the answer turns
 CLEAR = 1e-9  # of the outputs' size: a smaller lead could be rounding
 STEPS, CLOSER = 50, 12  # towards another answer, and then back to x
+NEVER, EPS = 1e-300, 1e-16  # how near to 0 and 1 a threshold lies at least, so that its z is finite
 
 
 @dataclass(frozen=True, eq=False)
 class Answer:
     """What a network, or the mean of several, says about x, and what else it should say.
 
-    `wanted` is a class, or the number that output `m` should reach, or None: any other class.
+    `wanted` is a class, or the number that output `m` should reach, or None: any other class. A single
+    output says the second of two classes above the `threshold`.
     """
 
     members: Members
     x: Array
     m: int
     wanted: Any = None
+    threshold: float = 0.5
 
     @property
     def net(self) -> Network:
@@ -60,7 +63,7 @@ class Answer:
 
     def classes_of(self, X: Array) -> Array:
         """Return the classes that the network says about rows X, (n,)."""
-        return classes(self.members.predict(X))
+        return classes(self.members.predict(X), self.threshold)
 
     def outputs(self, x: Array) -> Array:
         """Return the outputs a for one x, (n_L,)."""
@@ -91,7 +94,8 @@ class Answer:
             return (self.wanted - a[:, self.m]) * (1 if self.below else -1), own, other
         if z.shape[1] == 1:
             own, other = (none + 1, none) if self.said else (none, none + 1)
-            return z[:, 0] if self.said else -z[:, 0], own, other
+            above = z[:, 0] - log_odds(self.threshold)
+            return above if self.said else -above, own, other
         rows, held = np.arange(len(z)), z.copy()
         fixed = self.said if self.wanted is None else self.wanted
         held[:, fixed] = -np.inf
@@ -135,6 +139,16 @@ class Answer:
         else:
             found = self.classes_of(X) != self.said
         return found
+
+
+def log_odds(p: float) -> float:
+    """Return z of which the sigmoid makes p.
+
+    >>> log_odds(0.5), round(log_odds(0.1), 3)
+    (0.0, -2.197)
+    """
+    p = min(max(p, NEVER), 1 - EPS)
+    return float(np.log(p) - np.log1p(-p))
 
 
 def first_turns(answer: Answer, ways: Array, reach: Array, keep: int | None = None) -> Array:

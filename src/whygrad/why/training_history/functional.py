@@ -176,7 +176,7 @@ def functional(
     single, decides = net.sizes[-1] == 1, classifies(net)
     if of is None:
         found = outputs(net, Parameters(net.sizes, theta), X.astype(theta.dtype)).mean(axis=0)
-        chosen = int(classes(found[None])[0]) if decides else 0
+        chosen = int(classes(found[None], names.threshold)[0]) if decides else 0
     else:
         chosen = find_class(net, names, of) if decides else names.find(net, net.L, of)
     if single:

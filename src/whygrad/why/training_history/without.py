@@ -177,7 +177,7 @@ def _sentence(
     said = f"Without {who} the {what} would be {without_them} instead of {with_them}, {change}."
     if not classifies(net):
         return said
-    then, now = classes(before), classes(after)
+    then, now = (classes(a, names.threshold) for a in (before, after))
     if len(then) > 1:
         changed = int((then != now).sum())
         return f"{said} The class predicted would change for {changed} of {len(then)}."

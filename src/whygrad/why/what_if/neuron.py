@@ -275,7 +275,8 @@ def _examples(context: Context, l: int, j: int, strongest: Array, active: Array)
     y = context.y[strongest]
     if classifies(net):
         known = classes_said(net, names)
-        true, said = ([known[c] for c in classes(of)] for of in (y, a))
+        true = [known[c] for c in classes(y)]
+        said = [known[c] for c in classes(a, names.threshold)]
     else:
         true, said = ([_numbers(context, row) for row in of] for of in (y, a))
     rows = [(int(i), float(active[i]), true[at], said[at]) for at, i in enumerate(strongest)]
@@ -437,7 +438,7 @@ def _score(context: Context, a: Array) -> tuple[str, float | None]:
     """Return the accuracy where the outputs stand for classes, else R²; None where it says nothing."""
     s, y = context.s / context.S, context.y
     if classifies(context.net):
-        return "accuracy", Share(s @ (classes(a) == classes(y)))
+        return "accuracy", Share(s @ (classes(a, context.names.threshold) == classes(y)))
     spread = float(s @ ((y - s @ y) ** 2).sum(axis=1))
     if spread == 0:
         return "R²", None
