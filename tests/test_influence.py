@@ -231,18 +231,41 @@ def test_the_setting_of_the_table_that_promises_most_is_named(calm):
     assert promises_more(rows, -0.4) == "" and promises_more(rows[:1], 0.0) == ""
 
 
-def test_a_change_that_promises_more_than_the_whole_cost_is_not_recommended():
+def test_a_slope_that_holds_for_no_change_of_that_size_is_not_shown_but_what_training_again_brings():
     # Adam divides what a penalty says of an input that was always 0 by no more than its epsilon.
     silent = trained(wg.Adam(0.003), X=X * [1, 1, 1, 0])
     found = settings(silent, X_OUT, y=Y_OUT)
-    brings = {row[0]: row[4] for row in found.tables[0].rows}
-    steep = [what for what in ("l1", "l2") if brings[what] < -found.value]
-    assert steep
-    assert not any(f"A change of {what}" in found.answer for what in steep)
-    (note,) = [note for note in found.notes if "more than the whole cost" in note]
-    assert all(what in note for what in steep)
+    of = {row[0]: row for row in found.tables[0].rows}
+    for what in ("l1", "l2"):
+        assert abs(1e-4 * found[what]) > found.value and of[what][2] is None
+        plan = replace(silent.plan, **{what: wg.Penalty(1e-4)})
+        (theta,) = silent.again([Change(plan=plan)])
+        assert of[what][3:] == ("+0.0001", cost_of(silent, theta) - found.value)
+        assert f"A change of {what}, +0.0001, promises" not in found.answer
+    assert any("No slope of l1 and l2 is shown" in note for note in found.notes)
+
+
+def test_a_steep_slope_that_holds_is_shown_beside_what_training_again_brings(calm):
+    plan = replace(calm.plan, l2=wg.Penalty(0.05))
+    made = trajectory(plan, start(plan), calm.data)
+    found = settings(made, X_OUT, y=Y_OUT)
+    (row,) = [row for row in found.tables[0].rows if row[0] == "l2"]
+    (theta,) = made.again([Change(plan=replace(plan, l2=wg.Penalty(0.05 + float(row[3]))))])
+    assert abs(float(row[3])) == pytest.approx(0.005) and row[2] == found["l2"]
+    assert (
+        row[4]
+        == cost_of(made, theta) - found.value
+        == pytest.approx(float(row[3]) * row[2], rel=0.5)
+    )
+    assert "change of l2 brings was trained again" in " ".join(found.notes)
+
+
+def test_what_is_to_take_off_more_than_the_whole_cost_is_recommended_only_where_it_was_trained():
     rows = [("l1", 0.0, -5e4, "+0.0001", -5.0), ("beta1", 0.9, -3.0, "+0.01", -0.03)]
     assert "beta1, +0.01, promises more" in promises_more(rows, 0.01, 0.5)
+    said = promises_more(rows, 0.01, 0.5, {"l1": (1e-4, -0.2)})
+    assert said == " A change of l1, +0.0001, brings more: cost -0.2, trained again."
+    assert "beta1, +0.01, promises more" in promises_more(rows, 0.01, 0.5, {"l1": (1e-4, 0.2)})
 
 
 def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted():
