@@ -8,6 +8,7 @@ import pytest
 import whygrad as wg
 from trajectories import ROW, N, make_trajectory
 from whygrad.answers.names import Names
+from whygrad.cores import allowed_cores
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
@@ -371,4 +372,28 @@ def test_a_ledger_shows_beside_its_largest_three_what_training_without_them_chan
     np.testing.assert_allclose(found["again"][:, 1], true, rtol=0, atol=1e-12)
     listed = {row[1]: row[-1] for table in found.tables for row in table.rows}
     assert [listed[i] for i in largest] == found["again"][:, 1].tolist()
-    assert "again" not in ledger(calm, *of).arrays
+    assert "again" not in ledger(calm, *of, influence=False).arrays
+
+
+def test_a_ledger_trains_without_its_largest_three_by_itself_where_that_is_soon_done(calm):
+    soon, long, unknown = (
+        ledger(replace(calm, seconds=seconds), 2, 0, 1) for seconds in (0.001, 60.0, None)
+    )
+    assert soon["again"].tolist() == ledger(calm, 2, 0, 1, influence=True)["again"].tolist()
+    assert "influence=True" not in soon.notes[0] and "Trained again without it" in soon.answer
+    rounds = -(-3 // allowed_cores())
+    times = "as long as the training" if rounds == 1 else f"{rounds} times as long as the training"
+    for found, time in ((long, f"{f'{rounds * 60} s' if rounds == 1 else f'{rounds} min'}, {times}"),
+                        (unknown, times)):  # fmt: skip
+        assert "again" not in found.arrays
+        assert found.notes[0].endswith(f"shows what that changes. That takes {time}.")
+    stages = []
+    ledger(replace(calm, seconds=0.01), 2, 0, 1, progress=stages.append)
+    assert stages[0].trainings > rounds and str(stages[-1]).startswith("training again, 3 of 3")
+
+
+def test_of_one_example_alone_a_ledger_trains_nothing_without_it():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    plan = Plan(net, wg.SGD(0.1), n=1, epochs=3, batch_size=1)
+    made = trajectory(plan, start(plan), as_data(net, [[1.0]], [[2.0]]))
+    assert "again" not in ledger(replace(made, seconds=0.0), 1, 0, 0).arrays
