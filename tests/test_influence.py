@@ -1,5 +1,6 @@
 """What a number would be without an example, and by other settings; what can be trusted; what does harm."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 import whygrad as wg
 from trajectories import ROW, N, make_trajectory
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.cores import allowed_cores
 from whygrad.nn.arrays import as_data
@@ -69,12 +71,36 @@ def test_what_is_computed_comes_true_when_every_example_is_left_out(calm, answer
     }
 
 
-def test_the_strongest_three_are_shown_with_their_true_effect(answer):
-    strongest = np.argsort(-np.abs(answer["by_example"]))[:3]
-    assert answer["again"][:, 0].tolist() == strongest.tolist()
+def test_the_strongest_three_and_the_first_of_either_sign_are_shown_with_their_true_effect(answer):
+    by_example = answer["by_example"]
+    strongest = np.argsort(-np.abs(by_example))[:3].tolist()
+    ends = [int(by_example.argmax()), int(by_example.argmin())]
+    assert answer["again"][:, 0].tolist() == [*dict.fromkeys([*strongest, *ends])]
     listed = {row[1]: row[-1] for table in answer.tables[:2] for row in table.rows}
-    assert all(listed[i] is not None for i in strongest.tolist())
-    assert sum(true is not None for true in listed.values()) == 3
+    again = {i for i, true in listed.items() if true is not None}
+    assert again == {*strongest, *ends}
+
+
+def test_sentences_speak_of_examples_that_were_trained_without_alone(answer):
+    said = re.findall(
+        r"example (\d+) .*? would (rise|fall).*?: (\S+) \(trained again\)", answer.answer
+    )
+    again = {int(i): change for i, change in answer["again"]}
+    ends = max(again, key=again.get), min(again, key=again.get)
+    expected = [
+        (str(i), way, number(again[i], sign=True))
+        for i, way in zip(ends, ("rise", "fall"), strict=True)
+    ]
+    assert said == expected and answer.answer.count("Without example") == 2
+    made = trained(wg.Adam(0.02), epochs=20)  # of which some of the strongest are far off
+    found = influence(made, X_OUT, y=Y_OUT)
+    known = {int(i): change for i, change in found["again"]}
+    best = found["by_example"] * (found["trusted"] == 1)
+    for i, change in known.items():
+        best[i] = change
+    for i, most in re.findall(r"example (\d+) [^:]*? would (?:rise|fall)( most)?: ", found.answer):
+        first = best[int(i)] in (best.min(), best.max())
+        assert bool(most) == (first and found["trusted"] == 1)
 
 
 def test_at_the_edge_of_stability_the_answer_begins_with_a_warning_and_shows_what_is_true_alone():
