@@ -321,6 +321,22 @@ def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
     f = functional(made.plan.net, Names(), made.theta, far[judging], y_far[judging], None, "cost")
     (theta,) = made.again([leaving_out(M, found["examples"])])
     assert found.value == pytest.approx(f.value(theta) - f.value(made.theta), abs=1e-12)
+    rows_alone = [replace(f, X=f.X[i : i + 1], Y=f.Y[i : i + 1]) for i in range(100)]
+    changes = np.array([one.value(theta) - one.value(made.theta) for one in rows_alone])
+    assert found["error"] == pytest.approx(changes.std(ddof=1) / 10, rel=1e-9)
+    assert -found.value > 2 * found["error"] and "from chance" not in found.answer
+
+
+def test_a_fall_that_rows_cannot_tell_from_chance_says_so(calm):
+    for m, words in (
+        (8, "which so few rows cannot tell from chance."),
+        (2, "; one row proves little."),
+    ):
+        for seed in range(20):
+            found = harmful(calm, X_OUT[:m], y=Y_OUT[:m], seed=seed)
+            if found.value < 0 and not -found.value > 2 * found["error"]:
+                break
+        assert found.answer.endswith(words)
 
 
 def test_removals_are_trusted_by_their_order_and_not_by_chance():

@@ -43,6 +43,18 @@ def number(value: float, sign: bool = False) -> str:
     return f"{value:{plus},.0f}" if abs(value) >= 1000 else f"{value:{plus}.4g}"
 
 
+def with_error(value: float, error: float, sign: bool = False) -> str:
+    """Write a number with its ±, which has two digits; the number ends where these do.
+
+    >>> with_error(0.0031415, 0.00042, sign=True), with_error(-12.345, 3.21), with_error(2.0, 0.0)
+    ('+0.00314 ± 0.00042', '-12.3 ± 3.2', '2 ± 0')
+    """
+    if not 1e-8 < error < 10:
+        return f"{number(value, sign)} ± {number(error)}"
+    digits = 1 - math.floor(math.log10(error))
+    return f"{value:{'+' if sign else ''},.{digits}f} ± {error:.{digits}f}"
+
+
 def share(value: float) -> str:
     """Write a share in per cent, to a tenth; never all where it is not all, nor none where it is some.
 
