@@ -170,7 +170,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
             f"Do not trust this: the run is at the edge of stability (growth {number(found.growth)}); "
             "train with other settings and compare." + (f" {advice}" if attempt else "")
         )
-    tables = [Table("What a little more of each brings, to first order", HEADS, tuple(rows))]
+    tables = [Table("What a little more of each brings", HEADS, tuple(rows))]
     if attempt:
         trials = [
             (name, said, brought) for (name, _, said), brought in zip(tried, true, strict=True)
