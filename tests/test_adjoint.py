@@ -182,3 +182,7 @@ def test_slopes_by_the_settings_are_those_of_whole_trainings(optimizer, regulari
     gaps = [steps[0] - steps[1] if name == "smoothing" else 2 * h for name in slopes]
     expected = (values[:, 0] - values[:, 1]) / gaps
     np.testing.assert_allclose(list(slopes.values()), expected, rtol=1e-5)
+    classes = made.data.Y.argmax(axis=1) == np.arange(3)[:, None]
+    values = made.again([Change(1 + sign * h * one) for one in classes for sign in (1, -1)])
+    up, down = np.array([f.value(theta) for theta in values]).reshape(-1, 2).T
+    np.testing.assert_allclose(found.by_class, (up - down) / (2 * h), rtol=1e-5)

@@ -129,6 +129,8 @@ def test_names_mean_what_numbers_mean(iris):
     for place in ("1:hidden 3,petal length (cm)", "petal length (cm) → hidden 3"):
         assert asked("ledger", iris, place) == expected
     assert expected["part"] == "1:3,2"
+    assert "again" in asked("ledger", iris, "--influence")["arrays"]
+    assert "again" not in asked("ledger", iris, "--no-influence")["arrays"]
     assert asked("ledger", iris, "virginica") == asked("ledger", iris, "2:2")
     assert asked("ledger", iris, "2") == asked("ledger", iris, "layer 2")
     assert asked("ledger", iris, "bias -> virginica")["part"] == "2:2,bias"
@@ -184,7 +186,8 @@ def test_the_rows_are_left_out_where_the_table_is_no_longer_what_it_was(here, ch
         (here / "t.csv").write_text(
             text.replace(",a", ",c").replace(",b", ",a").replace(",c", ",b")
         )
-    heads = {tuple(table["columns"]) for table in asked("ledger", "t.run")["tables"]}
+    found = asked("ledger", "t.run", "--no-influence")
+    heads = {tuple(table["columns"]) for table in found["tables"]}
     assert heads == {("class", "example", "contribution")}
 
 

@@ -1,5 +1,6 @@
 """What a number would be without an example, and by other settings; what can be trusted; what does harm."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -7,7 +8,9 @@ import pytest
 
 import whygrad as wg
 from trajectories import ROW, N, make_trajectory
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
+from whygrad.cores import allowed_cores
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training.again import Change, leaving_out
@@ -68,12 +71,40 @@ def test_what_is_computed_comes_true_when_every_example_is_left_out(calm, answer
     }
 
 
-def test_the_strongest_three_are_shown_with_their_true_effect(answer):
-    strongest = np.argsort(-np.abs(answer["by_example"]))[:3]
-    assert answer["again"][:, 0].tolist() == strongest.tolist()
-    listed = {row[1]: row[-1] for table in answer.tables[:2] for row in table.rows}
-    assert all(listed[i] is not None for i in strongest.tolist())
-    assert sum(true is not None for true in listed.values()) == 3
+def test_the_strongest_three_and_the_first_of_either_sign_are_shown_with_their_true_effect(calm):
+    counts = set()
+    for found in influences(calm, X_OUT[:6], y=Y_OUT[:6]):
+        by_example = found["by_example"]
+        strongest = np.argsort(-np.abs(by_example), kind="stable")[:3].tolist()
+        ends = [int(by_example.argmax()), int(by_example.argmin())]
+        spoken_of = [*dict.fromkeys([*strongest, *ends])]
+        assert found["again"][:, 0].tolist() == spoken_of
+        listed = {row[1]: row[-1] for table in found.tables[:2] for row in table.rows}
+        assert {i for i, true in listed.items() if true is not None} == {*spoken_of}
+        counts.add(len(spoken_of))
+    assert counts == {3, 4}
+
+
+def test_sentences_speak_of_examples_that_were_trained_without_alone(answer):
+    said = re.findall(
+        r"example (\d+) .*? would (rise|fall).*?: (\S+) \(trained again\)", answer.answer
+    )
+    again = {int(i): change for i, change in answer["again"]}
+    ends = max(again, key=again.get), min(again, key=again.get)
+    expected = [
+        (str(i), way, number(again[i], sign=True))
+        for i, way in zip(ends, ("rise", "fall"), strict=True)
+    ]
+    assert said == expected and answer.answer.count("Without example") == 2
+    made = trained(wg.Adam(0.02), epochs=20)  # of which some of the strongest are far off
+    found = influence(made, X_OUT, y=Y_OUT)
+    known = {int(i): change for i, change in found["again"]}
+    best = found["by_example"] * (found["trusted"] == 1)
+    for i, change in known.items():
+        best[i] = change
+    for i, most in re.findall(r"example (\d+) [^:]*? would (?:rise|fall)( most)?: ", found.answer):
+        first = best[int(i)] in (best.min(), best.max())
+        assert bool(most) == (first and found["trusted"] == 1)
 
 
 def test_at_the_edge_of_stability_the_answer_begins_with_a_warning_and_shows_what_is_true_alone():
@@ -231,18 +262,41 @@ def test_the_setting_of_the_table_that_promises_most_is_named(calm):
     assert promises_more(rows, -0.4) == "" and promises_more(rows[:1], 0.0) == ""
 
 
-def test_a_change_that_promises_more_than_the_whole_cost_is_not_recommended():
+def test_a_slope_that_holds_for_no_change_of_that_size_is_not_shown_but_what_training_again_brings():
     # Adam divides what a penalty says of an input that was always 0 by no more than its epsilon.
     silent = trained(wg.Adam(0.003), X=X * [1, 1, 1, 0])
     found = settings(silent, X_OUT, y=Y_OUT)
-    brings = {row[0]: row[4] for row in found.tables[0].rows}
-    steep = [what for what in ("l1", "l2") if brings[what] < -found.value]
-    assert steep
-    assert not any(f"A change of {what}" in found.answer for what in steep)
-    (note,) = [note for note in found.notes if "more than the whole cost" in note]
-    assert all(what in note for what in steep)
+    of = {row[0]: row for row in found.tables[0].rows}
+    for what in ("l1", "l2"):
+        assert abs(1e-4 * found[what]) > found.value and of[what][2] is None
+        plan = replace(silent.plan, **{what: wg.Penalty(1e-4)})
+        (theta,) = silent.again([Change(plan=plan)])
+        assert of[what][3:] == ("+0.0001", cost_of(silent, theta) - found.value)
+        assert f"A change of {what}, +0.0001, promises" not in found.answer
+    assert any("No slope of l1 and l2 is shown" in note for note in found.notes)
+
+
+def test_a_steep_slope_that_holds_is_shown_beside_what_training_again_brings(calm):
+    plan = replace(calm.plan, l2=wg.Penalty(0.05))
+    made = trajectory(plan, start(plan), calm.data)
+    found = settings(made, X_OUT, y=Y_OUT)
+    (row,) = [row for row in found.tables[0].rows if row[0] == "l2"]
+    (theta,) = made.again([Change(plan=replace(plan, l2=wg.Penalty(0.05 + float(row[3]))))])
+    assert abs(float(row[3])) == pytest.approx(0.005) and row[2] == found["l2"]
+    assert (
+        row[4]
+        == cost_of(made, theta) - found.value
+        == pytest.approx(float(row[3]) * row[2], rel=0.5)
+    )
+    assert "change of l2 brings was trained again" in " ".join(found.notes)
+
+
+def test_what_is_to_take_off_more_than_the_whole_cost_is_recommended_only_where_it_was_trained():
     rows = [("l1", 0.0, -5e4, "+0.0001", -5.0), ("beta1", 0.9, -3.0, "+0.01", -0.03)]
     assert "beta1, +0.01, promises more" in promises_more(rows, 0.01, 0.5)
+    said = promises_more(rows, 0.01, 0.5, {"l1": (1e-4, -0.2)})
+    assert said == " A change of l1, +0.0001, brings more: cost -0.2, trained again."
+    assert "beta1, +0.01, promises more" in promises_more(rows, 0.01, 0.5, {"l1": (1e-4, 0.2)})
 
 
 def test_only_what_was_trained_is_said_where_single_examples_cannot_be_trusted():
@@ -267,6 +321,26 @@ def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
     f = functional(made.plan.net, Names(), made.theta, far[judging], y_far[judging], None, "cost")
     (theta,) = made.again([leaving_out(M, found["examples"])])
     assert found.value == pytest.approx(f.value(theta) - f.value(made.theta), abs=1e-12)
+    rows_alone = [replace(f, X=f.X[i : i + 1], Y=f.Y[i : i + 1]) for i in range(100)]
+    changes = np.array([one.value(theta) - one.value(made.theta) for one in rows_alone])
+    assert found["error"] == pytest.approx(changes.std(ddof=1) / 10, rel=1e-9)
+    assert -found.value > 2 * found["error"] and "from chance" not in found.answer
+
+
+def test_a_fall_that_rows_cannot_tell_from_chance_says_so(calm):
+    told = set()
+    for seed in range(12):
+        found = harmful(calm, X_OUT[:60], y=Y_OUT[:60], seed=seed)
+        chance = -2 * found["error"] <= found.value < 0
+        assert chance == ("which so few rows cannot tell from chance" in found.answer)
+        told.add((found.value < 0, chance))
+    assert told >= {(True, True), (False, False)}
+    (one,) = {
+        found.answer[-23:]
+        for found in (harmful(calm, X_OUT[:2], y=Y_OUT[:2], seed=seed) for seed in range(6))
+        if found.value < 0
+    }
+    assert one == "; one row proves little."[-23:]
 
 
 def test_removals_are_trusted_by_their_order_and_not_by_chance():
@@ -348,4 +422,28 @@ def test_a_ledger_shows_beside_its_largest_three_what_training_without_them_chan
     np.testing.assert_allclose(found["again"][:, 1], true, rtol=0, atol=1e-12)
     listed = {row[1]: row[-1] for table in found.tables for row in table.rows}
     assert [listed[i] for i in largest] == found["again"][:, 1].tolist()
-    assert "again" not in ledger(calm, *of).arrays
+    assert "again" not in ledger(calm, *of, influence=False).arrays
+
+
+def test_a_ledger_trains_without_its_largest_three_by_itself_where_that_is_soon_done(calm):
+    soon, long, unknown = (
+        ledger(replace(calm, seconds=seconds), 2, 0, 1) for seconds in (0.001, 60.0, None)
+    )
+    assert soon["again"].tolist() == ledger(calm, 2, 0, 1, influence=True)["again"].tolist()
+    assert "influence=True" not in soon.notes[0] and "Trained again without it" in soon.answer
+    rounds = -(-3 // allowed_cores())
+    times = "as long as the training" if rounds == 1 else f"{rounds} times as long as the training"
+    for found, time in ((long, f"{f'{rounds * 60} s' if rounds == 1 else f'{rounds} min'}, {times}"),
+                        (unknown, times)):  # fmt: skip
+        assert "again" not in found.arrays
+        assert found.notes[0].endswith(f"shows what that changes. That takes {time}.")
+    stages = []
+    ledger(replace(calm, seconds=0.01), 2, 0, 1, progress=stages.append)
+    assert stages[0].trainings > rounds and str(stages[-1]).startswith("training again, 3 of 3")
+
+
+def test_of_one_example_alone_a_ledger_trains_nothing_without_it():
+    net = wg.Network(1, [wg.Dense(1, "identity")])
+    plan = Plan(net, wg.SGD(0.1), n=1, epochs=3, batch_size=1)
+    made = trajectory(plan, start(plan), as_data(net, [[1.0]], [[2.0]]))
+    assert "again" not in ledger(replace(made, seconds=0.0), 1, 0, 0).arrays

@@ -17,6 +17,8 @@ from whygrad.engines.pace import CLEARLY, EVERY, LEAST, LONG, TRIAL, Pace
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
 from whygrad.training import loop
+from whygrad.why.training_history.adjoint import adjoint
+from whygrad.why.training_history.trajectory import trajectory
 
 EFFORT = TRIAL / 10
 
@@ -167,6 +169,55 @@ def trained(steps, probes=Probes()):  # noqa: B008
     return state.theta.tobytes(), seen
 
 
+def a_trajectory(epochs):
+    """A training of a few steps in each epoch, whose gradients are clipped: one thread takes its steps."""
+    hidden = [Dense(70, "tanh"), Dense(60, "tanh")]
+    net, draws = (
+        wg.Network(40, [*hidden, Dense(3, "softmax")], "cross_entropy"),
+        np.random.default_rng(2),
+    )
+    X, y = draws.normal(size=(128, 40)), draws.integers(0, 3, 128)
+    plan = Plan(net, wg.Adam(0.001), n=128, epochs=epochs, batch_size=64, clip=wg.Clip(norm=1.0))
+    return trajectory(plan, start(plan), as_data(net, X, np.eye(3)[y]), engine="native")
+
+
+@needs_native
+def test_bits_of_a_walk_back_depend_on_no_number_of_threads(four_cores, monkeypatch):
+    found = []
+    for pace in (Pace, Restless):
+        monkeypatch.setattr(native, "Pace", pace)
+        made = a_trajectory(epochs=8)
+        found.append(adjoint(made, np.ones((2, len(made.theta)))))
+    one, other = found
+    assert one.by_example.tobytes() == other.by_example.tobytes()
+    assert one.start.tobytes() == other.start.tobytes()
+
+
+@needs_native
+@pytest.mark.parametrize(("each_more", "taken"), [(1.5, 1), (0.55, 4)])
+def test_walks_back_follow_the_time_that_they_take(each_more, taken, four_cores, monkeypatch):
+    """Where twice as many threads take `each_more` times as long, also where one takes the steps."""
+    clock, threads, share = [0.0], [], native.NativeEngine._share
+
+    def slow(engine, calls, contexts):
+        found = share(engine, calls, contexts)
+        clock[0] += 4e-4 * each_more ** np.log2(len(calls))
+        threads.append(len(calls))
+        return found
+
+    monkeypatch.setattr(pacing, "LEAST", 1)
+    monkeypatch.setattr(pacing, "EVERY", 1e-3)
+    monkeypatch.setattr(native.NativeEngine, "_share", slow)
+    monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    made = a_trajectory(epochs=200)
+    assert set(threads) == {1}
+    threads.clear()
+    adjoint(made, np.ones((1, len(made.theta))))
+    walks = threads[1::2]  # the steps are taken once more before each
+    assert set(threads[::2]) == {1} and len(walks) == 200
+    assert walks[0] == 4 and 2 in walks and walks[-50:].count(taken) >= 48
+
+
 @needs_native
 def test_what_probes_show_depends_on_no_division_of_steps(four_cores, monkeypatch):
     probes = Probes(costs=True, every=3)
@@ -190,7 +241,7 @@ def test_other_rows_leave_what_was_learned(four_cores, monkeypatch):
 
     monkeypatch.setattr(native, "Pace", Counted)
     trained(4)
-    assert len(made) == 1
+    assert len(made) == 2  # of steps, and of walks back
 
 
 @needs_native

@@ -231,3 +231,38 @@ def test_what_examples_added_to_a_layer_is_what_the_way_back_says(rule, bound, m
     monkeypatch.setattr(accounting, "WAITING", -1)  # momentum carries too far for what may wait
     assert (accounting.accounts(made, probe).along is None) == (rule != wg.SGD(0.1))
     np.testing.assert_allclose(ledger(made, layer=1)["by_example"], whole, rtol=0, atol=1e-12)
+
+
+HALVED = wg.SGD(0.01, momentum=0.5)  # of which 2⁻⁶⁰, nothing, is left after 60 steps
+R, K, B = 5, 21, 5
+
+
+@pytest.mark.parametrize(
+    ("rule", "layer", "epochs", "more", "waits"),
+    [
+        (wg.SGD(0.1), 1, 30, {}, None),
+        (wg.Adagrad(0.1), 1, 30, {}, None),
+        (HALVED, 1, 6, {}, 30 * B * (R + 2)),  # δ and two factors of every step's examples
+        (HALVED, 1, 30, {}, 60 * B * (R + 2)),  # and of no more than 60 steps
+        (HALVED, 2, 30, {}, 60 * B * (3 + 2 + 6)),  # and a, which is no row of the data
+        (HALVED, 1, 30, {"clip": wg.Clip(norm=1.0)}, 60 * B * (R + 2)),
+        (HALVED, 1, 30, {"clip": wg.Clip(value=1.0)}, 60 * (B * (R + 2) + R * K)),
+        (wg.Adam(0.01, beta1=0.5), 1, 30, {}, 60 * B * (R + 2)),
+        (wg.RMSprop(0.01, momentum=0.5), 1, 30, {}, 60 * (B * (R + 2) + R * K)),
+        (wg.RMSprop(0.01, momentum=0.5), 1, 30, {"dtype": "float32"}, 60 * (B * (R + 2) + R * K // 2)),
+    ],
+)  # fmt: skip
+def test_examples_are_followed_back_where_more_would_wait_than_there_is_room_for(
+    rule, layer, epochs, more, waits, monkeypatch
+):
+    rng = np.random.default_rng(7)
+    net = wg.Network(20, [wg.Dense(5, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
+    plan = Plan(net, rule, n=25, epochs=epochs, batch_size=B, **more)
+    data = as_data(net, rng.normal(size=(25, 20)), rng.integers(0, 3, 25), None, plan.dtype)
+    made = trajectory(plan, start(plan), data)
+    probe = wg.engines.probes.whole(net.sizes, layer)
+    found = []
+    for room in (-1, 0) if waits is None else (waits - 1, waits):
+        monkeypatch.setattr(accounting, "WAITING", room)
+        found.append(accounting.carries_too_far(made, probe))
+    assert found == [waits is not None, False]

@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # pyarrow takes a while, and help and completion do not need 
     from whygrad.tables import ReadOptions
 
 
-def option(help: str, **more: Any) -> Parameter:
-    """Return an option whose help is one line, without a `--no-…` twin or a default of None."""
-    return Parameter(help=help, negative="", show_default=False, **more)
+def option(help: str, negative: str = "", **more: Any) -> Parameter:
+    """Return an option whose help is one line, without a default of None, or a `--no-…` twin unasked."""
+    return Parameter(help=help, negative=negative, show_default=False, **more)
 
 
 def choice(help: str, known: Iterable[str], **more: Any) -> Parameter:

@@ -49,8 +49,13 @@ def ledger(
     /,
     *,
     influence: Annotated[
-        bool, question("Train without each of the three largest, and show what that changes.")
-    ] = False,
+        bool | None,
+        question(
+            "Train without each of the three largest, and show what that changes, or not. [where the "
+            "answer takes less than 2 seconds]",
+            negative="--no-influence",
+        ),
+    ] = None,
     top: Annotated[int, question("How many examples are listed, up and down. [10]")] = 10,
     how: OutputFormat = PLAIN,
 ) -> int:

@@ -68,12 +68,6 @@ class Pace:
             self.given = fewer if turn_down and fewer < self.best else more
         return few, self.given
 
-    def likely(self, most: int, steps: int, effort: float) -> int:
-        """Return how many threads to take for work on so many steps, of which nothing is to be learned."""
-        if effort * steps < LEAST:
-            return 1
-        return self.best if (most, effort) == self.shape else most
-
     def saw(self, steps: int, began: float, ended: float) -> None:
         """Learn when they were taken, by the clock."""
         self.ended = ended

@@ -833,7 +833,7 @@ class Why:
         to: Unit = ALL,
         from_: Unit | None = ALL,
         *,
-        influence: bool = False,
+        influence: bool | None = None,
         top: int = 10,
         progress: Any = False,
     ) -> Explanation:
@@ -849,8 +849,9 @@ class Why:
             A unit of it; left out, all weights of the layer.
         from_ : int, str or None
             A unit of the layer below; None for the bias; left out, all weights of `to`.
-        influence : bool
-            Train without each of the three largest contributions, and show what that changes.
+        influence : bool, optional
+            Train without each of the three largest contributions, and show what that changes; by default
+            where the whole answer then takes less than two seconds.
         top : int
             How many examples are listed.
         progress : bool or callable, default False

@@ -71,7 +71,7 @@ class NativeEngine:
 
     def __init__(self, pool: ThreadPoolExecutor | None = None) -> None:
         self._layout: Layout | None = None
-        self._pace = Pace()
+        self._pace, self._pace_back = Pace(), Pace()  # of steps, and of walks back over them
         self._pool = (
             pool  # the threads that share a step; one of its own is made when they are needed
         )
@@ -421,8 +421,9 @@ class NativeEngine:
         slopes, sums = np.zeros((m, K, B)), np.zeros((m, K, adjoints.parts.shape[-1]))
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
         z = np.zeros((m * measured, B * outputs), plan.dtype)
-        most = min(own_cores(), layout.blocks)
-        threads = self._threads_of(layout.blocks, self._pace.likely(most, m, layout.effort), 1)
+        most, pace = min(own_cores(), layout.blocks), self._pace_back
+        _, parts = pace.next(most, m, K * layout.effort, False, time.perf_counter())
+        threads = self._threads_of(layout.blocks, parts, 1)
         examples = self._examples_for(layout, given)
         before = (
             layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, kept.states,
@@ -434,7 +435,9 @@ class NativeEngine:
         )  # fmt: skip
         calls = self._calls_of(PULL_BACK, threads, before, behind)
         self._prepare(calls, "adjoint", plan, given.data)
+        began = time.perf_counter()
         self._share(calls, threads)
+        pace.saw(m, began, time.perf_counter())
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
 

@@ -10,16 +10,18 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import number, with_error
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, Line
 from whygrad.errors import InputError
+from whygrad.nn import Array, Parameters, forward
+from whygrad.nn.backprop import example_costs
 from whygrad.training.again import leaving_out
 from whygrad.why.context import at_least_one
 from whygrad.why.training_history.adjoint import adjoint, cost_of, differenced
 from whygrad.why.training_history.example_lists import listed
-from whygrad.why.training_history.functional import functional
+from whygrad.why.training_history.functional import Functional, functional
 from whygrad.why.training_history.trajectory import trajectory_of
 from whygrad.why.training_history.waiting import Progress, watched
 
@@ -68,7 +70,8 @@ def harmful(
     Returns
     -------
     Explanation
-        `value` is the change of the cost of the other half. `arrays` holds the `examples` to leave out;
+        `value` is the change of the cost of the other half, and `error` in `arrays` the standard error of
+        having drawn its rows. `arrays` also holds the `examples` to leave out;
         `by_example` (n,), the computed change of the first half's cost without each; and of groups of
         `sizes` examples the true changes, `found_on` the half that found them and `judged_on` the other.
 
@@ -123,7 +126,12 @@ def harmful(
     )
     best = int(found.argmin()) if len(found) else 0
     chosen = order[: sizes[best]] if len(found) and found[best] < 0 else order[:0]
-    brings = float(judged[best]) if len(chosen) else 0.0
+    brings, error = 0.0, float("nan")
+    if len(chosen):
+        changes = _by_row(judging, thetas[best]) - _by_row(judging, trajectory.theta)
+        brings = float(judged[best])
+        if len(changes) > 1:
+            error = float(changes.std(ddof=1) / np.sqrt(len(changes)))
     tables, pictures, more = listed(
         trajectory, names, by_example, [("The most harmful", chosen[:top].tolist())], "computed"
     )
@@ -134,7 +142,7 @@ def harmful(
         kind="harmful",
         question="Which training examples raise the cost of rows that training did not see?",
         answer=_sentence(
-            len(chosen), len(judging.X), now[1], brings, float(found.min(initial=0.0))
+            len(chosen), len(judging.X), now[1], brings, error, float(found.min(initial=0.0))
         ),
         value=brings,
         tables=(Table("The most harmful left out together", heads, rows), *tables),
@@ -157,12 +165,21 @@ def harmful(
             "sizes": sizes,
             "found_on": found,
             "judged_on": judged,
+            "error": error,
         },
         notes=(HELD, *differenced(net), *more),
     )
 
 
-def _sentence(count: int, rows: int, before: float, brings: float, found: float) -> str:
+def _by_row(f: Functional, theta: Array) -> Array:
+    """Return the cost of each row of f."""
+    trace = forward(f.net, Parameters(f.net.sizes, theta.astype(np.float64)), f.X)
+    return example_costs(f.net, trace, f.Y)
+
+
+def _sentence(
+    count: int, rows: int, before: float, brings: float, error: float, found: float
+) -> str:
     """Return the sentence that says what leaving them out truly brings."""
     if not count:
         return "No training example is harmful: without those that seemed to be, rows cost no less."
@@ -174,4 +191,8 @@ def _sentence(count: int, rows: int, before: float, brings: float, found: float)
             f"None are proven harmful: without {who} the rows that found them cost {number(-found)} less, "
             f"but the cost of {over} went {went}."
         )
-    return f"Without {who} the cost of {over} falls {went}."
+    said = f"Without {who} the cost of {over} falls {went}"
+    if not np.isfinite(error):
+        return f"{said}; one row proves little."
+    chance = "" if -brings > 2 * error else ", which so few rows cannot tell from chance"
+    return f"{said}, by {with_error(-brings, error)}{chance}."

@@ -6,14 +6,14 @@ w_i is what example i counts, 1 as trained. The derivative goes back through the
 (see `adjoint`); how far a removal can be read off it, removals that are trained again say (`removals`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import number, with_error
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, Line
@@ -56,6 +56,10 @@ from whygrad.why.training_history.waiting import Progress, watched
 Method = Literal["adjoint", "tracin"]
 METHODS = get_args(Method)
 INSTEAD = "Train again without the examples in question instead."
+DRAWN = (
+    "How far what is computed is off was seen in removals drawn at random; of the strongest examples, "
+    "which are listed, it is off by more. What was trained again is exact."
+)
 HELD = (
     "This is the derivative of the recorded training by what each example counts. The order of the batches "
     "and what early stopping and adaptive rates decided are held as recorded; a removal that is trained "
@@ -287,7 +291,7 @@ def _answers(
     progress: Progress,
 ) -> list[Explanation]:
     """Walk back once for all of these numbers, judge each, and return what is to say of it."""
-    most = PROBES * len(sizes_of(trajectory.plan.n)) + len(fs) * max(VERIFIED, exact)
+    most = PROBES * len(sizes_of(trajectory.plan.n)) + len(fs) * (max(VERIFIED, exact) + 1)
     with watched(trajectory, progress, cost_of(trajectory, len(fs)), most) as trajectory:
         slopes = np.array([f.slope(trajectory.theta) for f in fs])
         found = adjoint(trajectory, slopes, rescale)
@@ -345,7 +349,10 @@ def _judge(
     factors = trajectory.data.factors
     counted = np.arange(len(by_example)) if factors is None else np.flatnonzero(factors)
     order = counted[np.argsort(-np.abs(by_example[counted]), kind="stable")]
-    strongest = [np.array([i]) for i in order[: max(VERIFIED, exact)] if by_example[i]]
+    # Of these an answer speaks: of the strongest, and of the first up and the first down.
+    ends = [counted[by_example[counted].argmax()], counted[by_example[counted].argmin()]]
+    spoken_of = dict.fromkeys([*order[: max(VERIFIED, exact)], *ends])
+    strongest = [np.array([i]) for i in spoken_of if by_example[i]]
     stable = growth <= GROWTH  # not where it is no number either
     tried: list[Removals] = []
     again: dict[int, float] = {}
@@ -429,8 +436,10 @@ def _answer(
         best[i] = change
     up, down = most_and_least(best, top)
     sentences = [verdict(what, judged, n, unit)]
-    for way, chosen in (("most", up[:1]), ("least", down[:1])):
-        sentences += [_one(trajectory, names, what, i, way, best, judged, unit) for i in chosen]
+    for i in _extremes(judged.again):
+        # Where single examples are not to be trusted nothing is known of all others.
+        most = judged.trusted == 1 and best[i] in (best.min(), best.max())
+        sentences.append(_one(trajectory, names, what, i, unit * judged.again[i], most))
     groups, count = groups_of(trajectory)
     by_class = np.bincount(groups, by_example, count)
     titles = [
@@ -480,33 +489,26 @@ def _answer(
             "true": [float(t) for one in judged.tried for t in one.true],
             "again": np.array([[i, change] for i, change in judged.again.items()]).reshape(-1, 2),
         },
-        notes=(HELD, *differenced(trajectory.plan.net), *more_notes),
+        notes=(DRAWN, HELD, *differenced(trajectory.plan.net), *more_notes),
         part=f.ref.part if isinstance(f, WeightAsked) else "",
     )
 
 
-def _one(
-    trajectory: Trajectory,
-    names: Names,
-    what: str,
-    i: int,
-    way: str,
-    best: Array,
-    judged: Judged,
-    unit: float,
-) -> str:
-    """Return a sentence on one example."""
-    change = unit * float(best[i])
-    brings = (
-        f"{number(change, sign=True)} (trained again)"
-        if i in judged.again
-        else with_error(change, unit * judged.error, sign=True)
-    )
-    direction = "rise" if way == "most" else "fall"
+def _extremes(again: Mapping[int, float]) -> list[int]:
+    """Return the example without which f is highest, and that without which it is lowest."""
+    order = sorted(again, key=again.__getitem__)
+    up, down = (i for i in order[-1:] if again[i] > 0), (i for i in order[:1] if again[i] < 0)
+    return [*up, *down]
+
+
+def _one(trajectory: Trajectory, names: Names, what: str, i: int, change: float, most: bool) -> str:
+    """Return a sentence on one example, without which the training was run again."""
+    direction = "rise" if change > 0 else "fall"
     called = name_of_example(trajectory, names, i)
-    # Where single examples are not to be trusted nothing is known of all others: "most" would be a guess.
-    most = " most" if judged.trusted == 1 else ""
-    return f"Without example {i} ({called}) the {what} would {direction}{most}: {brings}."
+    return (
+        f"Without example {i} ({called}) the {what} would {direction}{' most' if most else ''}: "
+        f"{number(change, sign=True)} (trained again)."
+    )
 
 
 def _scatter(what: str, judged: Judged, by_example: Array, unit: float) -> CurvePicture:

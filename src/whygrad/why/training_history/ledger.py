@@ -36,7 +36,7 @@ from whygrad.why.training_history.linear import HELD
 from whygrad.why.training_history.removals import VERIFIED
 from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
-from whygrad.why.training_history.waiting import Progress, watched
+from whygrad.why.training_history.waiting import Progress, how_long, rounds_of, watched
 
 ALL = "all"
 # Trainings that a weight, a neuron and a layer take at most, measured on networks from 20-64-3 to
@@ -51,8 +51,9 @@ ACCOUNTING = (
 )
 FIRST_THREE = (
     "With influence=True, or --influence, the ledger trains without each of its first three, and shows "
-    "what that changes."
+    "what that changes. That takes {time}."
 )
+AT_ONCE = 2.0  # seconds of a whole answer for which nobody needs to be asked
 CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 
@@ -62,7 +63,7 @@ def ledger(
     to: int | str = ALL,
     from_: int | str | None = ALL,
     *,
-    influence: bool = False,
+    influence: bool | None = None,
     top: int = 10,
     progress: Progress = False,
     names: Names | None = None,
@@ -83,9 +84,10 @@ def ledger(
         A unit of layer l, by index or name; left out, all weights of the layer.
     from_ : int, str or None
         A unit of the layer below; None or "bias" for the bias of `to`; left out, all weights of `to`.
-    influence : bool
+    influence : bool, optional
         Train without each of the three examples of the largest contributions, and show beside these by how
-        much the weight ends otherwise.
+        much the weight ends otherwise. By default where the whole answer then takes less than two seconds;
+        elsewhere a note says how long it would take.
     top : int
         How many examples are listed.
     progress : bool or callable, default False
@@ -134,6 +136,10 @@ def ledger(
     top = at_least_one("top", top)
     probe, what, part = _probe_of(trajectory, names, layer, to, from_)
     takes = _takes(trajectory, probe, (from_ == ALL) + (to == ALL))
+    if influence is None:
+        seconds = trajectory.seconds
+        whole = takes + rounds_of(VERIFIED)
+        influence = trajectory.plan.n > 1 and seconds is not None and whole * seconds < AT_ONCE
     with watched(trajectory, progress, takes, VERIFIED * bool(influence)) as trajectory:
         found = accounts(trajectory, probe)
         by_example = found.along
@@ -255,7 +261,11 @@ def _answer(
     ref = Ref.read(part)
     if ref is not None and left_out(trajectory.plan.net, ref):
         answer = by_the_mask(trajectory.plan.net, names, ref)
-    notes = [ACCOUNTING if changes or not by_example.any() else f"{ACCOUNTING} {FIRST_THREE}"]
+    notes = [ACCOUNTING]
+    if by_example.any() and not changes:
+        rounds, seconds = rounds_of(VERIFIED), trajectory.seconds
+        time = how_long(rounds, None if seconds is None else rounds * seconds)
+        notes = [f"{ACCOUNTING} {FIRST_THREE.format(time=time)}"]
     if isinstance(trajectory.plan.optimizer, ADAPTIVE):
         notes.append(HELD.format(rule=type(trajectory.plan.optimizer).__name__))
     elif trajectory.plan.clip.norm is not None or trajectory.plan.clip.value is not None:

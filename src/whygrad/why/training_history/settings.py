@@ -5,7 +5,9 @@
 All come of the same walk back through the training as influence (see `adjoint`), for next to nothing.
 """
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -35,7 +37,13 @@ from whygrad.why.training_history.waiting import Progress, watched
 
 BY_RULES = (Adaptive, OnPlateau)  # schedules whose rates follow from how epochs end
 MOST_TRIED = 3  # trainings with `attempt`: the rate and both penalties
+STEEP = ("l1", "l2")  # settings whose change is trained again where the slope is steep
 MORE = 0.1  # how much more of a setting is spoken of
+FAR = 0.5  # of what a slope promises, by which the truth may differ where the slope is shown
+UNITS = (
+    "A slope is the change of the cost by 1 more of a setting; of rates and class weights, which are "
+    "changed by factors, by a factor e."
+)
 HELD = (
     "These are derivatives of the recorded training. What early stopping and adaptive rates decided is "
     "held as recorded; a change that is tried decides anew."
@@ -91,7 +99,8 @@ def settings(
     Returns
     -------
     Explanation
-        `value` is the cost of x. `arrays` holds `by_epoch` (E,), ∂C/∂ log η of each epoch; `l1`, `l2`,
+        `value` is the cost of x. Steep changes of penalties are trained again, and shown with what they
+        truly bring. `arrays` holds `by_epoch` (E,), ∂C/∂ log η of each epoch; `l1`, `l2`,
         `decay`, `momentum` and `label_smoothing`, ∂C by each, NaN where there is none; `by_class` (G,),
         ∂C/∂ log of the weight of each class; `growth`; and with `attempt` the true changes, `true`.
 
@@ -129,7 +138,9 @@ def settings(
     if x is None or y is None:
         raise InputError("settings are judged by the cost of rows: give x and y")
     f = functional(plan.net, names, trajectory.theta, x, y, None, "cost")
-    with watched(trajectory, progress, cost_of(trajectory), MOST_TRIED * attempt) as trajectory:
+    with watched(
+        trajectory, progress, cost_of(trajectory), len(STEEP) + MOST_TRIED * attempt
+    ) as trajectory:
         return _answer(trajectory, f, names, attempt)
 
 
@@ -138,23 +149,28 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
     value, epochs = f.value(trajectory.theta), trajectory.start.epoch
     first, last, promised = _best_epochs(plan, found.by_epoch, trajectory.start.step > 0)
     advice = _advice(found.by_epoch, first, last, promised, epochs)
-    rows = _rows(plan, found, value, group_names(trajectory, names, len(found.by_class)))
-    true: list[float] = []
+    rows = _rows(plan, found, group_names(trajectory, names, len(found.by_class)))
+    steep = _steep(plan, rows, min(abs(promised), MORE * abs(value)))
+    tried = _tried(plan, epochs + first, epochs + last, promised, found) if attempt else []
+    thetas = trajectory.again([Change(plan=each) for _, each, _ in (*tried, *steep)])
+    true = [f.value(theta) - value for theta in thetas[: len(tried)]]
     if attempt:
-        tried = _tried(plan, epochs + first, epochs + last, promised, found)
-        thetas = trajectory.again([Change(plan=each) for _, each, _ in tried])
-        true = [f.value(theta) - value for theta in thetas]
         advice += f" Trained again so, it changes by {number(true[0], sign=True)}."
     # Only a cost above 0 bounds what there is to gain.
     most = value if value > 0 else np.inf
-    advice += promises_more(rows[1:], promised, most)
+    again = {
+        what: (change, f.value(theta) - value)
+        for (what, _, change), theta in zip(steep, thetas[len(tried) :], strict=True)
+    }
+    advice += promises_more(rows[1:], promised, most, again)
+    rows, notes = _within_reach(rows, most, again)
     unstable = found.growth > GROWTH
     if unstable:
         advice = (
             f"Do not trust this: the run is at the edge of stability (growth {number(found.growth)}); "
             "train with other settings and compare." + (f" {advice}" if attempt else "")
         )
-    tables = [Table("What a little more of each brings, to first order", HEADS, tuple(rows))]
+    tables = [Table("What a little more of each brings", HEADS, tuple(rows))]
     if attempt:
         trials = [
             (name, said, brought) for (name, _, said), brought in zip(tried, true, strict=True)
@@ -177,7 +193,7 @@ def _answer(trajectory: Trajectory, f: Functional, names: Names, attempt: bool) 
             ),
         ),
         arrays=vars(found) | ({"true": np.array(true)} if attempt else {}),
-        notes=(HELD, *_out_of_reach(rows, most), *differenced(plan.net)),
+        notes=(UNITS, HELD, *notes, *differenced(plan.net)),
     )
 
 
@@ -289,40 +305,97 @@ def _advice(by_epoch: Array, first: int, last: int, promised: float, before: int
     return f"{way} {which} by {MORE:.0%}: cost {number(-abs(promised), sign=True)}, to first order."
 
 
-def promises_more(rows: list[Any], promised: float, cost: float = np.inf) -> str:
+def promises_more(
+    rows: list[Any],
+    promised: float,
+    cost: float = np.inf,
+    again: Mapping[str, tuple[float, float]] = MappingProxyType({}),
+) -> str:
     """Return the sentence on the other setting whose change promises more than the rate's, or "".
 
-    What is to take off more than the whole cost is left to `_out_of_reach`.
+    What is to take off more than the whole cost is left to `_within_reach`. Of what was trained `again`,
+    change and true effect count.
     """
     # Of a setting that is 0 there is no less.
     changes = [
         (what, change, brings)
         for what, now, _, change, brings in rows
-        if (now or brings < 0) and abs(brings) < cost
+        if (now or brings < 0) and abs(brings) < cost and what not in again
+    ]
+    changes += [
+        (what, f"{change:+g}", brings) for what, (change, brings) in again.items() if brings < 0
     ]
     what, change, brings = max(changes, key=lambda each: abs(each[2]), default=("", "", 0.0))
     if abs(brings) <= abs(promised):
         return ""
+    if what in again:
+        true = number(brings, sign=True)
+        return f" A change of {what}, {change}, brings more: cost {true}, trained again."
     if brings > 0:
         change = change.replace("+", "-", 1).replace(f"× {1 + MORE:g}", f"× {1 - MORE:g}")
     least = number(-abs(brings), sign=True)
     return f" A change of {what}, {change}, promises more: cost {least}, to first order."
 
 
-def _out_of_reach(rows: list[Any], cost: float) -> tuple[str, ...]:
-    """Return the note on changes so large that the first order says more than there is to gain."""
-    far = [what for what, now, *_, brings in rows if (now or brings < 0) and abs(brings) >= cost]
-    if not far:
-        return ()
-    changes = "change" if len(far) == 1 else "changes"
-    promise = "promises" if len(far) == 1 else "promise"
-    return (
-        f"The {changes} of {' and '.join(far)} {promise} more than the whole cost: so steep a slope "
-        "holds for far smaller changes only.",
-    )
+def _steep(plan: Plan, rows: list[Any], least: float) -> list[tuple[str, Plan, float]]:
+    """Return the penalties whose change is to bring more than `least`: names, plans and changes.
+
+    Such a slope may hold for far smaller changes only: Adam and its kin divide what a penalty says of a
+    weight without a gradient by no more than their epsilon.
+    """
+    found = []
+    for what, now, _, change, brings in rows:
+        if what in STEEP and abs(brings) > least:
+            # Less, where that is to lower the cost and there is something to take away.
+            step = -float(change) if brings > 0 and now else float(change)
+            penalty = replace(getattr(plan, what), strength=now + step)
+            found.append((what, replace(plan, **{what: penalty}), step))
+    return found
 
 
-def _rows(plan: Plan, found: Slopes, value: float, classes: tuple[str, ...]) -> list[Any]:
+def _within_reach(
+    rows: list[Any], cost: float, again: Mapping[str, tuple[float, float]]
+) -> tuple[list[Any], tuple[str, ...]]:
+    """Return the rows without what a slope cannot tell of such a change, and notes on it.
+
+    A change that was trained again is shown with what it truly brought; one that promises more than the
+    whole cost, with nothing.
+    """
+    shown: list[Any] = []
+    far: list[str] = []
+    beyond: list[str] = []
+    for what, now, slope, change, brings in rows:
+        if what in again:
+            step, true = again[what]
+            holds = abs(true - step * slope) <= FAR * abs(step * slope)
+            far += [] if holds else [what]
+            shown.append((what, now, slope if holds else None, f"{step:+g}", true))
+        elif abs(brings) >= cost:
+            beyond.append(what)
+            shown.append((what, now, slope, change, None))
+        else:
+            shown.append((what, now, slope, change, brings))
+    notes: list[str] = []
+    if again:
+        notes.append(f"What the {_changes(again)} brings was trained again.")
+    if far:
+        notes.append(
+            f"No slope of {' and '.join(far)} is shown: it holds for far smaller changes only."
+        )
+    if beyond:
+        notes.append(
+            f"The first order of the {_changes(beyond)} is more than the whole cost: so steep a slope "
+            "holds for far smaller changes only."
+        )
+    return shown, tuple(notes)
+
+
+def _changes(names: Iterable[str]) -> str:
+    """Return "change of l1 and of l2"."""
+    return "change of " + " and of ".join(names)
+
+
+def _rows(plan: Plan, found: Slopes, classes: tuple[str, ...]) -> list[Any]:
     """Return the rows of the table: each setting, its value, its slope, and what a change brings."""
     rule = plan.optimizer
     rows: list[Any] = []

@@ -85,10 +85,18 @@ def beforehand(trainings: float, seconds: float | None) -> str:
     >>> beforehand(12, 38.4)
     'This takes up to 38 s, 12 times as long as the training; Ctrl-C ends it.'
     """
+    return f"This takes up to {how_long(trainings, seconds)}; Ctrl-C ends it."
+
+
+def how_long(trainings: float, seconds: float | None) -> str:
+    """Return a time as a phrase.
+
+    >>> how_long(2, 7.1)
+    '7 s, 2 times as long as the training'
+    """
     times = f"{number(trainings)} times as long as the training"
     times = "as long as the training" if trainings == 1 else times
-    long = times if seconds is None else f"{_shown(seconds)}, {times}"
-    return f"This takes up to {long}; Ctrl-C ends it."
+    return times if seconds is None else f"{_shown(seconds)}, {times}"
 
 
 def _shown(seconds: float) -> str:
