@@ -15,11 +15,11 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
-from whygrad.cli.facts import facts, kept
+from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
 from whygrad.engines.xla.launcher import MODULE, completed, on_cluster, option_of, run_together
-from whygrad.errors import InputError, WhygradError
+from whygrad.errors import FileError, InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
@@ -28,6 +28,7 @@ from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, open_run
 from whygrad.record.files import manifest
+from whygrad.record.run import kept
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
@@ -354,7 +355,7 @@ def launch(
             "launch runs on Linux and macOS, where JAX connects processes: leave it out"
         )
     if command[0].endswith(".py") and not Path(command[0]).is_file():
-        raise InputError(f"{command[0]}: there is no such file")
+        raise FileError(f"{command[0]}: there is no such file")
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)

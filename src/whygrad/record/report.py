@@ -19,7 +19,7 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
 from whygrad.nn.functions import Array
-from whygrad.pipeline.comparing import NAMES, losses_of
+from whygrad.pipeline.comparing import NAMES
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.scores import (
     BINS,
@@ -33,9 +33,9 @@ from whygrad.pipeline.scores import (
     written_r2,
     written_share,
 )
-from whygrad.record.run import Run
+from whygrad.record.run import Run, kept
 from whygrad.record.source import count, encoded, read_again, take, true_values
-from whygrad.tables import Label, NumberColumn, quoted
+from whygrad.tables import Label, NumberColumn, Target, quoted
 from whygrad.training.metrics import by_rows
 from whygrad.why.bound import Why
 
@@ -246,7 +246,7 @@ def _curves(run: Run) -> list[Explanation]:
         return []
     picture = cost_picture(run.history, run.plan.cost_name)
     said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
-    ended = f"{said}: {run.history.stopped}."
+    ended = f"{said}: {run.history.stopped}{kept(run)}."
     return [_section("How it learned", ended, pictures=(picture, *_metrics(run, picture.x)))]
 
 
@@ -326,7 +326,7 @@ def _importance(
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     X, true = X[:ROWS], true[:ROWS]
-    before = losses_of(target, outputs[:ROWS], true)
+    before = _loss(target, outputs[:ROWS], true)
     rng = np.random.default_rng(0)
     origins = np.array(encoding.origins)
     risen = {}
@@ -336,41 +336,55 @@ def _importance(
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
-            after = losses_of(target, predict(run.average, shuffled), true)
-            # As many more wrong answers: a count, which has no rounding.
-            each.append(float((after - before).sum()))
-        risen[name] = (sum(each) / SHUFFLES / len(X), float(np.std(each)) / len(X))
+            each.append(_loss(target, predict(run.average, shuffled), true) - before)
+        risen[name] = (float(np.mean(each)), float(np.std(each)))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
     parts = _mean_parts(why, rows, few)
     order = sorted(risen, key=lambda name: -risen[name][0])
-    kind = "the share of wrong answers" if target.classes else "the mean squared error"
+    kind = "log loss" if target.classes else "root mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
     output = "the output"
     if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
         output = f"{'the lead' if compete(run.net) else 'z'} of the class it says"
     table = Table(
         "All columns",
-        ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
+        ("column", f"the {kind} rises by", "give or take", f"mean part{unit}"),
         tuple((name, *risen[name], parts.get(name)) for name in order),
     )
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
-    picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
+    picture = BarPicture(
+        "What it costs to shuffle a column", f"rise of the {kind}", tuple(top), values
+    )
+    rise, give_or_take = risen[order[0]]
     most = (
-        f"rises most for {quoted(order[0])}" if risen[order[0]][0] > 0 else "rises for none of them"
+        f"rises most for {quoted(order[0])}, by {number(rise)}"
+        if rise > give_or_take
+        else "clearly rises for none of them"
     )
     return _section(
         "Which columns matter",
         f"Shuffling a column of {len(X):,} rows, {SHUFFLES} times, shows what the network owes to it: "
-        f"{kind} {most}.",
+        f"the {kind}, {number(before)}, {most}.",
         pictures=(picture,),
         tables=(table,),
         notes=(
             f"The mean part is the mean size of what a column adds to {output} beside "
-            f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by `whygrad why "
-            f"prediction --sample {few}`); columns that go along with others share it.",
+            f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by whygrad why "
+            f"prediction --sample {few}); columns that go along with others share it.",
         ),
     )
+
+
+def _loss(target: Target, outputs: Array, true: Array) -> float:
+    """Return the log loss, or the root mean squared error in units of the target.
+
+    The share of wrong answers would say little of a class so rare that it is hardly ever told.
+    """
+    if not target.classes:
+        return float(np.sqrt(np.mean((target.decode(outputs) - true) ** 2)))
+    p = target.probabilities(outputs)[np.arange(len(true)), true.astype(int)].astype(np.float64)
+    return float(-np.log(np.clip(p, np.finfo(np.float64).eps, 1)).mean())
 
 
 def _mean_parts(why: Why, rows: Any, few: int) -> dict[str, float]:
