@@ -228,6 +228,16 @@ def test_training_several_networks_ends_with_a_question_that_is_asked_of_their_a
     assert last == "Why it predicts what it does:  whygrad why prediction houses.run"
 
 
+def test_training_that_brought_nothing_ends_with_what_is_wrong(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--optimizer", "sgd", "--engine", "reference", "--no-comparison", "--overwrite")
+    best = "What is wrong with it:  whygrad doctor houses.run"
+    for rate, code in (("1e-9", 0), ("1e9", 1)):
+        more = ("--learning-rate", rate, "--epochs", 2)
+        said = whygrad("train", table, "--target", "price", *words, *more)
+        assert said.code == code and said.out.splitlines()[-1] == best
+
+
 # ── which networks are trained ───────────────────────────────────────────────────────────────────────
 
 NETWORK = {

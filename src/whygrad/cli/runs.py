@@ -226,7 +226,7 @@ def _tell(run: Run, json: bool) -> int:
             console.print()
             print_scores(console, run.scores, run.encoding.target, what)
         if run.on_table:
-            show_next(run.path, run.members > 1)
+            show_next(run.path, run.members > 1, run.scores, history.stopped)
     if history.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return 1 if history.stopped.startswith("diverged") else 0

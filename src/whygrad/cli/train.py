@@ -34,7 +34,7 @@ from whygrad.errors import InputError, nearest
 from whygrad.escaping import note
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
-from whygrad.pipeline.fit import Result, Source, by_number, find
+from whygrad.pipeline.fit import Result, Source, by_number, find, no_target
 from whygrad.pipeline.repeating import Repeated, folds_of, over_folds, over_seeds
 from whygrad.pipeline.settings import QUALITY, Settings
 from whygrad.pipeline.streamed import open_folder
@@ -132,7 +132,7 @@ def train(
         _show_result(result, path, comparison)
         if repeated is not None:
             print_repeated(printer(), repeated)
-        show_next(path, len(result.members) > 1)
+        show_next(path, len(result.members) > 1, result.scores, stopped)
     return _exit_code(stopped)
 
 
@@ -166,8 +166,7 @@ def _train_folder(
 ) -> int:
     """Train on a folder of Parquet files, and show what came of it."""
     if options["target"] is None:
-        shown = ", ".join([*open_folder(folder).kinds][:8])
-        raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+        raise no_target([*open_folder(folder).kinds])
     with standing(path):
         found = train_folder(
             folder, options["target"], task=options["task"], record=path, overwrite=overwrite,
@@ -200,7 +199,7 @@ def _train_folder(
         console.print()
         what = _what(found.scored_on == "test")
         print_scores(console, found.scores, found.encoding.target, what)
-        show_next(path, False)
+        show_next(path, False, found.scores, stopped)
     return _exit_code(stopped)
 
 
