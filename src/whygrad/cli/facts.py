@@ -10,8 +10,7 @@ from whygrad.answers.formatting import number
 from whygrad.cli.printing import ended
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.nn.network import count
-from whygrad.record import Run
-from whygrad.record.run import kept
+from whygrad.record import Run, kept
 
 RECENT = 100  # looks at the layers that the table is the mean of
 

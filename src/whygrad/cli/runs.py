@@ -26,9 +26,8 @@ from whygrad.nn.network import Parameters
 from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
-from whygrad.record import Run, forking, open_run
+from whygrad.record import Run, forking, kept, open_run
 from whygrad.record.files import manifest
-from whygrad.record.run import kept
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
