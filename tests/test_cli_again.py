@@ -81,7 +81,7 @@ def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
     result = whygrad(
         "fork", "iris.run", "--step", "20", "--learning-rate", "0.05", "--record", "f.run"
     )
-    assert result.code == 0 and "f.run" in result.out
+    assert result.code == 0 and "f.run  step 40, 5 epochs since step 20, " in result.out
     fork = wg.open_run("f.run")
     assert (
         fork.start == 20 and fork.plan.optimizer.learning_rate == 0.05 and fork.scores is not None

@@ -227,6 +227,16 @@ def test_what_needs_rows_that_are_gone_is_left_out_and_said(run, monkeypatch):
     )
 
 
+def test_who_waits_is_told_what_is_computed(run):
+    told = []
+    sections = report(run, told.append)
+    assert [s.to_dict() for s in sections] == [s.to_dict() for s in report(run)]
+    shuffled = [f"'{name}' is shuffled" for name in dict.fromkeys(run.encoding.origins)]
+    parts = [f"{done} of 30 rows have their parts" for done in range(30)]
+    assert told[:-3] == ["its rows are read again", *shuffled, *parts]
+    assert all(re.fullmatch(r"row \d+ \(from 0\) is explained", one) for one in told[-3:])
+
+
 def test_a_run_on_arrays_has_no_report(tmp_path):
     X = np.linspace(0, 1, 20)[:, None]
     clf = wg.MLPRegressor(max_iter=2, hidden_layer_sizes=(2,))

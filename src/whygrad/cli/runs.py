@@ -215,8 +215,10 @@ def _tell(run: Run, json: bool) -> int:
     else:
         console = printer()
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
+        since = f" since step {run.start:,}" if run.start else ""  # a fork has these of its own
         said = (
-            f"  step {run.step:,}, {len(history.epochs):,} epochs{last}: {ended(history.stopped)}"
+            f"  step {run.step:,}, {len(history.epochs):,} epochs{since}{last}: "
+            f"{ended(history.stopped)}"
         )
         said += kept(run)
         console.print(Text.assemble((clean(run.path.name), "bold"), said))

@@ -5,7 +5,7 @@ probabilities can be trusted; which columns matter, by permutation and by exact 
 and what to beware of. The rows are read again: where they are gone, what needs them is left out, and said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -48,13 +48,15 @@ FEW = 100  # test rows below which scores are rough
 UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
 
 
-def report(run: Run) -> tuple[Explanation, ...]:
+def report(run: Run, tell: Callable[[str], None] = lambda _: None) -> tuple[Explanation, ...]:
     """Return a report on a run, section by section.
 
     Parameters
     ----------
     run : Run
         A run on a table whose training has ended.
+    tell : callable, optional
+        Told in words what is computed, before it is.
 
     Returns
     -------
@@ -72,6 +74,7 @@ def report(run: Run) -> tuple[Explanation, ...]:
         raise InputError(f"{run.path.name} has no scores: resume it, or read its data again")
     gone = ""
     rows: Any = None
+    tell("its rows are read again")
     try:
         rows = read_again(run)
     except (WhygradError, OSError) as error:
@@ -80,8 +83,11 @@ def report(run: Run) -> tuple[Explanation, ...]:
     if rows is not None:
         X, true = encoded(run, rows), true_values(run.encoding.target, rows)
         outputs, why = predict(run.average, X), run.why
-        sections += [_trust(run, outputs, true), _importance(run, why, rows, X, outputs, true)]
-        sections += _examples(run, why, rows, outputs, true)
+        sections += [
+            _trust(run, outputs, true),
+            _importance(run, why, rows, X, outputs, true, tell),
+        ]
+        sections += _examples(run, why, rows, outputs, true, tell)
     return (*sections, _beware(run))
 
 
@@ -322,7 +328,13 @@ def _errors(run: Run) -> Explanation:
 
 
 def _importance(
-    run: Run, why: Why, rows: Any, X: Array, outputs: Array, true: Array
+    run: Run,
+    why: Why,
+    rows: Any,
+    X: Array,
+    outputs: Array,
+    true: Array,
+    tell: Callable[[str], None],
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     X, true = X[:ROWS], true[:ROWS]
@@ -331,6 +343,7 @@ def _importance(
     origins = np.array(encoding.origins)
     risen = {}
     for name in dict.fromkeys(encoding.origins):
+        tell(f"{quoted(name)} is shuffled")
         places = np.flatnonzero(origins == name)
         each = []
         for _ in range(SHUFFLES):
@@ -339,7 +352,7 @@ def _importance(
             each.append(_loss(target, predict(run.average, shuffled), true) - before)
         risen[name] = (float(np.mean(each)), float(np.std(each)))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
-    parts = _mean_parts(why, rows, few)
+    parts = _mean_parts(why, rows, few, tell)
     order = sorted(risen, key=lambda name: -risen[name][0])
     kind = "log loss" if target.classes else "root mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
@@ -387,12 +400,13 @@ def _loss(target: Target, outputs: Array, true: Array) -> float:
     return float(-np.log(np.clip(p, np.finfo(np.float64).eps, 1)).mean())
 
 
-def _mean_parts(why: Why, rows: Any, few: int) -> dict[str, float]:
+def _mean_parts(why: Why, rows: Any, few: int, tell: Callable[[str], None]) -> dict[str, float]:
     """Return the mean size of each column's part over a few rows, in units of the target for numbers."""
     n = count(rows)
     total: dict[str, float] = {}
     chosen = np.unique(np.linspace(0, n - 1, min(n, few)).astype(int))
-    for row in chosen:
+    for done, row in enumerate(chosen):
+        tell(f"{done} of {len(chosen)} rows have their parts")
         answer = why.prediction(_one(rows, int(row)), sample=few)
         for term in answer.terms:
             total[term.name] = total.get(term.name, 0.0) + abs(term.value) / len(chosen)
@@ -403,7 +417,9 @@ def _one(rows: Any, row: int) -> Any:
     return take(rows, np.array([row]))
 
 
-def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> list[Explanation]:
+def _examples(
+    run: Run, why: Why, rows: Any, outputs: Array, true: Array, tell: Callable[[str], None]
+) -> list[Explanation]:
     """Return three rows explained: the surest or closest, one in the middle, and the one most wrong."""
     target = run.encoding.target
     if target.classes:
@@ -419,6 +435,7 @@ def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> lis
     }
     found, said = [], target.decode(outputs)
     for what, row in picked.items():
+        tell(f"{row_of(row)} is explained")
         known = target.classes[int(true[row])] if target.classes else number(float(true[row]))
         told = said[row] if target.classes else number(float(said[row]))
         sample = None if run.members == 1 else EXPLAINED
