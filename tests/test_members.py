@@ -238,6 +238,20 @@ def test_training_that_brought_nothing_ends_with_what_is_wrong(table, tmp_path, 
         assert said.code == code and said.out.splitlines()[-1] == best
 
 
+def test_a_threshold_that_pays_for_a_rare_class_in_accuracy_is_nothing_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    a = draws.normal(size=800)
+    rare = np.where(draws.random(800) < 0.12 * 2.5**a / np.mean(2.5**a), "yes", "no")
+    rows = "".join(f"{x:.3f},{y}\n" for x, y in zip(a, rare, strict=True))
+    (tmp_path / "t.csv").write_text("a,y\n" + rows)
+    words = ("--target", "y", "--aim", "balanced-accuracy", "--quality", "fast", "--no-comparison")
+    said = whygrad("train", "t.csv", *words)
+    scores = wg.open_run("t.run").scores
+    assert scores.accuracy < scores.baseline and scores.measures["balanced_accuracy"] > 0.5
+    assert said.out.splitlines()[-1].endswith("whygrad why weight t.run")
+
+
 # ── which networks are trained ───────────────────────────────────────────────────────────────────────
 
 NETWORK = {

@@ -205,9 +205,15 @@ def show_next(path: Path, averaged: bool, scores: Scores | None, stopped: str) -
 
 
 def _no_better(scores: Scores | None) -> bool:
-    if scores is None or scores.score is None or scores.baseline is None:
+    """Return whether a baseline does as well: of classes in the accuracy and in the balanced one."""
+    if scores is None:
         return False
-    return scores.score <= scores.baseline
+    names = (
+        ("balanced_accuracy", "accuracy") if isinstance(scores, ClassificationScores) else ("r2",)
+    )
+    ours, theirs = scores.measures, scores.trivial
+    pairs = [(ours[name], theirs[name]) for name in names]
+    return all(a is not None and b is not None and a <= b for a, b in pairs)
 
 
 def written(scores: Scores) -> str:
