@@ -453,6 +453,16 @@ def test_a_training_that_told_its_rows_and_kept_an_earlier_epoch_has_units_enoug
     assert "units_few" not in [each.sign for each in signs(learned)]
 
 
+def test_of_a_training_without_a_finite_cost_no_empty_curve_is_shown():
+    wild = {"optimizer": wg.SGD(1e30), "epochs": 3, "batch_size": 4}
+    there = seen(setting(BUMPY, X, NUMBERS, **wild))
+    assert not len(there.costs) and there.diverged
+    (sign,) = [each for each in signs(there) if each.sign == "not_finite"]
+    assert sign.evidence == "the cost is no longer finite" and sign.picture is None
+    answer = wg.diagnose(BUMPY, X, NUMBERS, seconds=0, **wild)
+    assert "Cost by epoch" not in [picture.title for picture in answer.pictures]
+
+
 def test_thousands_of_epochs_are_written_as_all_numbers_are():
     assert [said for said, _ in CURES["epochs_few"](setting(epochs=285))] == [
         "train for 2,850 epochs"

@@ -108,9 +108,10 @@ def relation(told: Array, Y: Array) -> float:
     """
     if not np.isfinite(told).all():
         return 0.0
-    A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
-    variance = ((A.T @ A) * (B.T @ B)).sum() / (len(Y) - 1)
-    return float((A * B).sum() / np.sqrt(variance)) if variance > 0 else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # of outputs that are finite still
+        A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
+        variance = ((A.T @ A) * (B.T @ B)).sum() / (len(Y) - 1)
+        return float((A * B).sum() / np.sqrt(variance)) if variance > 0 else 0.0
 
 
 def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:

@@ -141,7 +141,7 @@ def _last_tenth(seen: Seen) -> int:
     return max(2, len(seen.costs) // 10 + 1)
 
 
-def _still(seen: Seen) -> tuple[str, CurvePicture]:
+def _still(seen: Seen) -> tuple[str, CurvePicture | None]:
     """Return in words how much of its fall the cost took in the last tenth of the epochs, and its curve."""
     falling, n = _falling(seen), len(seen.costs)
     picture = cost_curve(seen, float(max(1, n - _last_tenth(seen) + 1)), "the last tenth")
