@@ -459,6 +459,7 @@ def test_of_a_training_without_a_finite_cost_no_empty_curve_is_shown():
     assert not len(there.costs) and there.diverged
     (sign,) = [each for each in signs(there) if each.sign == "not_finite"]
     assert sign.evidence == "the cost is no longer finite" and sign.picture is None
+    assert "SGD diverges" in [each.evidence for each in signs(there)]
     answer = wg.diagnose(BUMPY, X, NUMBERS, seconds=0, **wild)
     assert "Cost by epoch" not in [picture.title for picture in answer.pictures]
 

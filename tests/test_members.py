@@ -18,6 +18,7 @@ from exported import compiled, in_node
 from houses import houses
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
+from whygrad.pipeline.scores import written_share
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
@@ -249,7 +250,21 @@ def test_a_threshold_that_pays_for_a_rare_class_in_accuracy_is_nothing_wrong(tmp
     said = whygrad("train", "t.csv", *words)
     scores = wg.open_run("t.run").scores
     assert scores.accuracy < scores.baseline and scores.measures["balanced_accuracy"] > 0.5
-    assert said.out.splitlines()[-1].endswith("whygrad why weight t.run")
+    assert (
+        said.out.splitlines()[-1].endswith("whygrad why weight t.run") and "--aim" not in said.out
+    )
+    usual = whygrad("train", "t.csv", "--target", "y", *words[4:], "--overwrite")
+    (missed,) = [one for one in wg.open_run("t.run").scores.classes if one.recall < 0.5]
+    told = " ".join(usual.out.split())
+    assert (
+        missed.label == "yes"
+        and (
+            f"Of class 'yes' it finds {written_share(missed.recall)} only: --aim f1:yes chooses a threshold"
+        )
+        in told
+    )
+    f1 = whygrad("train", "t.csv", *words[:2], "--aim", "f1:yes", *words[4:], "--overwrite")
+    assert f1.code == 0 and wg.open_run("t.run").scores.classes[1].recall > missed.recall
 
 
 # ── which networks are trained ───────────────────────────────────────────────────────────────────────

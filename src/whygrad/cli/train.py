@@ -1,10 +1,12 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import math
+import shlex
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from rich.console import Console
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
@@ -36,6 +38,7 @@ from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
 from whygrad.pipeline.fit import Result, Source, by_number, find, no_target
 from whygrad.pipeline.repeating import Repeated, folds_of, over_folds, over_seeds
+from whygrad.pipeline.scores import ClassificationScores, written_share
 from whygrad.pipeline.settings import QUALITY, Settings
 from whygrad.pipeline.streamed import open_folder
 from whygrad.pipeline.streamed.folder import is_folder
@@ -44,11 +47,15 @@ from whygrad.record.files.location import check_place
 from whygrad.record.folders import train_folder
 from whygrad.record.members import record_members
 from whygrad.record.rows import add_judgement, record_table
-from whygrad.tables import STANDARD_INPUT, TASKS, stem
+from whygrad.tables import STANDARD_INPUT, TASKS, quoted, stem
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressBar
 
 EXIT_DIVERGED = 1
+MISSED, SOME = (
+    0.5,
+    10,
+)  # the recall of a class below which most of it is missed, and of how many rows
 
 
 def train(
@@ -306,6 +313,25 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     console.print()
     print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
     print_copies(console, result.copies, result.scores.rows)
+    if not stopped.startswith("diverged"):
+        _print_missed(console, result)
+
+
+def _print_missed(console: Console, result: Result) -> None:
+    """Print what finds more of a class, one of two, of which most is missed by a threshold of a half."""
+    target, scores = result.encoding.target, result.scores
+    if not isinstance(scores, ClassificationScores) or len(target.classes) != 2:
+        return
+    if target.threshold != 0.5:
+        return
+    for one in scores.classes:
+        if one.rows >= SOME and one.recall is not None and one.recall < MISSED:
+            aim = shlex.quote(f"f1:{one.label}")
+            console.print(
+                f"\nOf class {quoted(str(one.label))} it finds {written_share(one.recall)} only: "
+                f"--aim {aim} chooses a threshold that finds more, --class-weight balanced weighs "
+                "every class alike."
+            )
 
 
 def _what(test: bool) -> str:

@@ -180,7 +180,8 @@ def optimizer_slow(seen: Seen) -> Shown:
     """A training that has not arrived, whatever the optimizer's rate."""
     slow = rate_low(seen) or next((s for test in RATE_HIGH if (s := test(seen))), None)
     name = type(seen.setting.optimizer).__name__
-    return (0.2, f"{name} has not arrived", cost_curve(seen)) if slow else None
+    ended = "diverges" if seen.diverged else "has not arrived"
+    return (0.2, f"{name} {ended}", cost_curve(seen)) if slow else None
 
 
 RATE_HIGH = (not_finite, too_sharp, cost_rises)
