@@ -734,7 +734,7 @@ def test_a_fitted_estimator_is_trained_again():
             "validation have 3 columns, and X",
         ),
         (NET, (X, CLASSES), {"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
-        (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
+        (3, (X, CLASSES), {}, "no int can be diagnosed"),
         (described("softmax", 1, "poisson"), (X[:, 1:], CLASSES), {}, "X has 3 columns"),
         (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
     ],
@@ -973,7 +973,7 @@ def test_a_tabular_estimator_is_diagnosed_by_one_member_and_its_recipe():
         ),
         ((NET, X[:3], CLASSES[:3]), {}, "folds is 5: it must be a whole number from 2 to the 3"),
         ((NET, None, None), {}, "give X and Y"),
-        ((3, X, CLASSES), {}, "a int cannot be diagnosed"),
+        ((3, X, CLASSES), {}, "no int can be diagnosed"),
     ],
 )
 def test_labels_that_cannot_be_ranked_are_refused(given, options, message):
