@@ -18,6 +18,7 @@ import json
 import sys
 
 import numpy as np
+import supplied
 from keeping import keep
 from scipy.stats import rankdata, spearmanr
 
@@ -25,7 +26,6 @@ import whygrad as wg
 from whygrad.engines import Probes, WeightProbe
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, example_costs, forward
-from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
 from whygrad.why import influence, without
 from whygrad.why.training_history.accounts import accounts
@@ -38,7 +38,7 @@ EPOCHS, BATCH = 15, 10
 
 def examples(seed):
     rng = np.random.default_rng(seed)
-    found = load("mnist")
+    found = supplied.mnist()
     rows = rng.permutation(len(found.X))[: N + VALIDATION]
     X, y = found.X.reshape(len(found.X), -1)[rows].astype(np.float64), found.y[rows].astype(int)
     wrong = np.zeros(N, bool)

@@ -24,13 +24,12 @@ where the training ran in this process, and where its states have to be met firs
 """
 
 import json
-import os
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
+import supplied
 from keeping import keep, kept
 from scipy.stats import spearmanr
 
@@ -40,7 +39,6 @@ from whygrad.engines import Probes
 from whygrad.nn.arrays import as_data
 from whygrad.nn.backprop import backward, forward
 from whygrad.nn.hessian import hessian_times
-from whygrad.pipeline.datasets import load
 from whygrad.plan.plan import Plan, start
 from whygrad.why import influence
 from whygrad.why.training_history.adjoint import adjoint
@@ -91,11 +89,10 @@ OPENED = 16  # epochs of the training whose states are met once more
 def rows(name, n=N):
     """Return n training rows and `HELD_OUT` others, X and Y of each."""
     if name == "mnist":
-        found = load(name)
+        found = supplied.mnist()
         X, Y = found.X.reshape(len(found.X), -1).astype(np.float64), found.y.astype(int)
     else:
-        path = Path(os.environ["WHYGRAD_DATA"]) / "california_housing.csv"
-        table = np.genfromtxt(path, delimiter=",", skip_header=1, usecols=range(9))
+        table = np.genfromtxt(supplied.california(), delimiter=",", skip_header=1, usecols=range(9))
         table = table[np.isfinite(table).all(axis=1)]
         X, Y = table[:, :8], table[:, 8:]
     chosen = np.random.default_rng(0).permutation(len(X))[: n + HELD_OUT]
@@ -301,6 +298,7 @@ def line(case, found):
 
 
 def main():
+    supplied.mnist(), supplied.california()  # they may be missing: said before anything is measured
     figures = {"quick": QUICK, "cases": {}} if ANEW or QUICK else kept("influence", {"cases": {}})
     if COST:
         figures["cost"] = {}

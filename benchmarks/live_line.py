@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import supplied
 from keeping import keep
 
 import whygrad as wg
-from whygrad.pipeline.datasets import load
 from whygrad.training import Report
 from whygrad.training.progress import ProgressBar
 
@@ -78,7 +78,7 @@ def cases() -> dict[str, dict[str, Any]]:
             2_000, (20, 64, 64), "relu", batch_size=32, epochs=600, optimizer="adam"
         ),
     }
-    data = load("mnist")
+    data = supplied.mnist()
     net = wg.Network(
         (28, 28), [wg.Dense(30, "sigmoid"), wg.Dense(10, "sigmoid")], "binary_cross_entropy"
     )

@@ -9,17 +9,17 @@ picked. Needs MNIST's IDX files under $WHYGRAD_DATA/mnist.
 import statistics
 import time
 
+import supplied
 from keeping import keep
 
 import whygrad as wg
-from whygrad.pipeline.datasets import load
 
 SEEDS = range(5)
 GOAL = 0.955
 
 
 def main() -> None:
-    data = load("mnist")
+    data = supplied.mnist()
     net = wg.Network(
         (28, 28), [wg.Dense(30, "sigmoid"), wg.Dense(10, "sigmoid")], "binary_cross_entropy"
     )

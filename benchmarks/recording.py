@@ -14,10 +14,10 @@ import tempfile
 import time
 from pathlib import Path
 
+import supplied
 from keeping import keep
 
 import whygrad as wg
-from whygrad.pipeline.datasets import load
 
 LIMIT_SIZE, LIMIT_SHARE = 100e6, 0.05
 OPTIMIZERS = {"SGD": wg.SGD(0.5), "Adam": wg.Adam(0.001)}
@@ -84,7 +84,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=60)
     parser.add_argument("--pairs", type=int, default=5)
     options = parser.parse_args()
-    data = load("mnist")
+    data = supplied.mnist()
     with tempfile.TemporaryDirectory(dir=Path.cwd()) as name:
         rows = [
             measure(optimizer, rule, data, options.epochs, options.pairs, Path(name))

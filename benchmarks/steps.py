@@ -29,6 +29,7 @@ from typing import Any
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
+import supplied  # noqa: E402
 from contestants import CONTESTANTS, Case  # noqa: E402
 from keeping import keep, kept  # noqa: E402
 from peak import matrix_rate, meeting_time, peak_rate  # noqa: E402
@@ -80,9 +81,7 @@ PAUSE = 0.5
 def mnist(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
     """Return MNIST's first rows, or random numbers like them, and say which."""
     if os.environ.get("WHYGRAD_DATA"):
-        from whygrad.pipeline.datasets import load
-
-        data = load("mnist")
+        data = supplied.mnist()
         X, y, what = data.X[:rows], data.y[:rows], "MNIST"
     else:
         draws = np.random.default_rng(0)

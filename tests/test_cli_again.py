@@ -70,7 +70,7 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     lines = result.out.splitlines()
     head, line = (one for one in lines if "test rows" in one or one.startswith("accuracy"))
     assert "always" in head and line.count("%") == 2
-    assert "whygrad show iris.run" in result.out and "whygrad why weight iris.run" in result.out
+    assert "whygrad show iris.run" in result.out and "whygrad doctor iris.run" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
     assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
     again = json.loads(whygrad("resume", "iris.run", "--epochs", "16", "--json").out)
@@ -81,7 +81,7 @@ def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
     result = whygrad(
         "fork", "iris.run", "--step", "20", "--learning-rate", "0.05", "--record", "f.run"
     )
-    assert result.code == 0 and "f.run" in result.out
+    assert result.code == 0 and "f.run  step 40, 5 epochs since step 20, " in result.out
     fork = wg.open_run("f.run")
     assert (
         fork.start == 20 and fork.plan.optimizer.learning_rate == 0.05 and fork.scores is not None

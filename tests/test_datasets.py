@@ -3,7 +3,10 @@
 import gzip
 import os
 import struct
+import subprocess
+import sys
 import types
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -174,6 +177,29 @@ def test_mnist_is_refused_in_one_line_where_there_is_neither_file_nor_network(no
     assert str(error.value) == (
         f"MNIST is not in {nowhere}/cache/whygrad/mnist, and fetching it from OpenML failed (<urlopen "
         "error [Errno -2] Name or service not known>): put its four IDX files there"
+    )
+
+
+def test_mnist_that_is_not_to_be_fetched_is_refused_at_once(nowhere, monkeypatch):
+    monkeypatch.setattr("sklearn.datasets.fetch_openml", None)
+    folder = f"{nowhere}/cache/whygrad/mnist"
+    with pytest.raises(wg.FileError) as error:
+        load("mnist", fetch=False)
+    assert str(error.value) == f"MNIST is not in {folder}: put its four IDX files there"
+
+
+@pytest.mark.parametrize("name", ("influence", "mnist", "tuning"))
+def test_a_benchmark_without_its_data_ends_in_a_line_that_says_so(nowhere, name):
+    path = Path(__file__).parent.parent / "benchmarks" / f"{name}.py"
+    environment = os.environ | {"PYTHONPATH": str(Path(wg.__file__).parent.parent)}
+    done = subprocess.run(
+        [sys.executable, path], cwd=nowhere, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    (line,) = done.stderr.splitlines()
+    assert line == (
+        f"MNIST is not in {nowhere}/cache/whygrad/mnist: put its four IDX files there; WHYGRAD_DATA names "
+        "the folder that mnist is in"
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
@@ -11,10 +12,12 @@ import whygrad as wg
 from whygrad.answers.draw.svg import picture_svg
 from whygrad.answers.formatting import number
 from whygrad.diagnosis import KINDS
+from whygrad.diagnosis.answer import Results, answer_of
 from whygrad.diagnosis.checks import fits_a_few, of_data, relation
 from whygrad.diagnosis.contradictions import contradictions
 from whygrad.diagnosis.cures import CURES, cures
 from whygrad.diagnosis.description import Description, describe
+from whygrad.diagnosis.finding import Finding
 from whygrad.diagnosis.labels import dealt, of_rows, ranked, suspects
 from whygrad.diagnosis.setting import Setting
 from whygrad.diagnosis.subject import subject_of
@@ -438,6 +441,29 @@ def test_what_a_penalty_has_left_of_the_weights_is_told_beside_it():
     assert grown.evidence.endswith("% of what is minimised")
 
 
+def test_a_training_that_told_its_rows_and_kept_an_earlier_epoch_has_units_enough():
+    wide = wg.Network(4, [wg.Dense(64, "tanh"), wg.Dense(1, "sigmoid")])
+    rng = np.random.default_rng(5)
+    noise, other = (rng.integers(0, 2, (240, 1)).astype(float) for _ in range(2))
+    rule = wg.Stopping(patience=1000, on="validation_cost", restore_best=True)
+    options = {"optimizer": wg.Adam(0.1), "epochs": 300, "batch_size": 20, "stopping": rule}
+    task = task_of(noise, 1, True)
+    learned = seen(Setting(wide, X, noise, X, other, task, other, options, None))
+    assert learned.costs.min() < 0.02 < 0.1 < learned.cost_of(learned.end)
+    assert "units_few" not in [each.sign for each in signs(learned)]
+
+
+def test_of_a_training_without_a_finite_cost_no_empty_curve_is_shown():
+    wild = {"optimizer": wg.SGD(1e30), "epochs": 3, "batch_size": 4}
+    there = seen(setting(BUMPY, X, NUMBERS, **wild))
+    assert not len(there.costs) and there.diverged
+    (sign,) = [each for each in signs(there) if each.sign == "not_finite"]
+    assert sign.evidence == "the cost is no longer finite" and sign.picture is None
+    assert "SGD diverges" in [each.evidence for each in signs(there)]
+    answer = wg.diagnose(BUMPY, X, NUMBERS, seconds=0, **wild)
+    assert "Cost by epoch" not in [picture.title for picture in answer.pictures]
+
+
 def test_thousands_of_epochs_are_written_as_all_numbers_are():
     assert [said for said, _ in CURES["epochs_few"](setting(epochs=285))] == [
         "train for 2,850 epochs"
@@ -535,6 +561,36 @@ def test_what_is_learned_by_heart_shows_in_the_gap_between_the_parts():
     ]
 
 
+def test_a_contradiction_whose_cure_brings_nothing_by_itself_is_told_with_what_is_proven():
+    exact = Finding("output_activation", "exact", "targets go to 30,000", "take a linear output")
+    alone = replace(exact, status="possible", gain=0.0, error=0.0)
+    scaled = replace(
+        exact, kind="targets_unscaled", status="proven", cure="standardise the targets"
+    )
+    proven = replace(scaled, gain=0.987, error=0.001, evidence="outputs start at 0.5")
+    task = task_of(NUMBERS, 1, False)
+    said = (
+        "The output layer cannot say what the targets ask for: targets go to 30,000. "
+        "Cure: take a linear output"
+    )
+    assert answer_of(task, Results([exact], [])).answer == f"{said}."
+    lone = f"{said}, which alone does not suffice."
+    assert answer_of(task, Results([exact, alone], [])).answer == lone
+    assert answer_of(task, Results([exact, alone, proven], [])).answer == (
+        f"{lone} The targets are of another size than the outputs: outputs start at 0.5. "
+        "Standardise the targets: R² rises by 0.987 ± 0.001."
+    )
+
+
+def test_an_r2_that_counts_as_nothing_is_said_to():
+    answer = wg.diagnose(LINE, X, NUMBERS + 1e3, epochs=2, seconds=0)
+    assert "0.000, 0.000, 0.000. What is worse than the mean counts as 0." in answer.notes[0]
+    assert (
+        "counts as"
+        not in wg.diagnose(LINE, X, X[:, 0], optimizer=wg.SGD(0.2), epochs=60, seconds=0).notes[0]
+    )
+
+
 # ── what the data show ───────────────────────────────────────────────────────────────────────────────
 
 
@@ -548,6 +604,11 @@ def test_constant_and_repeated_columns_are_named():
     assert "Input 4 is the same value in every row" in said
     assert "Input 5 is a copy of another column" in said
     assert lines(X, CLASSES) == ""
+    names = ["age", "height", "town=Ulm", "id", "unit", "size"]
+    said = " ".join(of_data(wide, CLASSES, task_of(CLASSES, 1, True), True, None, names))
+    assert said == (
+        "Column unit is the same value in every row. Column size is a copy of another column."
+    )
 
 
 def test_a_class_that_is_nearly_always_there_is_named():
@@ -673,7 +734,7 @@ def test_a_fitted_estimator_is_trained_again():
             "validation have 3 columns, and X",
         ),
         (NET, (X, CLASSES), {"seconds": -1}, "seconds is -1: it must be a number of at least 0"),
-        (3, (X, CLASSES), {}, "a int cannot be diagnosed"),
+        (3, (X, CLASSES), {}, "no int can be diagnosed"),
         (described("softmax", 1, "poisson"), (X[:, 1:], CLASSES), {}, "X has 3 columns"),
         (described("softmax", 1, "poisson"), (None, None), {}, "give X and Y"),
     ],
@@ -912,7 +973,7 @@ def test_a_tabular_estimator_is_diagnosed_by_one_member_and_its_recipe():
         ),
         ((NET, X[:3], CLASSES[:3]), {}, "folds is 5: it must be a whole number from 2 to the 3"),
         ((NET, None, None), {}, "give X and Y"),
-        ((3, X, CLASSES), {}, "a int cannot be diagnosed"),
+        ((3, X, CLASSES), {}, "no int can be diagnosed"),
     ],
 )
 def test_labels_that_cannot_be_ranked_are_refused(given, options, message):

@@ -20,6 +20,7 @@ import pytest
 import whygrad as wg
 from command import whygrad
 from object_store import serving
+from whygrad.cli.runs import launch
 from whygrad.engines import WeightProbe, choose
 from whygrad.engines.xla import failures, launcher, processes
 from whygrad.engines.xla.processes import HEARTBEAT
@@ -768,6 +769,11 @@ def test_bad_input_is_refused_in_one_line_before_anything_starts(tmp_path):
         ):
             result = whygrad("launch", *words)
             assert result.code == 2 and result.lines[-1].startswith(f"whygrad: {line}"), result.err
+
+
+def test_a_script_that_is_missing_is_a_missing_file():
+    with pytest.raises(wg.FileError, match="nix.py: there is no such file"):
+        launch("nix.py", processes=2)
 
 
 def test_several_processes_that_predict_a_folder_which_is_not_there_are_told(

@@ -18,6 +18,7 @@ from exported import compiled, in_node
 from houses import houses
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
+from whygrad.pipeline.scores import written_share
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
@@ -227,6 +228,44 @@ def test_training_several_networks_ends_with_a_question_that_is_asked_of_their_a
     said = whygrad("train", table, "--target", "kind", "--quality", "best", *words)
     last = said.out.splitlines()[-1]
     assert last == "Why it predicts what it does:  whygrad why prediction houses.run"
+
+
+def test_training_that_brought_nothing_ends_with_what_is_wrong(table, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    words = ("--optimizer", "sgd", "--engine", "reference", "--no-comparison", "--overwrite")
+    best = "What is wrong with it:  whygrad doctor houses.run"
+    for rate, code in (("1e-9", 0), ("1e9", 1)):
+        more = ("--learning-rate", rate, "--epochs", 2)
+        said = whygrad("train", table, "--target", "price", *words, *more)
+        assert said.code == code and said.out.splitlines()[-1] == best
+
+
+def test_a_threshold_that_pays_for_a_rare_class_in_accuracy_is_nothing_wrong(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    draws = np.random.default_rng(0)
+    a = draws.normal(size=800)
+    rare = np.where(draws.random(800) < 0.12 * 2.5**a / np.mean(2.5**a), "yes", "no")
+    rows = "".join(f"{x:.3f},{y}\n" for x, y in zip(a, rare, strict=True))
+    (tmp_path / "t.csv").write_text("a,y\n" + rows)
+    words = ("--target", "y", "--aim", "balanced-accuracy", "--quality", "fast", "--no-comparison")
+    said = whygrad("train", "t.csv", *words)
+    scores = wg.open_run("t.run").scores
+    assert scores.accuracy < scores.baseline and scores.measures["balanced_accuracy"] > 0.5
+    assert (
+        said.out.splitlines()[-1].endswith("whygrad why weight t.run") and "--aim" not in said.out
+    )
+    usual = whygrad("train", "t.csv", "--target", "y", *words[4:], "--overwrite")
+    (missed,) = [one for one in wg.open_run("t.run").scores.classes if one.recall < 0.5]
+    told = " ".join(usual.out.split())
+    assert (
+        missed.label == "yes"
+        and (
+            f"Of class 'yes' it finds {written_share(missed.recall)} only: --aim f1:yes chooses a threshold"
+        )
+        in told
+    )
+    f1 = whygrad("train", "t.csv", *words[:2], "--aim", "f1:yes", *words[4:], "--overwrite")
+    assert f1.code == 0 and wg.open_run("t.run").scores.classes[1].recall > missed.recall
 
 
 # ── which networks are trained ───────────────────────────────────────────────────────────────────────

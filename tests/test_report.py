@@ -2,13 +2,16 @@
 
 import re
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import log_loss
 
 import whygrad as wg
 from command import whygrad
+from whygrad.answers.formatting import number
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.scores import written_share
 from whygrad.record.files import manifest
@@ -82,16 +85,57 @@ def test_a_column_that_tells_nothing_matters_least(run):
     assert list(section.pictures[0].names) == list(found)
 
 
-def test_wrong_answers_that_shuffling_neither_adds_nor_takes_are_none(tmp_path):
-    """Of five shuffles the rows that are wrong are counted: no share is what rounding leaves."""
-    columns = {f"c{k}": RNG.normal(size=N).round(2) for k in range(12)}
-    lines = [",".join(map(str, row)) for row in zip(*columns.values(), A > 0, strict=True)]
-    (tmp_path / "t.csv").write_text("\n".join([",".join([*columns, "y"]), *lines]))
-    words = ("train", tmp_path / "t.csv", "--target", "y", "--run", tmp_path / "t.run", *WORDS)
-    assert whygrad(*words).code == 0
+def test_a_column_that_tells_of_a_rare_class_matters_though_it_is_never_told(tmp_path):
+    """The answer is the same for every row: only its probabilities follow the column."""
+    draws = np.random.default_rng(0)
+    a, noise = draws.normal(size=(2, 4 * N))
+    rare = draws.random(4 * N) < 0.07 * 2.5**a / np.mean(2.5**a)
+    rows = zip(a.round(3), noise.round(3), np.where(rare, "yes", "no"), strict=True)
+    lines = ["a,noise,y", *(",".join(map(str, row)) for row in rows)]
+    (tmp_path / "t.csv").write_text("\n".join(lines))
+    words = ("train", tmp_path / "t.csv", "--target", "y", "--run", tmp_path / "t.run")
+    described = (
+        "--hidden",
+        "none",
+        "--learning-rate",
+        "0.02",
+        "--epochs",
+        "60",
+        "--engine",
+        "reference",
+    )
+    assert whygrad(*words, *described).code == 0
     run = wg.open_run(tmp_path / "t.run")
-    for name, (rise, *_) in cells(report(run)[5], "All columns").items():
-        assert rise == round(rise * 5 * run.scores.rows) / 5 / run.scores.rows, name
+    assert run.scores.accuracy == run.scores.baseline
+    section = report(run)[5]
+    found = cells(section, "All columns")
+    assert list(found) == ["a", "noise"] and found["a"][0] > 3 * found["a"][1]
+    rise, loss = number(found["a"][0]), number(run.scores.log_loss)
+    assert section.answer.endswith(f"the log loss, {loss}, rises most for 'a', by {rise}.")
+
+
+def test_where_shuffling_costs_nothing_no_column_is_named(here):
+    """The network says the mean of all rows: what it is told changes nothing, to the last bit."""
+    Path("t.csv").write_text(
+        "\n".join(["a,y", *(f"{a:.3f},{y:.3f}" for a, y in zip(A, B, strict=True))])
+    )
+    still = ("--hidden", "none", "--l1", "100", "--epochs", "40", "--engine", "reference")
+    assert whygrad("train", "t.csv", "--target", "y", *still).code == 0
+    section = report(wg.open_run("t.run"))[5]
+    assert section.answer.endswith(", clearly rises for none of them.")
+
+
+def test_what_is_kept_of_a_training_is_told_beside_its_course(here):
+    stopping = ("--validation", "0.3", "--epochs", "60", "--learning-rate", "0.05")
+    Path("t.csv").write_text(
+        "\n".join(["a,y", *(f"{a:.3f},{y:.3f}" for a, y in zip(A, B, strict=True))])
+    )
+    assert whygrad("train", "t.csv", "--target", "y", "--hidden", "30", *stopping).code == 0
+    run = wg.open_run("t.run")
+    costs = run.history.validation_cost
+    best = 1 + int(np.argmin(costs))
+    assert best < len(costs)
+    assert report(run)[3].answer.endswith(f"kept is epoch {best}, of the best validation cost.")
 
 
 def test_importance_is_what_shuffling_costs(run):
@@ -103,10 +147,11 @@ def test_importance_is_what_shuffling_costs(run):
     true = rows["y"].to_pylist()
 
     def loss(X):
-        said = target.decode(predict(run.fitted, X))
+        outputs = predict(run.fitted, X)
         if target.classes:
-            return np.mean([str(s) != t for s, t in zip(said, true, strict=True)])
-        return np.mean((said - np.array(true, float)) ** 2)
+            p = target.probabilities(outputs).astype(float)
+            return log_loss(true, p / p.sum(axis=1, keepdims=True))
+        return np.sqrt(np.mean((target.decode(outputs) - np.array(true, float)) ** 2))
 
     place = list(run.encoding.names).index("a")
     risen = []
@@ -221,6 +266,16 @@ def test_what_needs_rows_that_are_gone_is_left_out_and_said(run, monkeypatch):
     assert sections[0].notes[-1] == (
         "The rows are not there any more (t.csv: there is no such file): what needs them is left out."
     )
+
+
+def test_who_waits_is_told_what_is_computed(run):
+    told = []
+    sections = report(run, told.append)
+    assert [s.to_dict() for s in sections] == [s.to_dict() for s in report(run)]
+    shuffled = [f"'{name}' is shuffled" for name in dict.fromkeys(run.encoding.origins)]
+    parts = [f"{done} of 30 rows have their parts" for done in range(30)]
+    assert told[:-3] == ["its rows are read again", *shuffled, *parts]
+    assert all(re.fullmatch(r"row \d+ \(from 0\) is explained", one) for one in told[-3:])
 
 
 def test_a_run_on_arrays_has_no_report(tmp_path):

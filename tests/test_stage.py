@@ -547,6 +547,19 @@ def test_on_a_telephone_the_cost_of_slow_motion_stands_alone(show):
     wait_for(lambda: set(shown.run(f"return {seen}")) == {"hidden"}, "hidden buttons")
 
 
+def test_on_a_telephone_an_equation_is_in_sight_as_it_is_written(show):
+    shown = show("deep")
+    shown.size(390, 844)
+    shown.set(view="motion")
+    hidden = """
+const told = document.querySelector(".wgm-told"), tokens = [...told.querySelectorAll(".wgm-token")];
+const last = tokens.filter((one) => one.style.opacity === "1").at(-1);
+if (told.scrollTop === 0 || !last) return null;
+return last.getBoundingClientRect().bottom - told.getBoundingClientRect().bottom;
+"""
+    assert wait_for(lambda: shown.run(hidden), "an equation longer than its place") <= 0
+
+
 def test_a_colour_means_one_thing_in_either_theme():
     style = (BROWSER / "stage.css").read_text(encoding="utf-8")
     themes = [

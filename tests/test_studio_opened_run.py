@@ -22,6 +22,7 @@ from whygrad.nn.backprop import forward
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.fit import find
+from whygrad.pipeline.scores import written_r2
 from whygrad.record import forking, open_run, recorder
 from whygrad.record.files import events, snapshots
 from whygrad.record.rows import record_table
@@ -618,9 +619,12 @@ def test_a_training_that_ended_says_how_well_it_predicts(folder):
     right = f"{share(iris.scores.accuracy)} of the 30 test rows are right; always saying "
     assert scoring.words_of(iris).startswith(right)
     assert scoring.words_of(houses).startswith(
-        f"R² {houses.scores.r2:.3f}; off by {number(houses.scores.absolute_error)} on average, "
+        f"R² {written_r2(houses.scores.r2)}; off by {number(houses.scores.absolute_error)} on average, "
     )
     assert scoring.words_of(arrays) == ""
+    wild = replace(houses.scores, r2=-2.1125466e31)
+    diverged = replace(houses, manifest=houses.manifest | {"scores": wild.to_dict()})
+    assert scoring.words_of(diverged).startswith("R² -2.113e+31; off by ")
 
 
 def test_two_threads_measure_a_run_once(iris, monkeypatch):

@@ -756,7 +756,9 @@ const buttons = [...document.querySelectorAll(".st-more button")], {stage} = win
 if (!stage || buttons.length < 2) return null;
 const {top} = document.querySelector(".st-canvas").getBoundingClientRect();
 const ends = buttons.map((one) => one.getBoundingClientRect().bottom);
-return [Math.max(...ends), top + stage.layout.net.height];
+const words = document.querySelector(".st-bigtext");
+for (const line of words.children) line.textContent = "a long name ".repeat(9);
+return [Math.max(...ends), top + stage.layout.net.height, words.getBoundingClientRect().top];
 """
 
 
@@ -788,8 +790,9 @@ def test_on_a_telephone_the_buttons_for_more_units_leave_the_title_beneath_in_si
     net = wg.Network(4, layers, cost="cross_entropy")
     wg.train(net, X, y, epochs=2, record=tmp_path / "a.run")
     narrow.open(served(tmp_path, tmp_path / "a.run").url)
-    lowest, title = wait_for(lambda: narrow.driver.execute_script(MORE), "buttons for more units")
-    assert lowest <= title
+    found = wait_for(lambda: narrow.driver.execute_script(MORE), "buttons for more units")
+    lowest, title, words = found
+    assert lowest <= title and lowest <= words
     assert narrow.complaints() == []
 
 

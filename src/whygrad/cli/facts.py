@@ -8,10 +8,9 @@ from rich.table import Table
 
 from whygrad.answers.formatting import number
 from whygrad.cli.printing import ended
-from whygrad.errors import FileError, RecordWarning, WhygradError, warn
+from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.nn.network import count
-from whygrad.record import Run
-from whygrad.training import WORDS
+from whygrad.record import Run, kept
 
 RECENT = 100  # looks at the layers that the table is the mean of
 
@@ -118,21 +117,6 @@ def _where_it_stands(run: Run) -> tuple[str, str]:
     seconds = run.manifest.get("seconds")
     took = "" if seconds is None else f", {seconds:.1f} s"
     return ("ended", f"after {done}{took}: {ended(history.stopped)}{kept(run)}")
-
-
-def kept(run: Run) -> str:
-    """Return "; kept is epoch 2" where a run does not keep the parameters of its last epoch, else ""."""
-    rule = run.plan.stopping
-    if rule is None or not rule.restore_best or not run.history.epochs:
-        return ""
-    try:
-        best = run.state(run.step).early_stopping
-    except WhygradError:  # the state is computed again where there is no snapshot of the end
-        return ""
-    if best.best_theta is None or best.best_step == run.step:
-        return ""
-    what = WORDS.get(rule.on, rule.on)
-    return f"; kept is epoch {best.best_step // run.plan.steps_per_epoch}, of the best {what}"
 
 
 def _metrics(run: Run) -> list[tuple[str, str]]:

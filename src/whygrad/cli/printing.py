@@ -186,17 +186,34 @@ def _spread(repeated: Repeated, name: str, measure: str) -> str:
     return f"{number(float(f'{mean:.4g}'))} ± {number(float(f'{sd:.2g}'))}"
 
 
-def show_next(path: Path, averaged: bool) -> None:
-    """Print what to ask of a run next: of networks that are averaged what the average is asked."""
+def show_next(path: Path, averaged: bool, scores: Scores | None, stopped: str) -> None:
+    """Print what to ask of a run next.
+
+    Of networks that are averaged it is what the average is asked, and of what diverged, or is no better
+    than a baseline that looks at no column, what is wrong.
+    """
     console, name = printer(), shlex.quote(str(path))
-    why = (
-        ("Why it predicts what it does", "why prediction")
-        if averaged
-        else ("Why one of its weights would move", "why weight")
-    )
+    if stopped.startswith("diverged") or _no_better(scores):
+        why = ("What is wrong with it", "doctor")
+    elif averaged:
+        why = ("Why it predicts what it does", "why prediction")
+    else:
+        why = ("Why one of its weights would move", "why weight")
     for said, command in (("\nHow it came to this", "show"), why):
         line = Text.assemble(f"{said}:  ", (f"whygrad {command} {name}", "bold"))
         console.print(line, soft_wrap=True)  # to be copied as it is
+
+
+def _no_better(scores: Scores | None) -> bool:
+    """Return whether a baseline does as well: of classes in the accuracy and in the balanced one."""
+    if scores is None:
+        return False
+    names = (
+        ("balanced_accuracy", "accuracy") if isinstance(scores, ClassificationScores) else ("r2",)
+    )
+    ours, theirs = scores.measures, scores.trivial
+    pairs = [(ours[name], theirs[name]) for name in names]
+    return all(a is not None and b is not None and a <= b for a, b in pairs)
 
 
 def written(scores: Scores) -> str:

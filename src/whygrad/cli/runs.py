@@ -15,18 +15,18 @@ from rich.text import Text
 
 from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
-from whygrad.cli.facts import facts, kept
+from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
 from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
 from whygrad.engines.xla.launcher import MODULE, completed, on_cluster, option_of, run_together
-from whygrad.errors import InputError, WhygradError
+from whygrad.errors import FileError, InputError, WhygradError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken
 from whygrad.nn.network import Parameters
 from whygrad.pipeline.settings import OF_THE_RECIPE, SCHEDULES, Settings
 from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
-from whygrad.record import Run, forking, open_run
+from whygrad.record import Run, forking, kept, open_run
 from whygrad.record.files import manifest
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
@@ -215,8 +215,10 @@ def _tell(run: Run, json: bool) -> int:
     else:
         console = printer()
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
+        since = f" since step {run.start:,}" if run.start else ""  # a fork has these of its own
         said = (
-            f"  step {run.step:,}, {len(history.epochs):,} epochs{last}: {ended(history.stopped)}"
+            f"  step {run.step:,}, {len(history.epochs):,} epochs{since}{last}: "
+            f"{ended(history.stopped)}"
         )
         said += kept(run)
         console.print(Text.assemble((clean(run.path.name), "bold"), said))
@@ -225,7 +227,7 @@ def _tell(run: Run, json: bool) -> int:
             console.print()
             print_scores(console, run.scores, run.encoding.target, what)
         if run.on_table:
-            show_next(run.path, run.members > 1)
+            show_next(run.path, run.members > 1, run.scores, history.stopped)
     if history.stopped == "interrupted":
         return EXIT_INTERRUPTED
     return 1 if history.stopped.startswith("diverged") else 0
@@ -354,7 +356,7 @@ def launch(
             "launch runs on Linux and macOS, where JAX connects processes: leave it out"
         )
     if command[0].endswith(".py") and not Path(command[0]).is_file():
-        raise InputError(f"{command[0]}: there is no such file")
+        raise FileError(f"{command[0]}: there is no such file")
     words = _of_one_network(completed(command))
     if processes is None:
         return on_cluster(words)

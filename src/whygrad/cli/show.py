@@ -31,6 +31,7 @@ from whygrad.pipeline.scores import written_score
 from whygrad.record import Run, open_run
 from whygrad.record.listing import Listed, layers_of, listed, settings_of
 from whygrad.record.rows import measure, rows_alike, rows_seen
+from whygrad.training.progress import waiting
 
 Overwrite = Annotated[bool, option("Replace that file.")]
 
@@ -183,7 +184,8 @@ def report(
 
     path = run.with_suffix(".html") if out is None else out
     refuse_taken(path, overwrite, ".html")
-    page = to_page(sections_of(open_run(run)))
+    with waiting("the run is opened") as tell:
+        page = to_page(sections_of(open_run(run), tell))
     write_atomically(path, page.encode())
     printer().print(f"written: {path}", soft_wrap=True)
     return 0

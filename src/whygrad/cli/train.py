@@ -1,11 +1,13 @@
 """`whygrad train`: find the table, train, write the run, show what came of it."""
 
 import math
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
+from rich.console import Console
 from rich.text import Text
 
 from whygrad.answers.formatting import clean
@@ -36,8 +38,9 @@ from whygrad.escaping import note
 from whygrad.nn.functions import Array
 from whygrad.pipeline import datasets
 from whygrad.pipeline.comparing import Comparison, compare
-from whygrad.pipeline.fit import Result, Source, by_number, find
+from whygrad.pipeline.fit import Result, Source, by_number, find, no_target
 from whygrad.pipeline.repeating import Repeated, folds_of, over_folds, over_seeds
+from whygrad.pipeline.scores import ClassificationScores, written_share
 from whygrad.pipeline.settings import QUALITY, Settings
 from whygrad.pipeline.streamed import open_folder
 from whygrad.pipeline.streamed.folder import is_folder
@@ -46,11 +49,13 @@ from whygrad.record.files.location import check_place
 from whygrad.record.folders import train_folder
 from whygrad.record.members import record_members
 from whygrad.record.rows import add_judgement, record_table
-from whygrad.tables import STANDARD_INPUT, TASKS, stem
+from whygrad.tables import STANDARD_INPUT, TASKS, quoted, stem
 from whygrad.training.loop import INTERRUPTED
 from whygrad.training.progress import ProgressBar
 
 EXIT_DIVERGED = 1
+# The recall of a class below which most of it is missed, and of how many rows.
+MISSED, SOME = 0.5, 10
 
 
 def train(
@@ -134,7 +139,7 @@ def train(
         _show_result(result, path, comparison)
         if repeated is not None:
             print_repeated(printer(), repeated)
-        show_next(path, len(result.members) > 1)
+        show_next(path, len(result.members) > 1, result.scores, stopped)
     return _exit_code(stopped)
 
 
@@ -163,8 +168,7 @@ def _train_folder(
 ) -> int:
     """Train on a folder of Parquet files, and show what came of it."""
     if options["target"] is None:
-        shown = ", ".join([*open_folder(folder).kinds][:8])
-        raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+        raise no_target([*open_folder(folder).kinds])
     target, leave_out = options["target"], settings.leave_out
     if any(name.strip().isdecimal() for name in (target, *leave_out)):  # else it is opened once
         names = [*open_folder(folder).kinds]
@@ -202,7 +206,7 @@ def _train_folder(
         console.print()
         what = _what(found.scored_on == "test")
         print_scores(console, found.scores, found.encoding.target, what)
-        show_next(path, False)
+        show_next(path, False, found.scores, stopped)
     return _exit_code(stopped)
 
 
@@ -309,6 +313,25 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     console.print()
     print_scores(console, result.scores, result.encoding.target, _what(test), comparison)
     print_copies(console, result.copies, result.scores.rows)
+    if not stopped.startswith("diverged"):
+        _print_missed(console, result)
+
+
+def _print_missed(console: Console, result: Result) -> None:
+    """Print what finds more of a class, one of two, of which most is missed by a threshold of a half."""
+    target, scores = result.encoding.target, result.scores
+    if not isinstance(scores, ClassificationScores) or len(target.classes) != 2:
+        return
+    if target.threshold != 0.5:
+        return
+    for one in scores.classes:
+        if one.rows >= SOME and one.recall is not None and one.recall < MISSED:
+            aim = shlex.quote(f"f1:{one.label}")
+            console.print(
+                f"\nOf class {quoted(str(one.label))} it finds {written_share(one.recall)} only: "
+                f"--aim {aim} chooses a threshold that finds more, --class-weight balanced weighs "
+                "every class alike."
+            )
 
 
 def _what(test: bool) -> str:

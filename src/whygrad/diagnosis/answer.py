@@ -135,9 +135,12 @@ def _unique(found: list[Finding]) -> list[Finding]:
 
 def _said(sure: list[Finding], task: Task) -> str:
     """Return the first fault in a sentence, with those whose cures it is taken together with."""
-    first = sure[0]
+    first, *others = sure
     if first.gain is None:
         return f"{_capital(first.said)}. Cure: {first.cure}."
+    if first.gain < WORTH:  # of a contradiction, which is one all the same
+        said = f"{_capital(first.said)}. Cure: {first.cure}, which alone does not suffice."
+        return f"{said} {_said(others, task)}" if others else said
     by_kind = {finding.kind: finding for finding in sure}
     them = [by_kind[kind] for kind in first.together if kind in by_kind] or [first]
     them.sort(key=sure.index)

@@ -1,11 +1,11 @@
 """What the data themselves show, before a step is taken: lines for the reader, and no diagnosis."""
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import as_name, number
 from whygrad.diagnosis.setting import standard
 from whygrad.diagnosis.task import Task, largest_share
 from whygrad.nn import Array, Dense, Network
@@ -23,7 +23,12 @@ FARTHEST = 1e6  # standard deviations: beyond them trees tell no numbers apart
 
 
 def of_data(
-    X: Array, Y: Array, task: Task, shuffled: bool, measured: Array | None
+    X: Array,
+    Y: Array,
+    task: Task,
+    shuffled: bool,
+    measured: Array | None,
+    names: Sequence[str] = (),
 ) -> Iterator[str]:
     """Return lines about columns, rows and classes.
 
@@ -37,15 +42,17 @@ def of_data(
         Whether the training takes the rows in a new order every epoch.
     measured : ndarray or None
         The inputs of validation rows.
+    names : sequence of str
+        What the columns of X are called, or () where they have no names.
     """
     constant = np.flatnonzero((X[0] == X).all(axis=0))
     if 0 < len(constant) < X.shape[1]:
-        yield f"{_columns(constant)} the same value in every row."
+        yield f"{_columns(constant, names)} the same value in every row."
     kept = [j for j in range(X.shape[1]) if j not in set(constant.tolist())]
     _, first = np.unique(X[:, kept], axis=1, return_index=True) if kept else (None, np.array([]))
     if len(kept) > len(first):
         again = sorted(set(range(len(kept))) - set(first.tolist()))
-        yield f"{_columns(np.array(kept)[again])} a copy of another column."
+        yield f"{_columns(np.array(kept)[again], names)} a copy of another column."
     if task.kind == "classes":
         classes = task.classes
         share = largest_share(task)
@@ -101,9 +108,10 @@ def relation(told: Array, Y: Array) -> float:
     """
     if not np.isfinite(told).all():
         return 0.0
-    A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
-    variance = ((A.T @ A) * (B.T @ B)).sum() / (len(Y) - 1)
-    return float((A * B).sum() / np.sqrt(variance)) if variance > 0 else 0.0
+    with np.errstate(over="ignore", invalid="ignore"):  # of outputs that are finite still
+        A, B = told - told.mean(axis=0), Y - Y.mean(axis=0)
+        variance = ((A.T @ A) * (B.T @ B)).sum() / (len(Y) - 1)
+        return float((A * B).sum() / np.sqrt(variance)) if variance > 0 else 0.0
 
 
 def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:
@@ -120,10 +128,10 @@ def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:
     return told.reshape(len(asked), -1)
 
 
-def _columns(indices: Array) -> str:
-    shown = ", ".join(str(j) for j in indices[:5]) + (" …" if len(indices) > 5 else "")
-    return (
-        f"Input {shown} is"
-        if len(indices) == 1
-        else f"Inputs {shown} ({len(indices)} in all) are each"
-    )
+def _columns(indices: Array, names: Sequence[str]) -> str:
+    what = "Column" if names else "Input"
+    called = [as_name(names[j]) if names else str(j) for j in indices[:5]]
+    shown = ", ".join(called) + " …" * (len(indices) > 5)
+    if len(indices) == 1:
+        return f"{what} {shown} is"
+    return f"{what}s {shown} ({len(indices)} in all) are each"

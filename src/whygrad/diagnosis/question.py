@@ -112,7 +112,7 @@ def diagnose(
     found = contradictions(about, task, subject.Y) + _of_what_is_computed(subject)
     measured = None if subject.validation is None else subject.validation[0]
     shuffled = bool(subject.options.get("shuffle", True))
-    notes = list(of_data(subject.X, subject.Y, task, shuffled, measured))
+    notes = list(of_data(subject.X, subject.Y, task, shuffled, measured, subject.names.inputs))
     if subject.options.get("epochs") == 0:
         found.append(Finding("not_trained", "exact", "epochs is 0", "train it"))
         return answer_of(task, Results(found, notes))
@@ -172,6 +172,8 @@ def _tried(
     notes = [
         f"As it stands {course(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, the mean of "
         f"{len(base.scores)} seeds: {', '.join(f'{score:.3f}' for score in base.scores)}."
+        + " What is worse than the mean counts as 0."
+        * (task.kind == "numbers" and not base.scores.all())
     ]
     shown = {sign.kind: sign for sign in symptoms(seen)}
     known = {
@@ -191,9 +193,12 @@ def _tried(
     found = unrelated + found + _untried(best, signs, setting)
     if base.score < NOTHING and (broken := fits_a_few(setting.net, setting.X, setting.Y)):
         notes.append(broken)
-    notes.append(
-        f"{len(tried)} trainings with cures were compared with it, each from {len(SEEDS)} seeds."
+    compared = (
+        "1 training with a cure was"
+        if len(tried) == 1
+        else f"{len(tried)} trainings with cures were"
     )
+    notes.append(f"{compared} compared with it, each from {len(SEEDS)} seeds.")
     sure = bool(best) and proven(best[0], len(tried))
     cured = best[0].cured.setting if sure else setting
     return Results(

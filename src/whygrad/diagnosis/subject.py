@@ -106,7 +106,7 @@ def subject_of(given: Any, X: Any, Y: Any, options: Mapping[str, Any]) -> Subjec
             raise InputError("a run has its own data: give neither X nor Y")
         return _of_run(given)
     raise InputError(
-        f"a {type(given).__name__} cannot be diagnosed: give a Network, a Description, a run that open_run "
+        f"no {type(given).__name__} can be diagnosed: give a Network, a Description, a run that open_run "
         "opened, a fitted estimator of whygrad or MLP of scikit-learn, or what explain gives"
     )
 

@@ -123,7 +123,9 @@ def score(task: Task, outputs: Array, Y: Array) -> float:
     told = spread > 0
     if not told.any():
         return 0.0
-    return max(0.0, float((1 - ((outputs - Y) ** 2).sum(axis=0)[told] / spread[told]).mean()))
+    with np.errstate(over="ignore"):  # of outputs that are finite still
+        errors = ((outputs - Y) ** 2).sum(axis=0)
+    return max(0.0, float((1 - errors[told] / spread[told]).mean()))
 
 
 def of_label(told: Array, Y: Array) -> Array:

@@ -71,7 +71,7 @@ class Dataset:
     y_test: Array | None = None
 
 
-def load(name: str, seed: int = 0) -> Dataset:
+def load(name: str, seed: int = 0, fetch: bool = True) -> Dataset:
     """Load a data set by name.
 
     Parameters
@@ -81,6 +81,8 @@ def load(name: str, seed: int = 0) -> Dataset:
         "spirals", "moons", "circles" (400 points in the plane, two classes).
     seed : int, default 0
         Decides the points of those that are drawn.
+    fetch : bool, default True
+        Whether MNIST is fetched where it is missing; without, that is refused at once.
 
     Returns
     -------
@@ -92,7 +94,7 @@ def load(name: str, seed: int = 0) -> Dataset:
     InputError
         For an unknown name or an impossible seed.
     FileError
-        Where MNIST is neither in $WHYGRAD_DATA nor in the cache, and cannot be fetched from OpenML.
+        Where MNIST is neither in $WHYGRAD_DATA nor in the cache, and OpenML is not asked or has it not.
 
     References
     ----------
@@ -108,7 +110,7 @@ def load(name: str, seed: int = 0) -> Dataset:
     if name in DRAWN:
         return _drawn(name, seed)
     if name == "mnist":
-        return _mnist()
+        return _mnist(fetch)
     raise InputError(f"unknown data set {name!r}: {nearest(str(name), NAMES)}")
 
 
@@ -223,7 +225,7 @@ def cache_folder() -> Path:
     return (Path(home) if home else Path.home() / ".cache") / "whygrad"
 
 
-def _mnist() -> Dataset:
+def _mnist(fetch: bool) -> Dataset:
     """Read MNIST from $WHYGRAD_DATA/mnist, else from the cache, else fetch it and keep it there."""
     data = os.environ.get("WHYGRAD_DATA")
     folders = [Path(data) / "mnist"] if data else []
@@ -233,7 +235,10 @@ def _mnist() -> Dataset:
             arrays = [read_idx(_idx_path(folder, name)) for name in MNIST_FILES]
             break
     else:
-        arrays = _fetch_mnist(folders)
+        searched = " or ".join(str(folder) for folder in folders)
+        if not fetch:
+            raise FileError(f"MNIST is not in {searched}: put its four IDX files there")
+        arrays = _fetch_mnist(folders[-1], searched)
         for name, array in zip(MNIST_FILES, arrays, strict=True):
             _keep_idx(folders[-1] / f"{name}.gz", array)
     X, y, X_test, y_test = arrays
@@ -243,7 +248,7 @@ def _mnist() -> Dataset:
     return _images("mnist", flat[0], labels[0], "digit", digits, (28, 28), flat[1], labels[1])
 
 
-def _fetch_mnist(folders: list[Path]) -> list[Array]:
+def _fetch_mnist(folder: Path, searched: str) -> list[Array]:
     """Fetch MNIST from OpenML, where it is one table of 70,000 images, the last 10,000 for testing."""
     refuse_without_sklearn()
     from sklearn.datasets import fetch_openml
@@ -253,13 +258,12 @@ def _fetch_mnist(folders: list[Path]) -> list[Array]:
             "mnist_784",
             version=1,
             as_frame=False,
-            data_home=str(folders[-1].parent),
+            data_home=str(folder.parent),
             parser="liac-arff",
         )
         X = np.asarray(found.data, dtype=np.uint8).reshape(70000, 28, 28)
         y = np.asarray(found.target).astype(np.uint8).reshape(70000)
     except Exception as error:  # whatever a network can do, it ends in the same line
-        searched = " or ".join(str(folder) for folder in folders)
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise FileError(
             f"MNIST is not in {searched}, and fetching it from OpenML failed ({reason:.100}): put its four "

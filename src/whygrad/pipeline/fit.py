@@ -134,13 +134,23 @@ def find(
     notes: list[str] = []
     table = read(given, asked, notes)
     if target is None:
-        names = table.schema.names
-        shown = ", ".join(names[:8]) + (", …" if len(names) > 8 else "")
-        raise InputError(f"which column is to be predicted? Give --target COLUMN, one of: {shown}")
+        raise no_target(table.schema.names)
     path = "-" if given in STANDARD_INPUT else str(Path(given).resolve())
     about = {"kind": "file", "path": path} | {k: v for k, v in vars(asked).items() if v is not None}
     target = by_number(target, table.schema.names)
     return Source(table, target, about, task, notes=tuple(notes))
+
+
+def no_target(names: Sequence[str]) -> InputError:
+    """Return that no target is named, with the names that it may have: the last, often the one, among them.
+
+    >>> print(no_target(list("abcdefghij")))
+    which column is to be predicted? Give --target COLUMN, one of: a, b, c, d, e, f, g, …, j
+    """
+    shown = names if len(names) <= 8 else [*names[:7], "…", names[-1]]
+    return InputError(
+        f"which column is to be predicted? Give --target COLUMN, one of: {', '.join(shown)}"
+    )
 
 
 def by_number(name: str, names: Sequence[str]) -> str:

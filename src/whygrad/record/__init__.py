@@ -14,7 +14,7 @@ compute again from a state.
     folder         the folder from the start of a training to its end: `record_run`
     recorder       the callback that writes while training goes on
     recorded       what was recorded: `Recorded`, and `so_far` for those who follow a run
-    run            what can be done with it: `Run`, `open_run`
+    run            what can be done with it: `Run`, `open_run`; `kept`, which epoch it keeps
     source         the data, found again and checked
     replay         any state computed again, and compared
     forking        `resume`, `fork`, `without`
@@ -32,6 +32,6 @@ estimators, the CLI and the studio.
 
 from whygrad.record.files.location import free_name
 from whygrad.record.folder import record_run
-from whygrad.record.run import Run, open_run
+from whygrad.record.run import Run, kept, open_run
 
-__all__ = ["Run", "free_name", "open_run", "record_run"]
+__all__ = ["Run", "free_name", "kept", "open_run", "record_run"]

@@ -5,7 +5,7 @@ probabilities can be trusted; which columns matter, by permutation and by exact 
 and what to beware of. The rows are read again: where they are gone, what needs them is left out, and said.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
 from whygrad.nn.functions import Array
-from whygrad.pipeline.comparing import NAMES, losses_of
+from whygrad.pipeline.comparing import NAMES
 from whygrad.pipeline.fit import predict
 from whygrad.pipeline.scores import (
     BINS,
@@ -33,9 +33,9 @@ from whygrad.pipeline.scores import (
     written_r2,
     written_share,
 )
-from whygrad.record.run import Run
+from whygrad.record.run import Run, kept
 from whygrad.record.source import count, encoded, read_again, take, true_values
-from whygrad.tables import Label, NumberColumn, SplitColumn, quoted
+from whygrad.tables import Label, NumberColumn, SplitColumn, Target, quoted
 from whygrad.training.metrics import by_rows
 from whygrad.why.bound import Why
 
@@ -48,13 +48,15 @@ FEW = 100  # test rows below which scores are rough
 UNSURE = 0.1  # calibration error from which probabilities are not to be taken at their word
 
 
-def report(run: Run) -> tuple[Explanation, ...]:
+def report(run: Run, tell: Callable[[str], None] = lambda _: None) -> tuple[Explanation, ...]:
     """Return a report on a run, section by section.
 
     Parameters
     ----------
     run : Run
         A run on a table whose training has ended.
+    tell : callable, optional
+        Told in words what is computed, before it is.
 
     Returns
     -------
@@ -72,6 +74,7 @@ def report(run: Run) -> tuple[Explanation, ...]:
         raise InputError(f"{run.path.name} has no scores: resume it, or read its data again")
     gone = ""
     rows: Any = None
+    tell("its rows are read again")
     try:
         rows = read_again(run)
     except (WhygradError, OSError) as error:
@@ -80,8 +83,11 @@ def report(run: Run) -> tuple[Explanation, ...]:
     if rows is not None:
         X, true = encoded(run, rows), true_values(run.encoding.target, rows)
         outputs, why = predict(run.average, X), run.why
-        sections += [_trust(run, outputs, true), _importance(run, why, rows, X, outputs, true)]
-        sections += _examples(run, why, rows, outputs, true)
+        sections += [
+            _trust(run, outputs, true),
+            _importance(run, why, rows, X, outputs, true, tell),
+        ]
+        sections += _examples(run, why, rows, outputs, true, tell)
     return (*sections, _beware(run))
 
 
@@ -246,7 +252,7 @@ def _curves(run: Run) -> list[Explanation]:
         return []
     picture = cost_picture(run.history, run.plan.cost_name)
     said = f"The first of {run.members} networks ended" if run.members > 1 else "It ended"
-    ended = f"{said}: {run.history.stopped}."
+    ended = f"{said}: {run.history.stopped}{kept(run)}."
     return [_section("How it learned", ended, pictures=(picture, *_metrics(run, picture.x)))]
 
 
@@ -333,7 +339,13 @@ def _errors(run: Run) -> Explanation:
 
 
 def _importance(
-    run: Run, why: Why, rows: Any, X: Array, outputs: Array, true: Array
+    run: Run,
+    why: Why,
+    rows: Any,
+    X: Array,
+    outputs: Array,
+    true: Array,
+    tell: Callable[[str], None],
 ) -> Explanation:
     encoding, target = run.encoding, run.encoding.target
     rng = np.random.default_rng(0)
@@ -341,23 +353,22 @@ def _importance(
     # From all over the table, which may be sorted by its target.
     chosen = np.arange(n) if n <= ROWS else np.sort(rng.choice(n, ROWS, replace=False))
     X, true = X[chosen], true[chosen]
-    before = losses_of(target, outputs[chosen], true)
+    before = _loss(target, outputs[chosen], true)
     origins = np.array(encoding.origins)
     risen = {}
     for name in dict.fromkeys(encoding.origins):
+        tell(f"{quoted(name)} is shuffled")
         places = np.flatnonzero(origins == name)
         each = []
         for _ in range(SHUFFLES):
             shuffled = X.copy()
             shuffled[:, places] = X[rng.permutation(len(X))][:, places]
-            after = losses_of(target, predict(run.average, shuffled), true)
-            # As many more wrong answers: a count, which has no rounding.
-            each.append(float((after - before).sum()))
-        risen[name] = (sum(each) / SHUFFLES / len(X), float(np.std(each)) / len(X))
+            each.append(_loss(target, predict(run.average, shuffled), true) - before)
+        risen[name] = (float(np.mean(each)), float(np.std(each)))
     few = EXPLAINED if run.members == 1 else EXPLAINED_OF_MANY
-    parts = _mean_parts(why, rows, few)
+    parts = _mean_parts(why, rows, few, tell)
     order = sorted(risen, key=lambda name: -risen[name][0])
-    kind = "the share of wrong answers" if target.classes else "the mean squared error"
+    kind = "log loss" if target.classes else "root mean squared error"
     unit = f" of {target.name}" if not target.classes else ""
     output = "the output"
     if len(target.classes) > 2:  # outputs with a cost of their own are explained alone
@@ -366,36 +377,53 @@ def _importance(
         output = f"z of {quoted(str(target.classes[1]))}"
     table = Table(
         "All columns",
-        ("column", f"{kind} rises by", "give or take", f"mean part{unit}"),
+        ("column", f"the {kind} rises by", "give or take", f"mean part{unit}"),
         tuple((name, *risen[name], parts.get(as_name(name), 0.0)) for name in order),
     )
     top = order[:MOST]
     values = np.array([risen[name][0] for name in top])
-    picture = BarPicture("What it costs to shuffle a column", f"rise of {kind}", tuple(top), values)
+    picture = BarPicture(
+        "What it costs to shuffle a column", f"rise of the {kind}", tuple(top), values
+    )
+    rise, give_or_take = risen[order[0]]
     most = (
-        f"rises most for {quoted(order[0])}" if risen[order[0]][0] > 0 else "rises for none of them"
+        f"rises most for {quoted(order[0])}, by {number(rise)}"
+        if rise > give_or_take
+        else "clearly rises for none of them"
     )
     some = f"{len(X):,} " if len(X) == n else f"{len(X):,} of {n:,} "
     return _section(
         "Which columns matter",
         f"Shuffling a column of {some}{run.manifest['scored_on']} rows, {SHUFFLES} times, shows what the "
-        f"network owes to it: {kind} {most}.",
+        f"network owes to it: the {kind}, {number(before)}, {most}.",
         pictures=(picture,),
         tables=(table,),
         notes=(
             f"The mean part is the mean size of what a column adds to {output} beside "
-            f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by `whygrad why "
-            f"prediction --sample {few}`); columns that go along with others share it.",
+            f"{few} training rows, exact for each of {min(few, count(rows))} rows (as by whygrad why "
+            f"prediction --sample {few}); columns that go along with others share it.",
         ),
     )
 
 
-def _mean_parts(why: Why, rows: Any, few: int) -> dict[str, float]:
+def _loss(target: Target, outputs: Array, true: Array) -> float:
+    """Return the log loss, or the root mean squared error in units of the target.
+
+    The share of wrong answers would say little of a class so rare that it is hardly ever told.
+    """
+    if not target.classes:
+        return float(np.sqrt(np.mean((target.decode(outputs) - true) ** 2)))
+    p = target.probabilities(outputs)[np.arange(len(true)), true.astype(int)].astype(np.float64)
+    return float(-np.log(np.clip(p, np.finfo(np.float64).eps, 1)).mean())
+
+
+def _mean_parts(why: Why, rows: Any, few: int, tell: Callable[[str], None]) -> dict[str, float]:
     """Return the mean size of each column's part over a few rows, in units of the target for numbers."""
     n = count(rows)
     total: dict[str, float] = {}
     chosen = np.unique(np.linspace(0, n - 1, min(n, few)).astype(int))
-    for row in chosen:
+    for done, row in enumerate(chosen):
+        tell(f"{done} of {len(chosen)} rows have their parts")
         answer = why.prediction(_one(rows, int(row)), sample=few)
         for term in answer.terms:
             total[term.name] = total.get(term.name, 0.0) + abs(term.value) / len(chosen)
@@ -406,7 +434,9 @@ def _one(rows: Any, row: int) -> Any:
     return take(rows, np.array([row]))
 
 
-def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> list[Explanation]:
+def _examples(
+    run: Run, why: Why, rows: Any, outputs: Array, true: Array, tell: Callable[[str], None]
+) -> list[Explanation]:
     """Return three rows explained: the surest or closest, one in the middle, and the one most wrong."""
     target = run.encoding.target
     if target.classes:
@@ -422,6 +452,7 @@ def _examples(run: Run, why: Why, rows: Any, outputs: Array, true: Array) -> lis
     }
     found, said = [], target.decode(outputs)
     for what, row in picked.items():
+        tell(f"{row_of(row)} is explained")
         known = target.classes[int(true[row])] if target.classes else number(float(true[row]))
         told = said[row] if target.classes else number(float(said[row]))
         sample = None if run.members == 1 else EXPLAINED

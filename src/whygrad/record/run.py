@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from whygrad.engines.prediction import outputs
-from whygrad.errors import FileError, InputError, nearest_file
+from whygrad.errors import FileError, InputError, WhygradError, nearest_file
 from whygrad.fitted import Fitted, fitted_of
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State
 from whygrad.record import forking, replay, source
 from whygrad.record.files import events, manifest
 from whygrad.record.recorded import Recorded
+from whygrad.training import WORDS
 from whygrad.training.callbacks import AnyCallback
 
 if TYPE_CHECKING:
@@ -486,6 +487,21 @@ def _check_table(run: Run) -> None:
     said += [about["baseline"]] if classes and "baseline" in about else []
     if not set(said) <= set(classes) or (scores is not None and bool(said) != bool(classes)):
         raise FileError(f"{run.path}: damaged, its scores are of other classes than its columns")
+
+
+def kept(run: Run) -> str:
+    """Return "; kept is epoch 2" where a run does not keep the parameters of its last epoch, else ""."""
+    rule = run.plan.stopping
+    if rule is None or not rule.restore_best or not run.history.epochs:
+        return ""
+    try:
+        best = run.state(run.step).early_stopping
+    except WhygradError:  # the state is computed again where there is no snapshot of the end
+        return ""
+    if best.best_theta is None or best.best_step == run.step:
+        return ""
+    what = WORDS.get(rule.on, rule.on)
+    return f"; kept is epoch {best.best_step // run.plan.steps_per_epoch}, of the best {what}"
 
 
 def _check_folder(folder: Path) -> None:

@@ -12,6 +12,7 @@ GAP = 0.1  # between the scores of training rows and others
 DEAD = 0.3  # of the units of a layer
 HELD_BACK = 0.02  # the penalty's share of what is minimised
 VANISHED = 1e-3  # of the largest relative gradient of a layer
+LEARNED = 0.5  # of the cost that is kept: what a training came down to, and did not keep
 WRONG_START = 2.0  # times the cost of the best constant
 BENT = {"sigmoid": 0.25, "tanh": 1.0}  # and their steepest slope
 
@@ -160,6 +161,8 @@ def units_few(seen: Seen) -> Shown:
     sizes = seen.setting.net.sizes
     if len(sizes) < 3 or not seen.falls_short:
         return None
+    if len(seen.costs) and np.nanmin(seen.costs) < LEARNED * seen.cost_of(seen.end):
+        return None  # it has told these rows far better than the epoch that is kept
     few = min(sizes[1:-1])
     evidence = (
         f"a hidden layer has {few} unit{'s' * (few > 1)}, and the {seen.measure} of training rows is "

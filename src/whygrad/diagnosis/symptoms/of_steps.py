@@ -141,7 +141,7 @@ def _last_tenth(seen: Seen) -> int:
     return max(2, len(seen.costs) // 10 + 1)
 
 
-def _still(seen: Seen) -> tuple[str, CurvePicture]:
+def _still(seen: Seen) -> tuple[str, CurvePicture | None]:
     """Return in words how much of its fall the cost took in the last tenth of the epochs, and its curve."""
     falling, n = _falling(seen), len(seen.costs)
     picture = cost_curve(seen, float(max(1, n - _last_tenth(seen) + 1)), "the last tenth")
@@ -180,7 +180,8 @@ def optimizer_slow(seen: Seen) -> Shown:
     """A training that has not arrived, whatever the optimizer's rate."""
     slow = rate_low(seen) or next((s for test in RATE_HIGH if (s := test(seen))), None)
     name = type(seen.setting.optimizer).__name__
-    return (0.2, f"{name} has not arrived", cost_curve(seen)) if slow else None
+    ended = "diverges" if seen.diverged else "has not arrived"
+    return (0.2, f"{name} {ended}", cost_curve(seen)) if slow else None
 
 
 RATE_HIGH = (not_finite, too_sharp, cost_rises)

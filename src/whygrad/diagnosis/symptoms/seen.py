@@ -33,8 +33,8 @@ class Symptom:
     picture: Picture | None = None
 
 
-# What a hypothesis returns: how strongly it stands, the evidence, and a picture of that.
-Shown = tuple[float, str, Picture] | None
+# What a hypothesis returns: how strongly it stands, the evidence, and a picture of that, if there is one.
+Shown = tuple[float, str, Picture | None] | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -154,16 +154,21 @@ def course(seen: Seen) -> str:
     return f"the cost went from {number(seen.costs[0])} to {number(seen.costs[-1])} in {n:,} epochs"
 
 
-def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture:
-    """Return the cost by epoch: above zero, or by powers of ten where it changes by a hundred times."""
+def cost_curve(seen: Seen, at: float | None = None, at_name: str = "") -> CurvePicture | None:
+    """Return the cost by epoch: above zero, or by powers of ten where it changes by a hundred times.
+
+    None where no epoch came to its end with a finite cost.
+    """
     epochs, finite = np.arange(1.0, len(seen.costs) + 1), seen.costs[np.isfinite(seen.costs)]
-    wide = len(finite) > 0 and finite.min() > 0 and finite.max() > 100 * finite.min()
+    if not len(finite):
+        return None
+    wide = finite.min() > 0 and finite.max() > 100 * finite.min()
     lines = [Line("training", seen.costs)]
     if not wide:
         lines.append(Line("zero", np.zeros(len(epochs)), colour="line", thin=True, listed=False))
     n = len(finite)
     named = "the last finite cost" if seen.diverged else "the only epoch"
-    last = ((float(n), float(finite[-1]), named),) if n == 1 or (n and seen.diverged) else ()
+    last = ((float(n), float(finite[-1]), named),) if n == 1 or seen.diverged else ()
     return CurvePicture(
         "Cost by epoch",
         "epoch",

@@ -365,9 +365,9 @@ export function mountMotion(stage, recording, store) {
   const panel = h("section", { class: "wgm-panel", "aria-label": "One step in slow motion" });
   panel.innerHTML = PANEL;
   const find = (css) => panel.querySelector(css);
-  const [play, range, speed, title, words, maths] = ['[data-does="play"]', "input", "select", "h2", "p", ".wgm-maths"].map(find);
+  const [play, range, speed, told, title, words, maths] = ['[data-does="play"]', "input", "select", ".wgm-told", "h2", "p", ".wgm-maths"].map(find);
   const painter = new Painter(stage, canvas);
-  let open = false, story = null, starts = [0, 1], time = 0, playing = false, last = 0, frame = 0, at = -1;
+  let open = false, story = null, starts = [0, 1], time = 0, playing = false, last = 0, frame = 0, at = -1, written = 0;
 
   function tell() {
     story = null;
@@ -398,13 +398,22 @@ export function mountMotion(stage, recording, store) {
     painter.draw(now.at, progress);
     const tokens = maths.querySelectorAll(".wgm-token"), shown = wantsStillness() ? tokens.length : Math.ceil(tokens.length * within(progress, 0.02, 0.85));
     tokens.forEach((one, i) => { one.style.opacity = i < shown ? 1 : 0; });
+    if (shown > written) follow(tokens[shown - 1]);
+    written = shown;
     range.value = Math.round((1000 * time) / starts.at(-1));
     panel.dataset.time = time.toFixed(2);
     panel.dataset.moment = now.at;
   }
 
+  // What is written beneath the edge comes into sight, as it is written.
+  function follow(token) {
+    const hidden = token.getBoundingClientRect().bottom - told.getBoundingClientRect().bottom;
+    if (hidden > 0) told.scrollTop += hidden + 6;
+  }
+
   function tellMoment(next) {
     at = next;
+    written = told.scrollTop = 0;
     const moment = story.moments[at];
     write(title, moment.title);
     write(words, moment.words);

@@ -128,6 +128,7 @@ class Stage {
     this.strip.measure();
     const { big } = this.layout;
     this.bigHead.classList.toggle("st-tight", !narrow && big.width < TIGHT);
+    this.bigHead.classList.toggle("st-stacked", this.layout.narrow);
     const inset = this.layout.narrow ? 4 : big.x;
     // From the top, as the canvas is drawn, so that the two cannot part while the page is resized.
     Object.assign(this.bigHead.style, { left: `${inset}px`, width: `${this.layout.narrow ? this.width - 8 : big.width}px`,

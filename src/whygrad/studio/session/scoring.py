@@ -17,7 +17,7 @@ from whygrad.engines import Probes
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
-from whygrad.pipeline.scores import ClassificationScores
+from whygrad.pipeline.scores import ClassificationScores, written_r2
 from whygrad.plan.plan import State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
@@ -160,7 +160,7 @@ def words_of(run: Run) -> str:
             f"{by}{share(found.accuracy)} of the {found.rows:,} {rows} are right; "
             f"always saying “{found.baseline_label}” is right in {share(found.baseline)}."
         )
-    r2 = "" if found.r2 is None else f"R² {found.r2:.3f}; "
+    r2 = "" if found.r2 is None else f"R² {written_r2(found.r2)}; "
     return (
         f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {rows}; "
         f"always saying the mean of the training rows is off by {number(found.baseline_absolute_error)}."
