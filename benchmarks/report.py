@@ -561,7 +561,7 @@ def stage() -> str:
 
 
 def behind() -> str:
-    """The tables on which a linear model or scikit-learn's MLP is ahead of the recipe, by all common seeds."""
+    """The tables on which a linear model or scikit-learn's MLP is ahead of the recipe."""
     lines = []
     for name, rows in _runs_of_tables(all_seeds=True).items():
         own = {r["seed"]: r["score"] for r in rows.get("whygrad, recipe", [])}
