@@ -1,4 +1,4 @@
-"""Labels that are most likely wrong: what a row is told by networks that were trained without it.
+"""Labels that may be wrong: what a row is told by networks that were trained without it.
 
 The rows are dealt into folds, each with its share of every class. The network is trained again without each
 fold, all side by side, and tells the rows of that fold. Rows are ranked by their cost there: a network that
@@ -31,7 +31,7 @@ class Ranking:
     cost : ndarray of shape (n,)
         The cost C_x of each row, out of sample; `order` is by this.
     suspect : ndarray of shape (n,)
-        Whether its target is most likely wrong.
+        Whether its target is to be looked at first.
     """
 
     told: Array
@@ -86,7 +86,7 @@ def far_off(errors: Array) -> Array:
 
 
 def suspects(task: Task, told: Array) -> Array:
-    """Return whether the target of each row is most likely wrong, (n,)."""
+    """Return whether the target of each row is to be looked at first, (n,)."""
     if task.kind == "numbers":
         errors = np.abs(told - task.Y)
         return (errors > far_off(errors)).any(axis=1)
