@@ -456,6 +456,8 @@ def test_a_ledger_trains_without_its_largest_three_by_itself_where_that_is_soon_
                         (unknown, times)):  # fmt: skip
         assert "again" not in found.arrays
         assert found.notes[0].endswith(f"shows what that changes. That takes {time}.")
+    by_hand = ledger(replace(calm, seconds=0.001), 2, 0, 1, influence=False)
+    assert f"That takes less than a second, {times}." in by_hand.notes[0]
     stages = []
     ledger(replace(calm, seconds=0.01), 2, 0, 1, progress=stages.append)
     assert stages[0].trainings > rounds and str(stages[-1]).startswith("training again, 3 of 3")

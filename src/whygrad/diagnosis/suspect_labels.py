@@ -190,14 +190,19 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
     i = int(next(i for i in found.order if found.suspect[i]))
     (label,), (told,) = (_called(subject, task, Y[i : i + 1]) for Y in (task.Y, found.told))
     said = f"its target is {label}" if task.kind == "numbers" else f"it is labelled {label}"
+    told = f"a network that was trained without it says {told}"
     cost, usual = (
         number(float(np.median(each))) for each in (found.cost[found.suspect], found.cost)
     )
+    if count == 1:
+        return (
+            f"1 of the {n} {what} to look at first, that of example {i}: {said}, and {told}. Its cost "
+            f"out of sample is {cost}, the median of all rows {usual}; it may be right and hard to tell."
+        )
     return (
         f"{count} of the {n} {what} to look at first: {KNOWN[task.kind].format('each of them')}. Their "
         f"median cost out of sample is {cost}, that of all rows {usual}; right ones that are hard to tell "
-        f"may be among them. The first is that of example {i}: {said}, and a network that was trained "
-        f"without it says {told}."
+        f"may be among them. The first is that of example {i}: {said}, and {told}."
     )
 
 
@@ -303,8 +308,10 @@ def _brings(part: Setting, measured: bool, found: Ranking, progress: bool) -> li
         return []
     base, cured = train_all([part, options[0]], progress=progress)
     trial = compare(("labels_corrupted",), cured, base)
+    left_out = len(part.X) - len(options[0].X)
     return [
-        f"Without the {len(part.X) - len(options[0].X)} suspects among {len(part.X)} rows the "
+        f"Without {'the suspect' if left_out == 1 else f'the {left_out} suspects'} among "
+        f"{len(part.X)} rows the "
         f"{measure_name(part.task)} of {len(part.asked)} others changes from {base.score:.3f} by "
         f"{trial.gain:+.3f} ± {trial.error:.3f} ({len(SEEDS)} seeds; their own labels "
         "may be wrong as well)."
