@@ -862,6 +862,19 @@ def test_a_network_that_has_not_learned_accuses_no_label():
     assert not any(note.startswith("Without the") for note in answer.notes)
 
 
+def test_of_several_labels_those_are_accused_that_a_network_has_learned():
+    draws = np.random.default_rng(2)
+    Y = np.stack([X[:, 0] > 0, draws.random(240) < 0.5, X[:, 1] > 0], axis=1) * 1.0
+    wrong = np.abs(X[:, 0]).argsort()[-2:]
+    Y[wrong, 0] = 1 - Y[wrong, 0]
+    net = wg.Network(4, [wg.Dense(8, "tanh"), wg.Dense(3, "sigmoid")], "binary_cross_entropy")
+    answer = wg.suspect_labels(net, X, Y, optimizer=wg.Adam(0.05), epochs=20)
+    assert answer["suspect"][wrong].all() and answer["suspect"].mean() < 0.1
+    answer = wg.suspect_labels(net, X, draws.random((240, 3)) < 0.5, epochs=5)
+    assert answer.answer.startswith("Which labels are wrong cannot be said")
+    assert not answer["suspect"].any()
+
+
 def test_beside_a_rare_class_a_network_can_have_learned():
     rare = task_of(np.eye(2)[(np.arange(100) < 5).astype(int)], 2, True)
     assert has_learned(rare, 0.99) and not has_learned(rare, 0.95)

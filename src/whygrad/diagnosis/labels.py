@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.diagnosis.setting import Setting, fit_all
-from whygrad.diagnosis.task import Task, drawn
+from whygrad.diagnosis.task import Task, drawn, has_learned, score
 from whygrad.nn import Array
 
 FOLDS = 5
@@ -79,6 +79,20 @@ def of_rows(setting: Setting, kept: Array) -> Setting:
     return replace(setting, X=setting.X[kept], Y=setting.Y[kept], task=task, options=options)
 
 
+def told_well(task: Task, told: Array) -> Array:
+    """Return whether a network tells the classes, (1,), or each of several labels, (K,), well enough.
+
+    Numbers are told well enough by any.
+    """
+    if task.kind == "numbers":
+        return np.ones(1, bool)
+    columns = np.arange(task.Y.shape[1])
+    asked = columns[None] if task.kind == "classes" else columns[:, None]
+    parts = [replace(task, kind="classes", Y=task.Y[:, one]) for one in asked]
+    each = zip(parts, asked, strict=True)
+    return np.array([has_learned(part, score(part, told[:, one], part.Y)) for part, one in each])
+
+
 def far_off(errors: Array) -> Array:
     """Return `FAR` robust deviations of absolute errors, by column."""
     limit: Array = FAR * 1.4826 * np.median(errors, axis=0)
@@ -91,13 +105,16 @@ def suspects(task: Task, told: Array) -> Array:
         errors = np.abs(told - task.Y)
         return (errors > far_off(errors)).any(axis=1)
     p = np.clip(told, 0, 1)
-    if task.kind == "labels":  # each is a question of its own
-        columns = range(p.shape[1])
-        return np.any([_of_classes(p[:, k : k + 1], task.Y[:, k] > 0.5) for k in columns], axis=0)
+    if task.kind == "labels":  # each is a question of its own, for a network that has learned it
+        found = [
+            _of_classes(p[:, k], task.Y[:, k] > 0.5) for k in np.flatnonzero(told_well(task, told))
+        ]
+        return np.any(found, axis=0) if found else np.zeros(len(p), bool)
     return _of_classes(p, task.classes)
 
 
 def _of_classes(p: Array, labels: Array) -> Array:
+    p = p.reshape(len(p), -1)
     p = np.hstack([1 - p, p]) if p.shape[1] == 1 else p
     labels = labels.astype(int)
     own = [p[labels == k, k] for k in range(p.shape[1])]

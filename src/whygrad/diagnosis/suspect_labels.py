@@ -11,11 +11,11 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, ImagePicture, Line, Picture
 from whygrad.diagnosis.cures import cures
 from whygrad.diagnosis.description import Description, describe
-from whygrad.diagnosis.labels import FAR, FOLDS, Ranking, of_rows, ranked
+from whygrad.diagnosis.labels import FAR, FOLDS, Ranking, of_rows, ranked, told_well
 from whygrad.diagnosis.question import asked_of
 from whygrad.diagnosis.setting import Setting, fit_all, setting_of
 from whygrad.diagnosis.subject import Subject, subject_of
-from whygrad.diagnosis.task import Task, has_learned, largest_share, measure_name, of_label, score
+from whygrad.diagnosis.task import Task, largest_share, measure_name, of_label, score
 from whygrad.diagnosis.trials import SEEDS, compare, train_all
 from whygrad.errors import InputError
 from whygrad.nn import Array
@@ -147,7 +147,7 @@ def suspect_labels(
 
 def _tells(task: Task, found: Ranking) -> bool:
     """Return whether the network tells rows, out of sample, well enough to accuse a label."""
-    return task.kind != "classes" or has_learned(task, score(task, found.told, task.Y))
+    return bool(told_well(task, found.told).any())
 
 
 def _out_of_sample(task: Task, found: Ranking) -> str:
