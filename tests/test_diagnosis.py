@@ -829,7 +829,10 @@ def test_wrong_labels_cost_most_in_networks_that_have_not_seen_them():
     assert area_under_curve(answer["cost"], wrong) > 0.95
     assert answer["suspect"][wrong].mean() > 5 * answer["suspect"][~wrong].mean()
     np.testing.assert_array_equal(answer["order"], np.argsort(-answer["cost"], kind="stable"))
-    assert f"{answer['suspect'].sum()} of the 240 labels are most likely wrong" in answer.answer
+    assert f"{answer['suspect'].sum()} of the 240 labels to look at first: " in answer.answer
+    of_suspects, of_all = np.median(answer["cost"][answer["suspect"]]), np.median(answer["cost"])
+    costs = f"is {of_suspects:.4g}, that of all rows {of_all:.4g}; "
+    assert costs in answer.answer and "likely wrong" not in str(answer)
     assert answer.tables[0].rows[0][0] == answer["order"][0]
     assert "of 72 others changes from" in answer.notes[2]
 
@@ -918,6 +921,19 @@ def test_a_network_that_has_not_learned_accuses_no_label():
     assert answer.answer.startswith("Which labels are wrong cannot be said")
     assert not answer["suspect"].any()
     assert not any(note.startswith("Without the") for note in answer.notes)
+
+
+def test_of_several_labels_those_are_accused_that_a_network_has_learned():
+    draws = np.random.default_rng(2)
+    Y = np.stack([X[:, 0] > 0, draws.random(240) < 0.5, X[:, 1] > 0], axis=1) * 1.0
+    wrong = np.abs(X[:, 0]).argsort()[-2:]
+    Y[wrong, 0] = 1 - Y[wrong, 0]
+    net = wg.Network(4, [wg.Dense(8, "tanh"), wg.Dense(3, "sigmoid")], "binary_cross_entropy")
+    answer = wg.suspect_labels(net, X, Y, optimizer=wg.Adam(0.05), epochs=20)
+    assert answer["suspect"][wrong].all() and answer["suspect"].mean() < 0.1
+    answer = wg.suspect_labels(net, X, draws.random((240, 3)) < 0.5, epochs=5)
+    assert answer.answer.startswith("Which labels are wrong cannot be said")
+    assert not answer["suspect"].any()
 
 
 def test_beside_a_rare_class_a_network_can_have_learned():

@@ -667,7 +667,8 @@ def test_exported_tensors_know_the_names_of_a_table(target, table, trained, tmp_
         ("whygrad.network", '{"layers": [], "cost": "squared_error"}', "it has no layers"),
         ("whygrad.network", '{"layers": [{"units": 9, "activation": "tanh", "parameters": [],'
          ' "dropout": 0}], "cost": ""}', "there are 2 linear layers"),
-        ("inputs", '["a"]', "its description of the network is damaged"),
+        ("inputs", "[7]", "its description of the network is damaged"),
+        ("inputs", '["a"]', "names are not those of 4 inputs"),
         ("inputs", '[{"name": "a", "origin": "a", "scale": [0, 1]}]', "names are not those of 4 inputs"),
         ("result", "x", "its description of the network is damaged"),
     ],
@@ -683,6 +684,28 @@ def test_exported_tensors_with_a_damaged_description_are_refused(key, value, sai
     save_file(load_file(path), path, about)
     with pytest.raises(wg.WhygradError, match=said):
         wg.explain(path)
+
+
+def test_earlier_files_with_the_names_of_inputs_alone_are_explained_by_these(
+    table, trained, tmp_path
+):
+    import onnx
+    from safetensors.numpy import load_file, save_file
+
+    fitted, encoding = trained["price"]
+    deployable = of_table(fitted, encoding)
+    proof = proof_of_table(deployable, fitted, encoding, table, "rows")
+    for ending in ("safetensors", "onnx"):
+        write(deployable, proof, tmp_path / f"t.{ending}")
+    tensors, model = tmp_path / "t.safetensors", onnx.load(tmp_path / "t.onnx")
+    save_file(
+        load_file(tensors), tensors, metadata(tensors) | {"inputs": json.dumps(encoding.names)}
+    )
+    (given,) = model.metadata_props
+    given.value = json.dumps([one["name"] for one in json.loads(given.value)])
+    assert wg.explain(tensors).why.names.inputs == encoding.names
+    found = wg.explain(model, cost="squared_error").why.names.inputs
+    assert sorted(found) == sorted(encoding.names)
 
 
 def test_tensors_of_others_ask_for_a_description(tmp_path):

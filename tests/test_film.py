@@ -297,6 +297,14 @@ def test_on_a_telephone_the_names_of_the_classes_are_written_whole(folder, narro
     assert not any("…" in text for text in times)
 
 
+def test_a_film_says_the_class_by_the_threshold_of_the_run(hostile, folder):
+    words = ["train", str(folder / "hostile.csv"), "--target", "target", "--hidden", "3"]
+    aim = ["--aim", "recall=0.99:no", "--validation", "0.3", "--epochs", "4", "--no-comparison"]
+    assert command([*words, *aim, "--run", str(folder / "aimed.run")]) == 0
+    run = wg.open_run(folder / "aimed.run")
+    assert recording_of(run).header["threshold"] == run.encoding.target.threshold != 0.5
+
+
 def test_names_and_classes_of_a_table_are_never_markup(hostile, alone):
     path = Path(hostile).with_suffix(".html")
     wg.film(hostile, path, title=HOSTILE)

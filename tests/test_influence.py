@@ -327,14 +327,33 @@ def test_wrong_labels_do_harm_and_leaving_them_out_is_judged_by_other_rows():
     assert -found.value > 2 * found["error"] and "from chance" not in found.answer
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"stopping": wg.Stopping(patience=1, on="validation_cost")},
+        {"schedule": wg.OnPlateau(patience=1, on="validation_score")},
+    ],
+)
+def test_a_rule_on_validation_data_that_are_not_there_is_told_in_a_line(rules):
+    with pytest.raises(wg.InputError, match="goes by 'validation_.*', which needs validation data"):
+        trained(wg.SGD(0.03), **rules)
+
+
 def test_a_fall_that_rows_cannot_tell_from_chance_says_so(calm):
     told = set()
     for seed in range(12):
         found = harmful(calm, X_OUT[:60], y=Y_OUT[:60], seed=seed)
         chance = -2 * found["error"] <= found.value < 0
-        assert chance == ("which so few rows cannot tell from chance" in found.answer)
+        assert chance == ("which these rows cannot tell from chance" in found.answer)
         told.add((found.value < 0, chance))
     assert told >= {(True, True), (False, False)}
+    for count, seed, chance in (
+        (100, 9, True),
+        (140, 9, False),
+    ):  # close to the bound, on both sides
+        found = harmful(calm, X_OUT[:count], y=Y_OUT[:count], seed=seed)
+        assert -found.value / found["error"] == pytest.approx(2, rel=0.1)
+        assert ("from chance" in found.answer) == chance
     (one,) = {
         found.answer[-23:]
         for found in (harmful(calm, X_OUT[:2], y=Y_OUT[:2], seed=seed) for seed in range(6))
@@ -437,6 +456,8 @@ def test_a_ledger_trains_without_its_largest_three_by_itself_where_that_is_soon_
                         (unknown, times)):  # fmt: skip
         assert "again" not in found.arrays
         assert found.notes[0].endswith(f"shows what that changes. That takes {time}.")
+    by_hand = ledger(replace(calm, seconds=0.001), 2, 0, 1, influence=False)
+    assert f"That takes less than a second, {times}." in by_hand.notes[0]
     stages = []
     ledger(replace(calm, seconds=0.01), 2, 0, 1, progress=stages.append)
     assert stages[0].trainings > rounds and str(stages[-1]).startswith("training again, 3 of 3")

@@ -439,6 +439,28 @@ def test_inputs_side_by_side_are_columns():
     same(found.predict(frame.iloc[:, ::-1]), found.predict(X3), 0)
 
 
+@pytest.mark.parametrize("labels", [False, True])
+@pytest.mark.parametrize("of", ["p", "z"])
+def test_the_class_is_told_by_the_threshold_of_the_graph(of, labels):
+    """Of probabilities, or of logits: the network that is explained has probabilities."""
+    least = 0.3 if of == "p" else np.log(0.3 / 0.7)
+    nodes = [("Gemm", "x A", "z"), ("Sigmoid", "z", "p")][: 1 + (of == "p")]
+    nodes += [("Greater", f"{of} least", "g"), ("Cast", "g", "i", {"to": TensorProto.INT64})]
+    arrays = {"A": A[:, :1], "least": number(least)}
+    end = "i"
+    if labels:
+        nodes, end = [*nodes, ("Gather", "names i", "label")], "label"
+        arrays["names"] = np.array([4, 7])
+    model = graph(nodes, arrays, outputs=(end,))
+    why = wg.explain(model, cost="binary_cross_entropy").why
+    assert why.names.threshold == pytest.approx(0.3, rel=1e-6)
+    way = A[:, 0] / (A[:, 0] @ A[:, 0])
+    called = ('"4"', '"7"') if labels else ("class 0", "class 1")
+    for p in (0.2, 0.4, 0.6):
+        answer = why.prediction(np.log(p / (1 - p)) * way, baseline="zero").answer
+        assert answer.startswith(f"The network says {called[p > 0.3]}: ")
+
+
 def test_encodings_in_the_graph_are_followed_to_their_columns():
     inputs = [
         helper.make_tensor_value_info("size", TensorProto.DOUBLE, [None, 1]),

@@ -182,10 +182,11 @@ def test_inputs_that_equations_have_standardised_are_said_in_both_units():
 def test_of_two_classes_with_one_output_the_share_is_that_of_the_class_said():
     found = from_node(
         {"surface": "classSaid"},
-        "[classSaid([0.8]), classSaid([0.2]), classSaid([-0.5], true), classSaid([0.1, 0.7, 0.2])]",
+        "[classSaid([0.8]), classSaid([0.2]), classSaid([-0.5], true), classSaid([0.1, 0.7, 0.2]), "
+        "classSaid([0.4], false, 0.3), classSaid([0.2], false, 0.3)]",
     )
     shares = [(one["one"], round(one["share"], 3)) for one in found]
-    assert shares == [(1, 0.8), (0, 0.8), (0, 0.75), (1, 0.7)]
+    assert shares == [(1, 0.8), (0, 0.8), (0, 0.75), (1, 0.7), (1, 0.4), (0, 0.8)]
 
 
 # ── in a browser ─────────────────────────────────────────────────────────────────────────────────────

@@ -194,7 +194,7 @@ QUESTIONS = {
         "whygrad why ledger iris.run 'layer 2'",
     ),
     "trained:labels": (
-        "Noisy labels: the training rows whose labels are most likely wrong, by training without them.",
+        "Noisy labels: the training rows whose labels may be wrong, by training without them.",
         "whygrad why labels iris.run",
         "whygrad why labels iris.run --top 50 --json",
     ),

@@ -15,7 +15,7 @@
     checks           what the data show, as lines for the reader
     question         from a training to its diagnosis: `diagnose`
     answer           the same in words
-    suspect_labels   which labels are most likely wrong: `suspect_labels`
+    suspect_labels   which labels may be wrong: `suspect_labels`
 
 Its faces are `diagnose` and `suspect_labels`. It may import `train`, `record` and what is below.
 """

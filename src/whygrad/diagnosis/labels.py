@@ -1,4 +1,4 @@
-"""Labels that are most likely wrong: what a row is told by networks that were trained without it.
+"""Labels that may be wrong: what a row is told by networks that were trained without it.
 
 The rows are dealt into folds, each with its share of every class. The network is trained again without each
 fold, all side by side, and tells the rows of that fold. Rows are ranked by their cost there: a network that
@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from whygrad.diagnosis.setting import Setting, fit_all
-from whygrad.diagnosis.task import Task, drawn
+from whygrad.diagnosis.task import Task, drawn, has_learned, score
 from whygrad.nn import Array
 
 FOLDS = 5
@@ -31,7 +31,7 @@ class Ranking:
     cost : ndarray of shape (n,)
         The cost C_x of each row, out of sample; `order` is by this.
     suspect : ndarray of shape (n,)
-        Whether its target is most likely wrong.
+        Whether its target is to be looked at first.
     """
 
     told: Array
@@ -79,6 +79,20 @@ def of_rows(setting: Setting, kept: Array) -> Setting:
     return replace(setting, X=setting.X[kept], Y=setting.Y[kept], task=task, options=options)
 
 
+def told_well(task: Task, told: Array) -> Array:
+    """Return whether a network tells the classes, (1,), or each of several labels, (K,), well enough.
+
+    Numbers are told well enough by any.
+    """
+    if task.kind == "numbers":
+        return np.ones(1, bool)
+    columns = np.arange(task.Y.shape[1])
+    asked = columns[None] if task.kind == "classes" else columns[:, None]
+    parts = [replace(task, kind="classes", Y=task.Y[:, one]) for one in asked]
+    each = zip(parts, asked, strict=True)
+    return np.array([has_learned(part, score(part, told[:, one], part.Y)) for part, one in each])
+
+
 def far_off(errors: Array) -> Array:
     """Return `FAR` robust deviations of absolute errors, by column."""
     limit: Array = FAR * 1.4826 * np.median(errors, axis=0)
@@ -86,18 +100,21 @@ def far_off(errors: Array) -> Array:
 
 
 def suspects(task: Task, told: Array) -> Array:
-    """Return whether the target of each row is most likely wrong, (n,)."""
+    """Return whether the target of each row is to be looked at first, (n,)."""
     if task.kind == "numbers":
         errors = np.abs(told - task.Y)
         return (errors > far_off(errors)).any(axis=1)
     p = np.clip(told, 0, 1)
-    if task.kind == "labels":  # each is a question of its own
-        columns = range(p.shape[1])
-        return np.any([_of_classes(p[:, k : k + 1], task.Y[:, k] > 0.5) for k in columns], axis=0)
+    if task.kind == "labels":  # each is a question of its own, for a network that has learned it
+        found = [
+            _of_classes(p[:, k], task.Y[:, k] > 0.5) for k in np.flatnonzero(told_well(task, told))
+        ]
+        return np.any(found, axis=0) if found else np.zeros(len(p), bool)
     return _of_classes(p, task.classes)
 
 
 def _of_classes(p: Array, labels: Array) -> Array:
+    p = p.reshape(len(p), -1)
     p = np.hstack([1 - p, p]) if p.shape[1] == 1 else p
     labels = labels.astype(int)
     own = [p[labels == k, k] for k in range(p.shape[1])]

@@ -1,4 +1,4 @@
-"""Which labels are most likely wrong? The question about a training, and its answer."""
+"""Which labels may be wrong? The question about a training, and its answer."""
 
 from dataclasses import replace
 from typing import Any
@@ -11,11 +11,11 @@ from whygrad.answers.parts import Table
 from whygrad.answers.pictures import CurvePicture, ImagePicture, Line, Picture
 from whygrad.diagnosis.cures import cures
 from whygrad.diagnosis.description import Description, describe
-from whygrad.diagnosis.labels import FOLDS, Ranking, of_rows, ranked
+from whygrad.diagnosis.labels import FAR, FOLDS, Ranking, of_rows, ranked, told_well
 from whygrad.diagnosis.question import asked_of
 from whygrad.diagnosis.setting import Setting, fit_all, setting_of
 from whygrad.diagnosis.subject import Subject, subject_of
-from whygrad.diagnosis.task import Task, has_learned, largest_share, measure_name, of_label, score
+from whygrad.diagnosis.task import Task, largest_share, measure_name, of_label, score
 from whygrad.diagnosis.trials import SEEDS, compare, train_all
 from whygrad.errors import InputError
 from whygrad.nn import Array
@@ -25,6 +25,16 @@ from whygrad.why.training_history.waiting import rounds_of, say_beforehand
 
 SHOWN_IMAGES = 10
 OUT_OF_SAMPLE = "Every row is told by a network that was trained without it; costs are of that."
+CONTRADICTED = (
+    "a network that was trained without its row contradicts {} at least as surely as it confirms others "
+    "on average"
+)
+KNOWN = {  # of suspects, by kind of task
+    "classes": CONTRADICTED,
+    "labels": CONTRADICTED,
+    "numbers": "a network that was trained without its row misses {} by more than "
+    f"{FAR:g} times the usual deviation",
+}
 
 
 def suspect_labels(
@@ -115,7 +125,7 @@ def suspect_labels(
     mended, *more = _mended(part, subject, found, top, progress)
     return Explanation(
         "labels",
-        "Which labels are most likely wrong?",
+        "Which labels may be wrong?",
         _said(subject, task, found),
         tables=(_listed(subject, task, found, rows, mended, top),),
         pictures=_pictures(subject, task, found),
@@ -137,7 +147,7 @@ def suspect_labels(
 
 def _tells(task: Task, found: Ranking) -> bool:
     """Return whether the network tells rows, out of sample, well enough to accuse a label."""
-    return task.kind != "classes" or has_learned(task, score(task, found.told, task.Y))
+    return bool(told_well(task, found.told).any())
 
 
 def _out_of_sample(task: Task, found: Ranking) -> str:
@@ -176,14 +186,23 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
         )
     what = "targets" if task.kind == "numbers" else "labels"
     if not count:
-        return f"None of the {n} {what} is likely to be wrong."
+        return f"None of the {n} {what} stands out: {KNOWN[task.kind].format('none of them')}."
     i = int(next(i for i in found.order if found.suspect[i]))
     (label,), (told,) = (_called(subject, task, Y[i : i + 1]) for Y in (task.Y, found.told))
-    are = f"1 of the {n} {what} is" if count == 1 else f"{count} of the {n} {what} are"
     said = f"its target is {label}" if task.kind == "numbers" else f"it is labelled {label}"
+    told = f"a network that was trained without it says {told}"
+    cost, usual = (
+        number(float(np.median(each))) for each in (found.cost[found.suspect], found.cost)
+    )
+    if count == 1:
+        return (
+            f"1 of the {n} {what} to look at first, that of example {i}: {said}, and {told}. Its cost "
+            f"out of sample is {cost}, the median of all rows {usual}; it may be right and hard to tell."
+        )
     return (
-        f"{are} most likely wrong, that of example {i} first of all: {said}, and a network that was "
-        f"trained without it says {told}."
+        f"{count} of the {n} {what} to look at first: {KNOWN[task.kind].format('each of them')}. Their "
+        f"median cost out of sample is {cost}, that of all rows {usual}; right ones that are hard to tell "
+        f"may be among them. The first is that of example {i}: {said}, and {told}."
     )
 
 
@@ -206,7 +225,7 @@ def _listed(
         changes = [float(each) for each in mended[shown]]
         columns["mending it brings"] = [each if np.isfinite(each) else None for each in changes]
     lines = tuple(zip(*columns.values(), strict=True))
-    return Table("Rows whose labels are most likely wrong", tuple(columns), lines)
+    return Table("Rows to look at first, by their cost out of sample", tuple(columns), lines)
 
 
 def _pictures(subject: Subject, task: Task, found: Ranking) -> tuple[Picture, ...]:
@@ -230,7 +249,7 @@ def _pictures(subject: Subject, task: Task, found: Ranking) -> tuple[Picture, ..
         f"{i}: {label}\ntold {other}" for i, label, other in zip(first, labels, told, strict=True)
     )
     images = subject.X[first].reshape(len(first), *shape)
-    return (curve, ImagePicture("Labels that are most likely wrong", images, captions))
+    return (curve, ImagePicture("Labels to look at first", images, captions))
 
 
 def _mended(
@@ -289,8 +308,10 @@ def _brings(part: Setting, measured: bool, found: Ranking, progress: bool) -> li
         return []
     base, cured = train_all([part, options[0]], progress=progress)
     trial = compare(("labels_corrupted",), cured, base)
+    left_out = len(part.X) - len(options[0].X)
     return [
-        f"Without the {len(part.X) - len(options[0].X)} suspects among {len(part.X)} rows the "
+        f"Without {'the suspect' if left_out == 1 else f'the {left_out} suspects'} among "
+        f"{len(part.X)} rows the "
         f"{measure_name(part.task)} of {len(part.asked)} others changes from {base.score:.3f} by "
         f"{trial.gain:+.3f} ± {trial.error:.3f} ({len(SEEDS)} seeds; their own labels "
         "may be wrong as well)."

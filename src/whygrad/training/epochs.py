@@ -299,8 +299,10 @@ def renewed(plan: Plan, state: State) -> State:
 def _value(epoch: Epoch, on: str) -> float:
     """Return the measure that a rule goes by, its sign such that less is better; of metrics, more is."""
     if on in MEASURES:
-        value = float(getattr(epoch, on))
-        return -value if on == "validation_score" else value
+        value = getattr(epoch, on)
+        if value is None:
+            raise InputError(f"a rule goes by {on!r}, which needs validation data")
+        return -float(value) if on == "validation_score" else float(value)
     if on not in epoch.metrics:
         known = [*MEASURES[1:4], *epoch.metrics]
         raise InputError(

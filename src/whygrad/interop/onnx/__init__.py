@@ -76,13 +76,18 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
         chain = chained(steps)
         output = _output(chain, cost, end.is_class, model.producer_name)
         net, theta = chain.network(output.f, output.cost)
+        threshold = 0.5
+        if (
+            net.sizes[-1] == 1 and end.threshold is not None
+        ):  # of what the graph compares: logits, say
+            threshold = float(as_predicted(chain, net, [end.threshold])[0, 0])
     except InputError as error:
         raise InputError(f"{what}: {error}") from None
     front = _front(model, begin, what)
     names = _names(begin, end, net.sizes[-1], net.sizes[0])
     if columns is not None and len(columns) == net.sizes[0]:
         names = named(names, columns)
-    names = with_encoded(names, _encoded(model, net.sizes[0]))
+    names = replace(with_encoded(names, _encoded(model, net.sizes[0])), threshold=threshold)
     why = Why(net, theta, names, partial(_encode, begin, front, end.classes, net.sizes[-1]))
     why = replace(why, notes=(*_before(front, begin), *chain.notes, *end.notes, *output.notes))
     source = given.name if isinstance(given, Path) else "an ONNX model"
@@ -117,7 +122,7 @@ class _End:
     found: Any
     classes: Any = None
     is_class: bool = False
-    threshold: float = 0.5
+    threshold: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -159,7 +164,7 @@ def _end(graph: Any, found: Read) -> _End:
     classes = (
         None if classes is None else [text(label) for label in np.asarray(classes).ravel().tolist()]
     )
-    threshold = next((one.threshold for one in named if isinstance(one, Index)), 0.5)
+    threshold = next((one.threshold for one in named if isinstance(one, Index)), None)
     return _End(tensor, value, classes, bool(named), threshold)
 
 
@@ -229,7 +234,7 @@ def _names(begin: Input, end: _End, n_L: int, n_0: int) -> Names:
     inputs = inputs if len(inputs) == n_0 and n_0 > 1 else ()
     classes = tuple(map(str, end.classes or ()))
     if n_L == 1 and len(classes) == 2:
-        return Names(inputs, classes[1:], classes=classes, threshold=end.threshold)
+        return Names(inputs, classes[1:], classes=classes)
     return Names(inputs, classes if len(classes) == n_L else ())
 
 

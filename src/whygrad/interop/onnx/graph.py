@@ -64,7 +64,7 @@ class Index:
 
     of: Value
     classes: Any = None
-    threshold: float = 0.5
+    threshold: float | None = None
 
 
 @dataclass(frozen=True, eq=False)

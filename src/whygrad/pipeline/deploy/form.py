@@ -18,7 +18,7 @@ from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from whygrad.answers.names import Scale
+from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.nn.functions import Array
 from whygrad.tables.columns import LARGEST
 
@@ -198,6 +198,9 @@ def encoded_from_json(about: Any) -> tuple[Encoded, ...]:
     """Return the inputs that `asdict` wrote; raises `TypeError`, `KeyError` or `ValueError` for others."""
     found = []
     for one in about:
+        if isinstance(one, str):  # earlier files have names alone
+            found.append(Encoded(one, one, AS_IT_IS))
+            continue
         center, width, *bound = map(float, one["scale"])
         if not width or len(bound) > 1 or 0 in bound:
             raise ValueError(f"no center and scale: {one['scale']}")

@@ -63,6 +63,6 @@ function truthSaid(header, y) {
 
 function answerSaid(header, a) {
   if (!header.classes) return said(inOwnUnits(header.outputs?.[0], a[0]), 4);
-  const { one, share } = classSaid(a, saysMinusOne(header.network));
+  const { one, share } = classSaid(a, saysMinusOne(header.network), header.threshold);
   return `${header.classes[one]}${saysShares(header.network) ? `, ${percent(share, ">", "<")}` : ""}`;
 }

@@ -164,7 +164,7 @@ function answerOf(story, a) {
     const m = story.cast[L], rest = a.length - 1;
     return `The answer is ${name(story, L, m)} = ${inUnits(story, m, a[m])}${rest ? `, with ${counted(rest, "other output")} beside it` : ""}.`;
   }
-  const m = classSaid(a).one;
+  const m = classSaid(a, false, story.header.threshold).one;
   return `The answer is ${knownClasses(story)[m]}, ${percent(sure(a, m))} sure.`;
 }
 
@@ -172,7 +172,7 @@ function graded(story) {
   const { pass, truth, header, from } = story, L = pass.model.L, a = pass.a[L];
   let compared;
   if (truth !== null) {
-    const right = truth === classSaid(a).one;
+    const right = truth === classSaid(a, false, header.threshold).one;
     compared = `The truth is ${knownClasses(story)[truth]}. The network was ${right ? "right, and" : "wrong: it was only"} ${percent(sure(a, truth))} sure of it.`;
   } else {
     const m = story.cast[L], off = a[m] - pass.y[m];

@@ -9,11 +9,12 @@ import { counted, inOwnUnits, percent, said } from "./words.js";
 const NEAR = 14; // px
 const FINE_WORK = 5e6; // multiplications for the surface of a picture at rest
 
-// The class that outputs say, and how sure they are: one output is the second class' share.
-export function classSaid(outputs, bipolar = false) {
+// The class that outputs say, and how sure they are: one output is the second class' share, said above a threshold.
+export function classSaid(outputs, bipolar = false, threshold = 0.5) {
   if (outputs.length === 1) {
     const share = bipolar ? (outputs[0] + 1) / 2 : outputs[0];
-    return { one: share > 0.5 ? 1 : 0, share: Math.max(0, Math.min(1, share > 0.5 ? share : 1 - share)) };
+    const one = share > threshold ? 1 : 0;
+    return { one, share: Math.max(0, Math.min(1, one ? share : 1 - share)) };
   }
   let one = 0;
   for (let j = 1; j < outputs.length; j++) if (outputs[j] > outputs[one]) one = j;
@@ -43,7 +44,7 @@ export function sentencesOf(header, scene, state) {
   const untold = state.point ? `of a point that you chose${graded}` : "with every input at 0, in the network’s units";
   if (!outputs.every(Number.isFinite)) return ["Says nothing: its numbers overflow", truth ? placeOf(chosen, state, "") : untold];
   if (header.classes) {
-    const { one, share } = classSaid(outputs, bipolar);
+    const { one, share } = classSaid(outputs, bipolar, header.threshold);
     const sure = saysShares(header.network) ? `, ${percent(share)} sure` : "";
     const says = `Says “${header.classes[one]}”${sure}`;
     if (!truth) return [says, untold];
@@ -101,7 +102,7 @@ function planeOf(recording) {
     const outputs = new Float64Array(units), count = header.classes.length;
     for (let p = 0; p < side * side; p++) {
       for (let j = 0; j < units; j++) outputs[j] = values[p * units + j];
-      const { one, share } = classSaid(outputs, bipolar);
+      const { one, share } = classSaid(outputs, bipolar, header.threshold);
       const strong = 0.06 + 0.5 * Math.max(0, (share - 1 / count) / (1 - 1 / count));
       const colour = classes[one % classes.length];
       for (let c = 0; c < 3; c++) pixels[4 * p + c] = surface[c] + strong * (colour[c] - surface[c]);
@@ -231,7 +232,7 @@ function matrixOf(recording) {
     const values = answers(theta), units = values.length / examples.carried;
     cells = Array.from({ length: count * count }, () => []);
     for (let i = 0; i < examples.carried; i++) {
-      const says = classSaid(values.subarray(i * units, (i + 1) * units), bipolar).one;
+      const says = classSaid(values.subarray(i * units, (i + 1) * units), bipolar, header.threshold).one;
       cells[classOfTruth(examples.y(i), bipolar) * count + says].push(i);
     }
   };

@@ -168,6 +168,7 @@ def header(
             for name in names.layer(net, net.L)
         ],
         "classes": None if found is None else list(found),
+        "threshold": names.threshold,
         "shape": None if names.image is None else list(names.image),
         "plane": _plane(net, parts),
         "points": _points(net, parts),

@@ -17,9 +17,8 @@ LOOKED_AT = 4_000_000  # numbers of training rows that are looked at for the val
 ROWS = (500, 10_000)  # how many rows these are at least and at most
 FEW = 32  # values, of which a number has to be one
 TRIED = 200  # values of a column that are tried
-WHOLE = (
-    2.0**-22
-)  # of how far a number lies from its center: so near to it float32 leaves it, twice over
+# Of how far a number lies from its center: so near to it float32 leaves it, twice over.
+WHOLE = 2.0**-22
 
 
 @dataclass(frozen=True, eq=False)

@@ -194,5 +194,5 @@ def _sentence(
     said = f"Without {who} the cost of {over} falls {went}"
     if not np.isfinite(error):
         return f"{said}; one row proves little."
-    chance = "" if -brings > 2 * error else ", which so few rows cannot tell from chance"
+    chance = "" if -brings > 2 * error else ", which these rows cannot tell from chance"
     return f"{said}, by {with_error(-brings, error)}{chance}."

@@ -58,7 +58,7 @@ METHODS = get_args(Method)
 INSTEAD = "Train again without the examples in question instead."
 DRAWN = (
     "How far what is computed is off was seen in removals drawn at random; of the strongest examples, "
-    "which are listed, it is off by more. What was trained again is exact."
+    "which are listed, it may be off by more. What was trained again is exact."
 )
 HELD = (
     "This is the derivative of the recorded training by what each example counts. The order of the batches "

@@ -42,7 +42,8 @@ MORE = 0.1  # how much more of a setting is spoken of
 FAR = 0.5  # of what a slope promises, by which the truth may differ where the slope is shown
 UNITS = (
     "A slope is the change of the cost by 1 more of a setting; of rates and class weights, which are "
-    "changed by factors, by a factor e."
+    "changed by factors, by a factor e. What a change brings is its first order, unless it was "
+    "trained again."
 )
 HELD = (
     "These are derivatives of the recorded training. What early stopping and adaptive rates decided is "

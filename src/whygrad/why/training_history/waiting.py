@@ -101,4 +101,6 @@ def how_long(trainings: float, seconds: float | None) -> str:
 
 def _shown(seconds: float) -> str:
     """Return a time in seconds, or of many in minutes."""
+    if seconds < 1:
+        return "less than a second"
     return f"{seconds:.0f} s" if seconds < 100 else f"{seconds / 60:.0f} min"
