@@ -95,6 +95,8 @@ def test_several_numbers_in_a_cell_are_columns_of_numbers(name, bins):
         (cells("{}/100".format, A), "number"),  # a unit
         (cells("{:02}/2{:03}".format, C % 12 + 1, C), "date"),
         (cells("{}:{}".format, C % 9 + 14, B % 50 + 10), "date"),
+        (cells("{}:15-{}:30".format, C % 3 + 8, C % 5 + 12), "category"),  # from when to when
+        (cells("{}:15-0{}:30".format, C % 3 + 8, C % 5 + 3), "date"),  # with zones
         (cells("{}/{}/x".format, A, B), "identifier"),
     ],
 )

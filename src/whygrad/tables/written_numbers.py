@@ -734,6 +734,8 @@ def _unit_of_all(
 
 def _of_family(family: str, counts: Counter[str], bare: int, least: float) -> str | None:
     """Return the unit for which those of a family stand, of which there are several; None for another."""
+    if family == "temperature" and not any("°" in unit for unit in counts):
+        return None  # seats 3C and 12F
     found: dict[str, Counter[tuple[float, float, str]]] = {}
     for unit, count in counts.items():
         if (known := _converted(unit, family)) is not None:
