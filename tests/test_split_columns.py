@@ -133,6 +133,14 @@ def test_what_was_decided_is_told_and_can_be_decided_otherwise():
     ]
     telephones = pa.table({"c": cells("555-{}".format, ANY * 10)})
     assert describe(telephones, types={"c": "number"}).facts[0].read == "ranges as their middle"
+    rising = pa.table({"c": cells("{}/{}".format, range(100, 100 + N), range(900, 900 - N, -1))})
+    assert [
+        describe(rising).facts[0].kind,
+        describe(rising, types={"c": "number"}).facts[0].kind,
+    ] == [
+        "identifier",
+        "numbers",
+    ]
     # A column that has such a name already is not shadowed.
     taken = pa.table({"c": PRESSURE, "c 2": A})
     assert describe(taken).facts[0].kind == "identifier"
