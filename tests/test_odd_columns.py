@@ -289,6 +289,9 @@ def test_numbers_in_units_that_nothing_converts_are_named(units, two, n):
     assert "--type" not in fact.becomes + fact.note
     seats = described([f"{i % 30 + 1}{'ABCDEF'[i % 6]}" for i in range(n)])
     assert "several units" not in seats.becomes + seats.note
+    assert (
+        described([f"{i % 30 + 1}{'CF'[i % 2]}" for i in range(n)]).kind != "number"
+    )  # no degrees
 
 
 def test_numbers_with_decimal_commas_that_too_many_words_spoil_are_named():

@@ -18,6 +18,7 @@ DRAWS = np.random.default_rng(5)
 A = DRAWS.integers(90, 180, N)
 B = DRAWS.integers(50, 110, N)
 C = DRAWS.integers(1, 40, N)
+ANY = np.linspace(100, 999, N).astype(int)  # all over from 100 to 999, as the digits of codes
 QUICK = ("--hidden", "3", "--epochs", "2", "--engine", "reference", "--no-comparison")
 
 
@@ -51,6 +52,8 @@ FORMS = {
     "thousands": (cells("{},000/{},500".format, A, B), [A * 1000, B * 1000 + 500]),
     "coordinates": (cells("({}.25, -{}.5)".format, B, C), [B + 0.25, -C - 0.5]),
     "semicolons": (cells("{};{}".format, A, C), [A, C]),
+    "any digits with an x": (cells("{}x{}".format, ANY, ANY[::-1]), [ANY, ANY[::-1]]),
+    "ranges backwards": (cells("{}-{}".format, A, B), [A, B]),
     "a score": (cells("{}-{}".format, C, C[::-1]), [C, C[::-1]]),
     "the second is always the same": (cells("({}, 1)".format, A), [A]),
 }
@@ -84,10 +87,16 @@ def test_several_numbers_in_a_cell_are_columns_of_numbers(name, bins):
         (cells("{}/{}".format, [1, 2, 3] * 20, [1, 2] * 30), "category"),  # few values
         (cells("{}-{}".format, A * 10 + 1000, B), "identifier"),  # a telephone
         (cells("{}/0{}".format, A, C), "identifier"),  # codes
+        (cells("{}/{}".format, A % 90 + 10, ANY), "identifier"),  # numbers of files
+        (cells("{}-{}".format, ANY, ANY[::-1]), "identifier"),  # telephones
+        (cells("555-{}".format, ANY * 10), "identifier"),  # no range
+        (cells("0x{}".format, range(10, 10 + N)), "identifier"),  # hexadecimal numbers
         (cells("{} - {}".format, C, C + 5), "number"),  # ranges
         (cells("{}/100".format, A), "number"),  # a unit
         (cells("{:02}/2{:03}".format, C % 12 + 1, C), "date"),
         (cells("{}:{}".format, C % 9 + 14, B % 50 + 10), "date"),
+        (cells("{}:15-{}:30".format, C % 3 + 8, C % 5 + 12), "category"),  # from when to when
+        (cells("{}:15-0{}:30".format, C % 3 + 8, C % 5 + 3), "date"),  # with zones
         (cells("{}/{}/x".format, A, B), "identifier"),
     ],
 )
@@ -112,6 +121,24 @@ def test_what_was_decided_is_told_and_can_be_decided_otherwise():
     few = pa.table({"c": cells("{}x{}".format, [4, 16, 3] * 20, [3, 9] * 30)})
     assert [describe(few).facts[0].kind, describe(few, types={"c": "number"}).facts[0].kind] == [
         "category",
+        "numbers",
+    ]
+    codes = pa.table({"c": cells("{}/{}".format, ANY, A)})
+    assert [
+        describe(codes).facts[0].kind,
+        describe(codes, types={"c": "number"}).facts[0].kind,
+    ] == [
+        "identifier",
+        "numbers",
+    ]
+    telephones = pa.table({"c": cells("555-{}".format, ANY * 10)})
+    assert describe(telephones, types={"c": "number"}).facts[0].read == "ranges as their middle"
+    rising = pa.table({"c": cells("{}/{}".format, range(100, 100 + N), range(900, 900 - N, -1))})
+    assert [
+        describe(rising).facts[0].kind,
+        describe(rising, types={"c": "number"}).facts[0].kind,
+    ] == [
+        "identifier",
         "numbers",
     ]
     # A column that has such a name already is not shadowed.

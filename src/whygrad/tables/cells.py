@@ -20,9 +20,11 @@ from whygrad.tables.written_numbers import (
     OF_THE_FILE,
     PLAIN_FORM,
     NumberForm,
+    SplitForm,
     cast,
     find_form,
     numbers,
+    split_cells,
 )
 
 TRUTH = as_text(["false", "true", "0", "1", "0.0", "1.0"])
@@ -121,6 +123,35 @@ def _number(sign: str) -> float | None:
         return float(sign)
     except ValueError:
         return None
+
+
+def read_split(column: Any, form: SplitForm, na: Collection[str] = ()) -> tuple[Array, Array]:
+    """Return the numbers of cells that hold several, and which of the cells are odd.
+
+    Parameters
+    ----------
+    column : pyarrow.ChunkedArray or pyarrow.Array
+        Text.
+    form : SplitForm
+        How its cells are written.
+    na : collection of str
+        What stands for a missing value, beside the usual signs.
+
+    Returns
+    -------
+    values : array, shape (k, n)
+        The first number of each cell, the second, …, in float64; all NaN where a cell is missing or odd.
+    odd : array of bool, shape (n,)
+        Cells that are there but not of that form.
+    """
+    if kind_of(column) == "empty":
+        return np.full((len(form.forms), len(column)), np.nan), np.zeros(len(column), bool)
+    known = texts(column, na)
+    pieces = zip(split_cells(known, form.mark, len(form.forms)), form.forms, strict=True)
+    values = np.array([read_numbers(piece, "number", one, na)[0] for piece, one in pieces])
+    gone = np.isnan(values).any(axis=0)
+    values[:, gone] = np.nan
+    return values, gone & np.asarray(pc.is_valid(known))
 
 
 def read_dates(column: Any, form: DateForm, na: Collection[str] = ()) -> tuple[Array, Array]:

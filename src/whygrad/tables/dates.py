@@ -22,6 +22,7 @@ _CLOCK = (
     r"(?P<H>\d{1,2}):(?P<M>\d{2})(?::(?P<S>\d{2}(?:[.,]\d+)?))?\s*(?P<half>[AaPp]\.?[Mm]\.?)?"
     r"\s*(?P<zone>Z|(?:GMT|UTC)[+-]\d{1,2}(?::?\d{2})?|[A-Z]{3,4}|[+-]\d{2}(?::?\d{2})?)?"
 )
+FROM_TO = r"-(?:1[3-9]|2\d):\d{2}$"  # how 9:15-16:30 ends: no zone is so far behind UTC
 # Beside a date 18h45 is a time too: alone it may be how long something took.
 _TIME = rf"(?:(?:T|,?\s+(?:at\s|à\s|um\s)?|:){_CLOCK.replace(':', '[:h]', 1)}(?:\s?Uhr)?)?$"
 _WEEKDAY = r"^(?:\p{L}{2,10}\.?,?\s+)?"
@@ -268,6 +269,8 @@ def find_date_form(cells: Any, least: float = ALL_BUT_A_FEW) -> tuple[DateForm |
     cells = some_of(cells)
     for form, pattern in _HERE.items():
         if form in ("month first", "short year first") or not likely(cells, pattern):
+            continue
+        if form == "clock" and share(cells, FROM_TO) > 0:
             continue
         found = DateForm(form)
         if form == "day first":

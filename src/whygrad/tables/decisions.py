@@ -26,6 +26,7 @@ from whygrad.tables.written_numbers import (
     PLAIN_FORM,
     NumberForm,
     SplitForm,
+    are_telephones,
     cast,
     find_duration,
     find_form,
@@ -359,6 +360,8 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
         return None
     if form.ordinal and asked is None and pc.count_distinct(known).as_py() <= FEW:
         return None  # classes of a ship, or of income
+    if form.ranges and asked is None and are_telephones(known):
+        return None
     said = ""
     if unclear and comma is None:
         example = quoted(_first(known, ","))
@@ -369,7 +372,7 @@ def _of_written(known: Any, name: str, asked: Type | None, comma: bool | None) -
 
 def _of_several(known: Any, asked: Type | None) -> SplitForm | None:
     """Return the form of cells of several numbers each, of more different ones than categories have."""
-    form = find_split(known)
+    form = find_split(known, codes=asked is not None)
     if form is None or asked or pc.count_distinct(known).as_py() > FEW:
         return form
     return None

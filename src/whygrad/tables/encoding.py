@@ -28,7 +28,7 @@ import pyarrow.compute as pc
 from whygrad.answers.names import AS_IT_IS, Scale
 from whygrad.errors import InputError, row_of
 from whygrad.nn.functions import Array
-from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
+from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers, read_split
 from whygrad.tables.columns import (
     HOLDS,
     LARGEST,
@@ -41,7 +41,6 @@ from whygrad.tables.columns import (
     kind_of,
     nearest_name,
     quoted,
-    texts,
     too_large,
 )
 from whygrad.tables.dates import DAY, EPOCHS, PARTS, TEXT_FORMS, DateForm, calendar, encoded_part
@@ -53,7 +52,6 @@ from whygrad.tables.written_numbers import (
     PLAIN_FORM,
     NumberForm,
     SplitForm,
-    split_cells,
 )
 
 # What a column of each kind may hold when it is met again.
@@ -527,32 +525,19 @@ class SplitColumn:
         self, column: Any, X: Array, start: int, na: Collection[str], odd: Oddities | None
     ) -> None:
         """Write the encoded columns of some rows into X, (n, len(names))."""
-        found, strange = self._numbers(column, na)
+        values, strange = read_split(column, self.form, na)
         if odd is not None:
             odd.add(self.name, "odd", strange, column, start)
         first, none = 0, np.zeros(len(column), bool)
-        for part, values in zip(self.parts, found, strict=True):
+        for part, place in zip(self.parts, self.places, strict=True):
             last = first + len(part.names)
-            part.write(values, strange, none, column, X[:, first:last], start, odd)
+            part.write(values[place], strange, none, column, X[:, first:last], start, odd)
             first = last
 
     def read(self, column: Any, na: Collection[str]) -> list[Array]:
         """Return the numbers of each part in some rows, (n,) each, NaN where a cell has none."""
-        found, _ = self._numbers(column, na)
-        return [np.where(too_large(values), np.nan, values) for values in found]
-
-    def _numbers(self, column: Any, na: Collection[str]) -> tuple[list[Array], Array]:
-        """Return the numbers of each part, NaN where a cell is missing or odd, and which cells are odd."""
-        if kind_of(column) == "empty":
-            return [np.full(len(column), np.nan) for _ in self.parts], np.zeros(len(column), bool)
-        known = texts(column, na)
-        pieces = split_cells(known, self.mark, len(self.forms))
-        every = [
-            read_numbers(piece, "number", form, na)[0]
-            for piece, form in zip(pieces, self.forms, strict=True)
-        ]
-        strange = np.isnan(every).any(axis=0) & np.asarray(pc.is_valid(known))
-        return [np.where(strange, np.nan, every[place]) for place in self.places], strange
+        values, _ = read_split(column, self.form, na)
+        return [np.where(too_large(values[k]), np.nan, values[k]) for k in self.places]
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
-from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers
+from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers, read_split
 from whygrad.tables.columns import (
     check_names,
     described,
@@ -62,7 +62,6 @@ from whygrad.tables.written_numbers import (
     SplitForm,
     no_numbers,
     several_units,
-    split_cells,
 )
 
 LATITUDE = re.compile(r"(?<![^\W_])(latitude|lat)(?![^\W\d_])")  # within a name in small letters
@@ -453,7 +452,7 @@ def _learn_column(
     if kind == "date":
         return _learn_date(column, name, decision, na, bins)
     if isinstance(decision.form, SplitForm):
-        return _learn_split(column, name, decision.form, na, bins)
+        return _learn_split(column, name, decision.form, decision.asked, na, bins)
     if kind in ("number", "boolean"):
         learned = _learn_number(column, name, decision, na, bins)
         if Y is None or decision.asked or not _are_names(column, learned.column, na, Y):
@@ -492,24 +491,15 @@ def _learn_number(
 
 
 def _learn_split(
-    column: Any, name: str, form: SplitForm, na: tuple[str, ...], bins: int
+    column: Any, name: str, form: SplitForm, asked: bool, na: tuple[str, ...], bins: int
 ) -> Learned:
     """Return how each of several numbers in a cell is encoded; those that tell nothing are left out."""
-    pieces = split_cells(texts(column, na), form.mark, len(form.forms))
-    values = [
-        read_numbers(piece, "number", one, na)[0]
-        for piece, one in zip(pieces, form.forms, strict=True)
-    ]
-    gone = np.isnan(values).any(axis=0)
+    values, _ = read_split(column, form, na)
     learned = [
         _learn_number(
-            piece,
-            f"{name} {k}",
-            Decision("number", one, values=np.where(gone, np.nan, numbers)),
-            na,
-            bins,
+            column, f"{name} {k}", Decision("number", one, asked=asked, values=numbers), na, bins
         )
-        for k, (piece, one, numbers) in enumerate(zip(pieces, form.forms, values, strict=True), 1)
+        for k, (one, numbers) in enumerate(zip(form.forms, values, strict=True), 1)
     ]
     parts = [one.column for one in learned if isinstance(one.column, NumberColumn)]
     if not parts:
@@ -523,7 +513,7 @@ def _learn_split(
     become = f"{form.described}: columns {', '.join(quoted(part.name) for part in parts)}"
     note = "; ".join([become, *left_out, f"{_as_type(name, 'category')} takes cells whole"])
     found = SplitColumn(name, "text", form.mark, form.forms, tuple(parts), used)
-    return Learned(found, kind="numbers", note=note, missing=int(gone.sum()))
+    return Learned(found, kind="numbers", note=note, missing=int(np.isnan(values[0]).sum()))
 
 
 # The least or the largest value, in how many rows it is, and between what the others lie.

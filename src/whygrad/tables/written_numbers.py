@@ -130,6 +130,7 @@ BETWEEN: dict[str, tuple[str, str, tuple[int, ...]]] = {
     "-": ("-", r"\d{1,3}", (2,)),
 }
 ZEROS = r"^0\d"  # how codes begin, and dates
+WIDE = 0.75  # of the numbers with as many digits lie between the ends of codes
 
 # How a cell begins that may be a number: Python's own `re`, since arrow takes its time with a pattern.
 BEGINNING = re.compile(
@@ -547,18 +548,20 @@ def find_form(
     return (form, unclear) if fits >= asked else (None, False)
 
 
-def find_split(cells: Any) -> SplitForm | None:
+def find_split(cells: Any, codes: bool = False) -> SplitForm | None:
     """Return how several numbers stand in each of the cells, all but a few, or None.
 
     Parameters
     ----------
     cells : pyarrow.Array of large_string
         Without spaces around them and without missing values.
+    codes : bool, default False
+        Whether parts of codes, such as `0221/4711`, are numbers as well.
 
     Returns
     -------
     SplitForm or None
-        Each number has one form. Numbers that begin with zeros are parts of codes.
+        Each number has one form.
 
     Examples
     --------
@@ -574,7 +577,7 @@ def find_split(cells: Any) -> SplitForm | None:
             for piece in split_cells(cells, mark, count):
                 there = piece.drop_null()
                 enough = len(there) >= ALL_BUT_A_FEW * len(cells)
-                if not enough or share(there, ZEROS) > 1 - ALL_BUT_A_FEW:
+                if not enough or (not codes and _of_codes(there, mark)):
                     break
                 form = find_form(there)[0]
                 if form is None or form.ranges or form.bounds:
@@ -583,6 +586,31 @@ def find_split(cells: Any) -> SplitForm | None:
             if len(forms) == count:
                 return SplitForm(mark, tuple(forms))
     return None
+
+
+def _of_codes(cells: Any, mark: str) -> bool:
+    """Return whether the cells are parts of codes: with zeros before them, or digits of any kind.
+
+    Sizes, with an x between them, may be of any digits.
+    """
+    zeros = rf"{ZEROS}|^0$" if mark == "x" and len(pc.unique(cells)) == 1 else ZEROS
+    return share(cells, zeros) > 1 - ALL_BUT_A_FEW or (mark != "x" and _are_any_digits(cells))
+
+
+def _are_any_digits(cells: Any) -> bool:
+    """Return whether all cells have the same number of digits, three or more, and lie all over these.
+
+    Telephones and file numbers do; what is measured is seldom all over from 100 to 999, and never beyond.
+
+    >>> [_are_any_digits(pa.array(cells)) for cells in (["110", "997"], ["110", "180"], ["9", "997"])]
+    [True, False, False]
+    """
+    width = len(cells[0].as_py())
+    if width < 3 or share(cells, rf"^\d{{{width}}}$") < 1:
+        return False
+    ends = pc.min_max(cells)
+    least, most = (int(ends[key].as_py()) for key in ("min", "max"))
+    return most - least > WIDE * 9 * 10 ** (width - 1)
 
 
 def _pattern(mark: str, count: int) -> str:
@@ -601,6 +629,21 @@ def split_cells(cells: Any, mark: str, count: int) -> list[Any]:
         cells = _in_ascii(cells)
     found = pc.extract_regex(cells, _pattern(mark, count))
     return [pc.struct_field(found, f"n{k}") for k in range(count)]
+
+
+def are_telephones(cells: Any) -> bool:
+    """Return whether cells that look like ranges are none: fewer digits before the dash than behind.
+
+    >>> [are_telephones(pa.array(one)) for one in (["555-1250", "555-9100"], ["90-110", "100-950"])]
+    [True, False]
+    """
+    cells = some_of(cells)
+    found = pc.extract_regex(cells, r"^(?P<low>\d+)-(?P<high>\d+)$").drop_null()
+    if len(found) < ALL_BUT_A_FEW * len(cells):
+        return False
+    low, high = (pc.struct_field(found, name) for name in ("low", "high"))
+    longest = pc.max(pc.binary_length(low)).as_py()
+    return bool(longest < len(high[0].as_py())) and _are_any_digits(high)
 
 
 def no_numbers(texts: Sequence[str]) -> list[str]:
@@ -691,6 +734,8 @@ def _unit_of_all(
 
 def _of_family(family: str, counts: Counter[str], bare: int, least: float) -> str | None:
     """Return the unit for which those of a family stand, of which there are several; None for another."""
+    if family == "temperature" and not any("°" in unit for unit in counts):
+        return None  # seats 3C and 12F
     found: dict[str, Counter[tuple[float, float, str]]] = {}
     for unit, count in counts.items():
         if (known := _converted(unit, family)) is not None:
