@@ -231,7 +231,7 @@ def test_where_the_best_parameters_are_restored_the_ledger_ends_with_them():
 
 def test_the_examples_that_pushed_most_are_listed_by_their_class():
     made = make_trajectory(ROW)
-    found = ledger(made, 3, 1, 2, top=3)
+    found = ledger(made, 3, 1, 2, top=3, influence=False)
     up, down = found.tables
     by_example = found["by_example"]
     assert [row[1] for row in up.rows] == np.argsort(-by_example)[:3].tolist()

@@ -197,7 +197,7 @@ def test_bits_of_a_walk_back_depend_on_no_number_of_threads(four_cores, monkeypa
 @pytest.mark.parametrize(("each_more", "taken"), [(1.5, 1), (0.55, 4)])
 def test_walks_back_follow_the_time_that_they_take(each_more, taken, four_cores, monkeypatch):
     """Where twice as many threads take `each_more` times as long, also where one takes the steps."""
-    clock, threads, share = [0.0], [], native.NativeEngine._share
+    clock, threads, share = [0.0], [], native.NativeEngine.run_calls
 
     def slow(engine, calls, contexts):
         found = share(engine, calls, contexts)
@@ -207,7 +207,7 @@ def test_walks_back_follow_the_time_that_they_take(each_more, taken, four_cores,
 
     monkeypatch.setattr(pacing, "LEAST", 1)
     monkeypatch.setattr(pacing, "EVERY", 1e-3)
-    monkeypatch.setattr(native.NativeEngine, "_share", slow)
+    monkeypatch.setattr(native.NativeEngine, "run_calls", slow)
     monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
     made = a_trajectory(epochs=200)
     assert set(threads) == {1}

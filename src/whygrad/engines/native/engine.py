@@ -203,7 +203,7 @@ class NativeEngine:
                 calls = self._calls_of(RUN_EPOCHS, threads, before, behind)
                 self._prepare(calls, "steps", plan, given.data)
                 began = time.perf_counter()
-                done = self._share(calls, threads)
+                done = self.run_calls(calls, threads)
                 self._pace.saw(done, began, time.perf_counter())
                 taken += done
                 if taken < asked or asked == len(coefficients):
@@ -230,7 +230,7 @@ class NativeEngine:
                 with self._compiling(what, plan, data):
                     call.prepare()
 
-    def _share(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
+    def run_calls(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
         """Make the calls, each on a thread of its own; return what the first one returns."""
         try:
             others = [self._pool_of_threads().submit(call) for call in calls[1:]]
@@ -436,7 +436,7 @@ class NativeEngine:
         calls = self._calls_of(PULL_BACK, threads, before, behind)
         self._prepare(calls, "adjoint", plan, given.data)
         began = time.perf_counter()
-        self._share(calls, threads)
+        self.run_calls(calls, threads)
         pace.saw(m, began, time.perf_counter())
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
