@@ -130,7 +130,7 @@ class Restless(Pace):
 
     draws = random.Random(5)
 
-    def next(self, most, steps, effort, divided, now):
+    def next(self, most, steps, effort, divided, now, first=0):
         return (self.draws.randint(1, steps) if divided else steps), self.draws.randint(1, most)
 
 
@@ -191,6 +191,12 @@ def test_bits_of_a_walk_back_depend_on_no_number_of_threads(four_cores, monkeypa
     one, other = found
     assert one.by_example.tobytes() == other.by_example.tobytes()
     assert one.start.tobytes() == other.start.tobytes()
+
+
+def test_work_of_a_new_shape_begins_with_the_number_that_is_given():
+    pace = Pace()
+    assert pace.next(4, 1000, 2.0**27, False, 0.0, 1)[1] == 1
+    assert Pace().next(4, 1000, 2.0**27, False, 0.0)[1] == 4
 
 
 @needs_native

@@ -30,7 +30,7 @@ class Pace:
     fewer: bool = True  # than the best number are tried next
 
     def next(
-        self, most: int, steps: int, effort: float, divided: bool, now: float
+        self, most: int, steps: int, effort: float, divided: bool, now: float, first: int = 0
     ) -> tuple[int, int]:
         """Return how many of the next steps to take, and with how many threads.
 
@@ -46,12 +46,14 @@ class Pace:
             Whether fewer steps than are left may be taken.
         now : float
             By a clock, in seconds: after a pause the number is tried anew.
+        first : int
+            The number to begin with, or 0 for the most.
         """
         self.given = 0
         if most == 1 or effort * steps < LEAST:
             return steps, 1
         if (most, effort) != self.shape:
-            self.shape, self.best, self.fewer = (most, effort), most, True
+            self.shape, self.best, self.fewer = (most, effort), first or most, True
             self.seconds, self.since, self.warm = 0.0, EVERY, False
         self.given = self.best
         few, wait = int(TRIAL // effort) + 1, EVERY

@@ -422,7 +422,9 @@ class NativeEngine:
         change = np.zeros((m * measured, K, B * outputs), plan.dtype)
         z = np.zeros((m * measured, B * outputs), plan.dtype)
         most, pace = min(own_cores(), layout.blocks), self._pace_back
-        _, parts = pace.next(most, m, K * layout.effort, False, time.perf_counter())
+        # A walk begins with as many threads as the steps do, where they have found how many are fast.
+        first = self._pace.best if self._pace.shape == (most, layout.effort) else most
+        _, parts = pace.next(most, m, K * layout.effort, False, time.perf_counter(), first)
         threads = self._threads_of(layout.blocks, parts, 1)
         examples = self._examples_for(layout, given)
         before = (
