@@ -28,7 +28,7 @@ from whygrad.pipeline.copies import COPIED, cells_of
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
 from whygrad.pipeline.scores import ClassificationScores, Scores, written_r2, written_share
 from whygrad.pipeline.settings import Settings
-from whygrad.tables import Category, Target, learn
+from whygrad.tables import Category, Encoding, Target, learn
 from whygrad.tables.columns import quoted
 
 Fit: TypeAlias = Callable[[Target, Array, Array, Array, Settings], Array]
@@ -143,12 +143,17 @@ def arrays_of(ready: Prepared) -> tuple[Array, Array, Array, Array]:
     """Return X, y of the training and validation rows, and of the test rows; y as `truth` has it."""
     target, (seen, test) = ready.encoding.target, _seen_and_test(ready)
     y, true = truth(target, seen), truth(target, test)
-    if any(getattr(column, "edges", ()) for column in ready.encoding.columns):
+    if _has_pieces(ready.encoding):
         # Others take numbers as they are, and not in pieces.
         plain = learn(seen, target, dict(ready.settings.types))
         return plain.encode(seen), y, plain.encode(test), true
     X = np.concatenate([ready.part("training").X, ready.part("validation").X])
     return X, y, ready.test.X, true
+
+
+def _has_pieces(encoding: Encoding) -> bool:
+    """Return whether numbers are encoded in pieces, as networks of a quality see them."""
+    return any(getattr(column, "edges", ()) for column in encoding.columns)
 
 
 def _seen_and_test(ready: Prepared) -> tuple[Any, Any]:
@@ -162,7 +167,7 @@ def _with_names(ready: Prepared, X: Array, X_test: Array) -> tuple[Array, Array]
     """Return X of both with what the network takes for names as categories; as they are without names."""
     encoding = ready.encoding
     codes = [c.name for c in encoding.columns if isinstance(c, Category) and c.kind == "code"]
-    if not codes or not any(getattr(column, "edges", ()) for column in encoding.columns):
+    if not codes or not _has_pieces(encoding):
         return X, X_test
     seen, test = _seen_and_test(ready)
     types = dict(ready.settings.types) | dict.fromkeys(codes, "category")

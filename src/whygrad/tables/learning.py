@@ -847,16 +847,15 @@ def learn_counts(
     )
     kind = "code" if decision.kind == "code" and not decision.asked else "category"
     why = f"categories, not numbers: {decision.why}" if decision.why else ""
-    numeric = distinct - len(no_numbers([*found])) if decision.kind == "text" else 0
-    if decision.kind != "text" or decision.asked or distinct < FEWEST_NAMES:
-        pass
-    elif units := _of_several_units(found):
-        why = f"{units}; all are taken for categories"
-    elif numeric >= FEWEST_NAMES and numeric > distinct // 2:
-        why = (
-            f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
-            f"{_as_number(name)} takes the rest for missing"
-        )
+    if decision.kind == "text" and not decision.asked and distinct >= FEWEST_NAMES:
+        numeric = distinct - len(no_numbers([*found]))
+        if units := _of_several_units(found):
+            why = f"{units}; all are taken for categories"
+        elif numeric >= FEWEST_NAMES and numeric > distinct // 2:
+            why = (
+                f"{numeric:,} of its {distinct:,} values are numbers, all are taken for categories: "
+                f"{_as_number(name)} takes the rest for missing"
+            )
     return Learned(category, kind=kind, note="; ".join(filter(None, (note, why))))
 
 

@@ -681,10 +681,11 @@ def several_units(texts: Sequence[str]) -> list[str]:
 def _is_known(unit: str) -> bool:
     """Return whether what stands beside a number is surely a unit: of a single letter nobody knows."""
     plain = unit.casefold()
-    known = plain in SPELLINGS or any(plain in members for members in FAMILIES.values())
-    return (known and not (len(unit) == 1 and unit.isalpha())) or IS_MONEY.fullmatch(
-        unit
-    ) is not None
+    if IS_MONEY.fullmatch(unit):
+        return True
+    if len(unit) == 1 and unit.isalpha():
+        return False
+    return plain in SPELLINGS or any(plain in members for members in FAMILIES.values())
 
 
 def some_of(cells: Any) -> Any:

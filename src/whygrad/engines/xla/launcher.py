@@ -39,9 +39,7 @@ OPTIONS = {"-n": 1, "--processes": 1, "--port": 1, "--restarts": 1, "--help": 0,
 ENDING, AT_ONCE = ("SIGINT", "SIGTERM", "SIGHUP"), 3
 GRACE = 5.0  # seconds in which the others may end by themselves
 LINGER = 60.0  # and where the first has ended well
-SUSPENDED = (
-    100.0  # seconds after which one that is stopped is killed: before the others are `STUCK`
-)
+SUSPENDED = 100.0  # seconds after which a stopped one is killed: before the others are `STUCK`
 MODULE = "-m"  # before the name of a module, as Python has it
 ALIKE = "all have to run the same lines"
 FOLDERS = "whygrad-launch-"  # of what processes say, followed by the launcher's id

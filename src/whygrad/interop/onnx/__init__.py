@@ -77,9 +77,8 @@ def model_of_onnx(given: Any, cost: Any = None) -> Model:
         output = _output(chain, cost, end.is_class, model.producer_name)
         net, theta = chain.network(output.f, output.cost)
         threshold = 0.5
-        if (
-            net.sizes[-1] == 1 and end.threshold is not None
-        ):  # of what the graph compares: logits, say
+        if net.sizes[-1] == 1 and end.threshold is not None:
+            # It is of what the graph compares: logits, say.
             threshold = float(as_predicted(chain, net, [end.threshold])[0, 0])
     except InputError as error:
         raise InputError(f"{what}: {error}") from None
