@@ -85,13 +85,18 @@ def descend(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
     """Add a gradient to W and b at once, so little of it that nothing changes."""
+    whole = not (
+        l == 1 and layers.stretch > 0
+    )  # as a step does: panels one by one, other layers in one go
     for _ in range(times):
-        for block in range(layers.moving[l]):
+        for block in range(1 if whole else layers.moving[l]):
             low, high = units_of(layers, l, block)
+            if whole:
+                high = layers.sizes[l]
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(
                 l, layers, examples, workspace, zero, zero, zero, rows, low, high, -1e-9, 1.0, 1.0,
-                theta, W, layers.b[l] + low,
+                theta, W, layers.b[l] + low, False,
             )  # fmt: skip
 
 
@@ -104,7 +109,7 @@ def gradient(
             W, size = weights_of(layers, l, low, high)
             passes.add_gradient(
                 l, layers, examples, workspace, zero, zero, zero, rows, low, high, 1.0, 0.0, 0.0,
-                workspace.block[zero], zero, size,
+                workspace.block[zero], zero, size, block > 0,
             )  # fmt: skip
 
 

@@ -28,6 +28,8 @@ SHAPES = [
     (200, 10, 100),
     (17, 50, 7),
     (21, 1030, 2047),
+    (19, 1030, 2048),
+    (483, 514, 516),
     (1, 1, 1),
     (7, 5, 3),
     (10, 30, 784),
@@ -49,7 +51,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, kind):
     from whygrad.engines.native import passes
-    from whygrad.engines.native.products.microkernels import PANEL
+    from whygrad.engines.native.products.dense import panel_size
     from whygrad.engines.native.products.pairs import PAIRS
 
     products = "bfloat16" if kind == "bfloat16" else None
@@ -61,7 +63,11 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
     def close(ours, theirs, terms):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
-    panel = np.empty(PAIRS, np.int32) if products else np.empty(PANEL // a.itemsize, dtype)
+    panel = (
+        np.empty(PAIRS, np.int32)
+        if products
+        else np.empty(panel_size((size, units), rows, a.itemsize), dtype)
+    )
     z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
     b = np.arange(units, dtype=dtype)
     few = rows < 16
@@ -90,7 +96,8 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
 
     moved = W.copy()
     from_python(passes.into_weights)(
-        few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, panel
+        few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, False,
+        panel,
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * rounded_delta.T @ rounded_a, rows)
 
@@ -244,6 +251,17 @@ def wide(n=300):
     return net, draws.normal(size=(n, 200)), draws.integers(0, 5, n)
 
 
+def laid_out(n=300):
+    """As `wide`, of layers so large that their operands are laid side by side, in each of the ways."""
+    draws = np.random.default_rng(8)
+    net = wg.Network(
+        785,
+        [wg.Dense(2048, "tanh"), wg.Dense(1030, "relu"), wg.Dense(5, "softmax")],
+        "cross_entropy",
+    )
+    return net, draws.normal(size=(n, 785)), draws.integers(0, 5, n)
+
+
 def medium(n=300):
     """As `wide`, of fewer parameters than a batch has numbers."""
     draws = np.random.default_rng(8)
@@ -297,7 +315,7 @@ def test_a_step_shared_by_threads_is_that_of_the_reference(optimizer):
     assert np.allclose(ours.history.cost, theirs.history.cost, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("example", [wide, medium])
+@pytest.mark.parametrize("example", [wide, laid_out, medium])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_the_number_of_threads_changes_no_bit(dtype, example, monkeypatch):
     from whygrad.engines.native import engine

@@ -20,7 +20,8 @@ from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.probes import ProbeBuffers
-from whygrad.engines.native.products.microkernels import HEIGHT, PANEL
+from whygrad.engines.native.products.dense import panel_size
+from whygrad.engines.native.products.microkernels import HEIGHT
 from whygrad.engines.native.products.pairs import PAIRS
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
 from whygrad.nn.arrays import Data, is_sparse
@@ -401,7 +402,9 @@ def _workspace(
     largest = max((units * (layers.sizes[:-1] + 1)).max(), whole[whole <= MOVING].max(initial=0))
     largest = int(largest) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
-    panel = rows_apart(blocks, PANEL // np.dtype(dtype).itemsize, dtype)
+    panel = rows_apart(
+        blocks, panel_size(layers.sizes, batch_size, np.dtype(dtype).itemsize), dtype
+    )
     if rounds:
         panel = rows_apart(blocks, PAIRS, "int32")
     last = int(layers.delta[L]) + whole_lines(batch_size * outputs)

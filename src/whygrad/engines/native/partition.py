@@ -111,7 +111,7 @@ def block_by_examples(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         add_gradient(
             l, layers, examples, workspace, part, first, low, high - low, ZERO, units,
-            1.0, 0.0, 0.0, gradient, layers.W[l], layers.b[l],
+            1.0, 0.0, 0.0, gradient, layers.W[l], layers.b[l], False,
         )  # fmt: skip
         if l > 1:
             backward_layer(l, layers, theta, workspace, low, high, ZERO, below, part)

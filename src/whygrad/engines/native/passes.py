@@ -216,12 +216,12 @@ def backward_layer(
 def add_gradient(
     l: int, layers: Layers, examples: Examples, workspace: Workspace, part: int, first: int, top: int,
     rows: int, low: int, high: int, scale: float, keep_W: float, keep_b: float, target: Array, W: int,
-    b: int,
+    b: int, laid: bool,
 ) -> None:  # fmt: skip
     """BP4 and BP3 for the units from low to high of layer l, in the target's places W and b.
 
     Of `rows` examples of the batch, from the one at `top` on. W ← keep_W W + scale δᵀ a, b ← keep_b b +
-    scale Σ δ; where a factor to keep is 0, what stood there may be anything.
+    scale Σ δ; where a factor to keep is 0, what stood there may be anything. `laid`: see `into_weights`.
     """
     real = type(target[0])
     units, below, row = layers.sizes[l], layers.sizes[l - 1], workspace.row[part]
@@ -234,7 +234,7 @@ def add_gradient(
     else:
         into_weights(
             few_rows(layers, rows), scale, workspace.work, delta, units, workspace.work,
-            layers.a[l - 1] + top * below, keep_W, target, W, rows, high - low, below,
+            layers.a[l - 1] + top * below, keep_W, target, W, rows, high - low, below, laid,
             workspace.panel[part],
         )  # fmt: skip
     biases, sums = vector(target, b, high - low), vector(row, ZERO, high - low)

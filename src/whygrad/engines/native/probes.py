@@ -143,7 +143,7 @@ def probe_between(
             b, biases = layers.b[l] + low, high - low
             add_gradient(
                 l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                1 / S, 0.0, 0.0, g, W, b,
+                1 / S, 0.0, 0.0, g, W, b, block > own,
             )  # fmt: skip
             add_penalty(theta, g, W, W, W + size, l1, l2)
             keep(workspace.kept, W, g, W, size)

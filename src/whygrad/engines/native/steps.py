@@ -200,7 +200,9 @@ def _move(
             prefetch(workspace.work, layers.a[l - 1], rows * layers.sizes[l - 1])
             prefetch(workspace.work, layers.delta[l], rows * layers.sizes[l])
         own, end = moved_blocks(layers, l, thread.parts, thread.part)
+        begun = own
         while own < end:
+            laid = own > begun
             low, high = units_of(layers, l, own)
             own += 1
             if own < end and not (l == 1 and layers.stretch > 0):
@@ -214,7 +216,7 @@ def _move(
                 eta = coefficients[0]
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                    -eta / S, 1 - eta * l2, 1.0, theta, W, b,
+                    -eta / S, 1 - eta * l2, 1.0, theta, W, b, False,
                 )  # fmt: skip
                 keep(workspace.kept, W, theta, W, size)
                 continue
@@ -233,7 +235,7 @@ def _move(
             else:
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                    1 / S, 0.0, 0.0, g, at, at_b,
+                    1 / S, 0.0, 0.0, g, at, at_b, laid,
                 )  # fmt: skip
             add_penalty(theta, g, at, W, W + size, l1, l2)
             keep(workspace.kept, W, g, at, size)
@@ -274,7 +276,7 @@ def cost_and_gradient(
                 W, _ = weights_of(layers, l, left, right)
                 add_gradient(
                     l, layers, examples, workspace, ZERO, first, ZERO, rows, left, right,
-                    1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left,
+                    1 / S, 1.0, 1.0, gradient, W, layers.b[l] + left, block > 0,
                 )  # fmt: skip
     for l in range(1, len(layers.sizes)):
         W, b = layers.W[l], layers.b[l]

@@ -191,7 +191,7 @@ def find_gradient(
             W, size = weights_of(layers, l, low, high)
             add_gradient(
                 l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                1 / S, 0.0, 0.0, gradient, W, layers.b[l] + low,
+                1 / S, 0.0, 0.0, gradient, W, layers.b[l] + low, block > own,
             )  # fmt: skip
             add_penalty(theta, gradient, W, W, W + size, l1, l2)
             keep(workspace.kept, W, gradient, W, size)
@@ -212,12 +212,12 @@ def add_product(
             W, size = weights_of(layers, l, low, high)
             add_gradient(
                 l, changes.layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                1 / S, kept, kept, lam, W, layers.b[l] + low,
+                1 / S, kept, kept, lam, W, layers.b[l] + low, False,
             )  # fmt: skip
             if l > 1:
                 into_weights(
                     few_rows(layers, rows), 1 / S, work, layers.delta[l] + low, units, work,
-                    changes.da[l - 1], 1.0, lam, W, rows, high - low, below,
+                    changes.da[l - 1], 1.0, lam, W, rows, high - low, below, False,
                     workspace.panel[thread.part],
                 )  # fmt: skip
             add_penalty(v, lam, W, W, W + size, 0.0, l2)

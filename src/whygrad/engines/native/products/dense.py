@@ -4,25 +4,43 @@ By the shape alone BLAS, or a loop of `microkernels`, takes them; where operands
 `pairs`: then the panel, the memory that they copy to, is one of int32.
 """
 
+from collections.abc import Iterable
+from itertools import pairwise
+
 from whygrad.engines.native import blas
 from whygrad.engines.native.arguments import Layers
 from whygrad.engines.native.blas import matrix
 from whygrad.engines.native.compiling import ONE, by_panel, kernel
 from whygrad.engines.native.memory import copy
 from whygrad.engines.native.products import pairs
-from whygrad.engines.native.products.microkernels import (
-    combine,
+from whygrad.engines.native.products.microkernels import combine, dots
+from whygrad.engines.native.products.packed import (
+    EXAMPLES,
+    combine_across,
+    combine_laid,
     combine_packed,
     combine_transposed,
-    dots,
+    lay_columns,
+    room,
 )
 from whygrad.nn.functions import Array
 
 # Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
 # multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
-# where rows are of _ROW numbers or more. The rows of layers with _LARGE weights or more are read where they
-# have been copied side by side.
-_FEW, _FROM, _ROW, _LARGE = 16, 2**20, 512, 2**21
+# where rows are of _ROW numbers or more. Layers with _WIDE weights or more and rows as long go forward with
+# examples side by side. From _LARGE bytes of weights on the update reads inputs where they have been laid
+# side by side, and the way back weights, where their rows are multiples of _APART bytes.
+_FEW, _FROM, _ROW, _WIDE, _LARGE, _APART = 16, 2**20, 512, 2**18, 3 * 2**21, 512
+
+
+def panel_size(sizes: Iterable[int], rows: int, itemsize: int) -> int:
+    """Return how many numbers a panel has room for, with layers of such sizes and so many examples."""
+    laid = 0
+    for below, units in pairwise(sizes):
+        weights = below * units
+        if weights * itemsize >= _LARGE or (weights >= _WIDE and below >= _ROW):
+            laid = max(laid, int(below))
+    return room(rows, laid, itemsize)
 
 
 @kernel
@@ -39,6 +57,11 @@ def _into_units(
 
     b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
     """
+    if not few and size >= _ROW and z_row * size >= _WIDE:
+        combine_across(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+        )  # fmt: skip
+        return
     if not few:
         combine_transposed(
             a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
@@ -68,40 +91,42 @@ def _into_inputs(
             matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
             matrix(error, error_start, rows, stride), size,
         )  # fmt: skip
-    elif few or units * stride < _LARGE:
+    elif few or units * stride * W.itemsize < _LARGE or stride * W.itemsize % _APART > 0:
         combine(
             1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
             0.0, error, error_start,
         )  # fmt: skip
     else:
         combine_packed(
-            1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
-            0.0, error, error_start, panel,
+            1.0, delta, delta_start, units, W, W_start, rows, units, size, stride, 0.0,
+            error, error_start, panel,
         )  # fmt: skip
 
 
 def _into_weights(
     few: bool, alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
-    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, panel: Array,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, laid: bool, panel: Array,
 ) -> None:  # fmt: skip
     """W (units, size) ← βW + α deltaᵀ a: BP4; with β = 1 and α = −η/S a step of gradient descent.
 
-    Rows of delta are `delta_row` numbers apart, of which `units` count.
+    Rows of delta are `delta_row` numbers apart, of which `units` count. `laid` says that other units of the
+    layer have come before these, and the panel is as they have left it.
     """
     if few and rows * units * size < _FROM:
         blas.product_into_weights(
             alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
             matrix(W, W_start, units, size),
         )  # fmt: skip
-    elif few or delta_row * size < _LARGE:
+    elif few or rows > EXAMPLES or delta_row * size * W.itemsize < _LARGE:
         combine(
             alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
             beta, W, W_start,
         )  # fmt: skip
     else:
-        combine_packed(
-            alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
-            beta, W, W_start, panel,
+        if not laid:
+            lay_columns(a, a_start, rows, size, size, panel)
+        combine_laid(
+            alpha, delta, delta_start, delta_row, units, rows, size, beta, W, W_start, panel
         )  # fmt: skip
 
 

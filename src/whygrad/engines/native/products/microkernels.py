@@ -8,34 +8,25 @@ registers:
     combine   C_p ← βC_p + α Σ_q c_pq R_q              rows from rows: the way back (δW), the update (δᵀa)
 
 The first ends with sums of lanes, which take longer than the products where rows are short. So the way
-forward of more than a few examples is the second loop as well: `combine_transposed` lays the weights of a
-few units side by side, as columns of Wᵀ, and multiplies all examples with them. Where R is large or its
-rows lie a power of 2 apart, which a cache has few places for, `combine_packed` first copies a few columns
-of it side by side. Every result is summed in the same order whatever tile it lies in, so that its bits
-depend neither on its place in a batch nor on how threads share it.
+forward of more than a few examples is the second loop as well, once an operand has been turned: `packed` does
+that, and copies operands side by side where they are large. Every result is summed in the same order
+whatever tile it lies in, so that its bits depend neither on its place in a batch nor on how threads share it.
 """
 
 from typing import Any
 
 from whygrad.engines.machine_code.deferred import cgutils, intrinsic, ir, types
-from whygrad.engines.native.compiling import ONE, ZERO, kernel
-from whygrad.engines.native.memory import copy
+from whygrad.engines.native.compiling import ZERO, kernel
 from whygrad.engines.native.vectors import VECTOR_BYTES, WIDE, Vectors, data
 from whygrad.nn.functions import Array
 
 # Rows that a tile is high, and units (dots) or vectors (combine) that it is wide: as many totals as leave
 # registers for the operands, which come from the second-level cache.
 HEIGHT, WIDTH = (8, 3) if WIDE else (4, 2)
-# The pieces that products are taken in: bytes of a row and rows of W (dots); rows of R and columns, each
-# as wide as a tile, that are copied at a time (combine), and what they take.
+# The pieces that dots are taken in: bytes of a row and rows of W.
 DEPTH, UNITS = 4096, 252
-ROWS, GROUP = 256, 4
-# Rows of R from which on a tile asks for what it adds to, and inputs whose weights are laid side by side at
-# a time: the panel stays in the nearest cache.
-LONG, DEEP = 64, 64
-# Bytes of `a` that stay in the second-level cache beside W.
-SECOND = 2**19
-PANEL = ROWS * GROUP * WIDTH * VECTOR_BYTES
+# Rows of R from which on a tile asks for what it adds to.
+LONG = 64
 
 
 def _dots_tile(rows: int, units: int) -> Any:
@@ -217,36 +208,6 @@ def _combine_columns(width: int) -> Any:
 
 
 @intrinsic
-def _transpose_tile(
-    typing_context: Any, W: Any, W_start: Any, stride: Any, units: Any, inputs: Any, panel: Any,
-    panel_start: Any, wide: Any,
-) -> Any:  # fmt: skip
-    """Lay a square of W, as many units and inputs as a vector has lanes, into a panel: units side by side.
-
-    Of `units` and `inputs` there may be fewer; what the panel holds for the others may be anything.
-    """
-
-    def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        W, W_start, stride, units, inputs, panel, panel_start, wide = arguments
-        kinds = signature.args
-        vectors = Vectors(context, builder, kinds[5].dtype)
-        index = vectors.index
-        last = builder.sub(units, ir.Constant(index, 1))
-        W_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, W), (5, panel)))
-        mask, rows = vectors.mask(inputs), []
-        for n in range(vectors.lanes):
-            at = builder.add(W_start, builder.mul(vectors.at_most(n, last), stride))
-            rows.append(vectors.load(builder.gep(W_data, [at]), mask))
-        for n, column in enumerate(vectors.transposed(rows)):
-            at = builder.add(panel_start, builder.mul(wide, ir.Constant(index, n)))
-            vectors.store(column, builder.gep(panel_data, [at]))
-        return context.get_dummy_value()
-
-    i = types.intp
-    return types.void(W, i, i, i, i, panel, i, i), lower
-
-
-@intrinsic
 def gather_square(
     typing_context: Any, X: Any, width: Any, order: Any, first: Any, rows: Any, column: Any, columns: Any,
     a: Any, a_start: Any, stride: Any,
@@ -371,92 +332,7 @@ def combine(
 
 
 @kernel
-def combine_packed(
-    alpha: float, c: Array, c_start: int, c_row: int, c_column: int, R: Array, R_start: int,
-    rows: int, inner: int, size: int, stride: int, beta: float, C: Array, C_start: int, panel: Array,
-) -> None:  # fmt: skip
-    """As `combine`; `panel` has room for PANEL bytes."""
-    wide = WIDTH * (VECTOR_BYTES // C.itemsize)
-    whole, keep = size - size % wide, beta
-    for q in range(0, inner, ROWS):
-        deep, c_q = min(ROWS, inner - q), c_start + q * c_column
-        for k in range(0, whole, GROUP * wide):
-            columns = min(GROUP, (whole - k) // wide)
-            for row in range(deep):
-                source = R_start + (q + row) * stride + k
-                for column in range(columns):
-                    copy(R, source + column * wide, panel, (column * deep + row) * wide, wide)
-            for column in range(columns):
-                to = C_start + k + column * wide
-                multiply_columns(
-                    alpha, c, c_q, c_row, c_column, panel, column * deep * wide, wide, rows, deep,
-                    keep, C, to, stride, C, to, stride, wide,
-                )  # fmt: skip
-        if whole < size:
-            combine(
-                alpha, c, c_q, c_row, c_column, R, R_start + q * stride + whole, rows, deep,
-                size - whole, stride, keep, C, C_start + whole,
-            )  # fmt: skip
-        keep = 1.0
-
-
-@kernel
-def combine_transposed(
-    a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
-    z: Array, z_start: int, z_row: int, panel: Array,
-) -> None:  # fmt: skip
-    """z (rows, units) ← b + a Wᵀ, with a (rows, size), W (units, size), and b at a place of W's memory.
-
-    A few units at a time, their weights are laid side by side in the panel, which has room for PANEL bytes:
-    then rows of a need no sums of lanes, which take longer than the products where rows are short.
-    """
-    lanes = VECTOR_BYTES // z.itemsize
-    # What does not fill a vector is decided by itself, since threads that share units divide these by whole
-    # vectors: a tile of `dots` takes so long for a pair of units, of which 30 for the sums of lanes.
-    last = units % lanes
-    if last * (8 * size // lanes + 30) <= 10 * size:
-        units -= last
-    else:
-        last = ZERO
-    # Of a large `a` a few columns at a time serve all units, while they stay in the second-level cache.
-    near = (
-        size
-        if rows * size * a.itemsize <= SECOND
-        else max(DEEP, SECOND // 2 // (rows * a.itemsize))
-    )
-    near += -near % DEEP
-    for low in range(0, size, near):
-        high, j = min(size, low + near), ZERO
-        while j < units:
-            step = columns_of(units - j, lanes)
-            across = -(-step // lanes) * lanes
-            for k in range(low, high, DEEP):
-                deep = min(DEEP, high - k)
-                for unit in range(0, step, lanes):
-                    source = W_start + (j + unit) * size + k
-                    for column in range(0, deep, lanes):
-                        _transpose_tile(
-                            W, source + column, size, step - unit, deep - column, panel,
-                            column * across + unit, across,
-                        )  # fmt: skip
-                to = z_start + j
-                if k == 0:
-                    multiply_columns(
-                        1.0, a, a_start, size, ONE, panel, ZERO, across, rows, deep, 1.0,
-                        W, b + j, ZERO, z, to, z_row, step,
-                    )  # fmt: skip
-                else:
-                    multiply_columns(
-                        1.0, a, a_start + k, size, ONE, panel, ZERO, across, rows, deep, 1.0,
-                        z, to, z_row, z, to, z_row, step,
-                    )  # fmt: skip
-            j += step
-    at, to = W_start + units * size, z_start + units
-    _last_dots(a, a_start, W, at, b + units, rows, last, size, z, to, z_row)
-
-
-@kernel
-def _last_dots(
+def last_dots(
     a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
     z: Array, z_start: int, z_row: int,
 ) -> None:  # fmt: skip

@@ -196,7 +196,7 @@ def into_inputs(
 
 def into_weights(
     few: bool, alpha: float, delta: Array, delta_start: int, delta_row: int, a: Array, a_start: int,
-    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, panel: Array,
+    beta: float, W: Array, W_start: int, rows: int, units: int, size: int, laid: bool, panel: Array,
 ) -> None:  # fmt: skip
     """As `dense.into_weights`, of rounded δ and a."""
     for q in range(0, rows, DEEP):
