@@ -259,7 +259,7 @@ def test_an_engine_that_gave_a_gradient_trains_as_a_new_one_would():
 def test_blocks_without_examples_add_nothing():
     """The last batch has fewer examples than there are blocks, which add up gradients of their own."""
     draws, n = np.random.default_rng(0), 1536 + 3
-    # No relu: of a million z some change sides with the order of a sum, which counts a third in a batch of 3.
+    # No relu: of a million z one may change sides with the order of a sum, and count a third of a batch.
     net = wg.Network(2048, [wg.Dense(1024, "tanh"), wg.Dense(10, "softmax")], "cross_entropy")
     X, y = draws.normal(size=(n, 2048)).astype(np.float32), draws.integers(0, 10, n)
     options = {"optimizer": wg.SGD(0.1), "batch_size": 1536, "epochs": 2, "dtype": "float32"}

@@ -8,9 +8,10 @@ registers:
     combine   C_p ← βC_p + α Σ_q c_pq R_q              rows from rows: the way back (δW), the update (δᵀa)
 
 The first ends with sums of lanes, which take longer than the products where rows are short. So the way
-forward of more than a few examples is the second loop as well, once an operand has been turned: `packed` does
-that, and copies operands side by side where they are large. Every result is summed in the same order
-whatever tile it lies in, so that its bits depend neither on its place in a batch nor on how threads share it.
+forward of more than a few examples is the second loop as well, once an operand has been turned: `packed`
+does that, and copies operands side by side where they are large. Every result is summed in the same order
+whatever tile it lies in, so that its bits depend neither on its place in a batch nor on how threads share
+it.
 """
 
 from typing import Any
