@@ -55,7 +55,7 @@ def _into_units(
 ) -> None:  # fmt: skip
     """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
 
-    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` has room for PANEL bytes.
+    b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` is of `panel_size`.
     """
     if not few and size >= _ROW and z_row * size >= _WIDE:
         combine_across(
@@ -84,7 +84,7 @@ def _into_inputs(
 ) -> None:  # fmt: skip
     """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
 
-    Rows of W and of error lie `stride` apart; `panel` has room for PANEL bytes, to be used at will.
+    Rows of W and of error lie `stride` apart; `panel` is of `panel_size`, to be used at will.
     """
     if few and rows * units * size < _FROM:
         blas.product_into_inputs(

@@ -9,8 +9,8 @@ what they read where it stands:
     combine_transposed   a Wᵀ       W, as columns of Wᵀ, a few units at a time
     combine_across       a Wᵀ       a, as columns of aᵀ: zᵀ = W aᵀ, vectors lie across examples
 
-The last one reads W from memory once, row by row, which the processor foresees. Turning z costs as much
-for few inputs as for many, so that it is for long rows.
+The last one reads W from memory once, row by row, which the processor foresees. Turning z takes as long for
+few inputs as for many, so that it is for long rows.
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ EXAMPLES, INPUTS, UNITS = 480, 1024, 64
 def room(rows: int, size: int, itemsize: int) -> int:
     """Return how many numbers the panel holds where rows of `size` are laid out, of a batch or of W."""
     lanes, rows = VECTOR_BYTES // itemsize, min(rows, EXAMPLES)
-    most = max(rows + lanes, LEAST) * size + UNITS * (rows + 2 * lanes)
+    most = max(rows + lanes, LEAST) * (size + lanes) + UNITS * (rows + 2 * lanes)
     return max(DEEP * WIDTH * lanes, most, PACKED // itemsize if size else 0)
 
 
@@ -110,6 +110,12 @@ def _add_square(
 
 
 @kernel
+def vectors_of(size: int, lanes: int) -> int:
+    """Return how many numbers as many vectors have as are needed for `size`."""
+    return -(-size // lanes) * lanes
+
+
+@kernel
 def lay_columns(R: Array, R_start: int, inner: int, size: int, stride: int, panel: Array) -> None:
     """Lay R (inner, size), whose rows are `stride` apart, into the panel, in columns as wide as a tile."""
     lanes = VECTOR_BYTES // R.itemsize
@@ -117,7 +123,9 @@ def lay_columns(R: Array, R_start: int, inner: int, size: int, stride: int, pane
         k = ZERO
         while k < size:
             step = columns_of(size - k, lanes)
-            copy(R, R_start + q * stride + k, panel, k * inner + q * step, step)
+            copy(
+                R, R_start + q * stride + k, panel, k * inner + q * vectors_of(step, lanes), step
+            )  # fmt: skip
             k += step
 
 
@@ -126,7 +134,7 @@ def combine_packed(
     alpha: float, c: Array, c_start: int, c_row: int, R: Array, R_start: int, rows: int, inner: int,
     size: int, stride: int, beta: float, C: Array, C_start: int, panel: Array,
 ) -> None:  # fmt: skip
-    """As `combine`, where numbers of c lie side by side; the panel has PACKED bytes."""
+    """As `combine`, where numbers of c lie side by side; the panel has `room`."""
     lanes, keep = VECTOR_BYTES // C.itemsize, beta
     most = max(LEAST, PACKED // (stride * C.itemsize))
     for q in range(0, inner, most):
@@ -135,8 +143,8 @@ def combine_packed(
         while k < size:
             step, to = columns_of(size - k, lanes), C_start + k
             multiply_columns(
-                alpha, c, c_start + q, c_row, ONE, panel, k * deep, step, rows, deep, keep,
-                C, to, stride, C, to, stride, step,
+                alpha, c, c_start + q, c_row, ONE, panel, k * deep, vectors_of(step, lanes), rows, deep,
+                keep, C, to, stride, C, to, stride, step,
             )  # fmt: skip
             k += step
         keep = 1.0
@@ -149,7 +157,7 @@ def combine_transposed(
 ) -> None:  # fmt: skip
     """z (rows, units) ← b + a Wᵀ, with a (rows, size), W (units, size), and b at a place of W's memory.
 
-    A few units at a time, their weights are laid side by side in the panel, which has room for PANEL bytes:
+    A few units at a time, their weights are laid side by side in the panel, which has `room`:
     then rows of a need no sums of lanes, which take longer than the products where rows are short.
     """
     lanes = VECTOR_BYTES // z.itemsize
@@ -171,7 +179,7 @@ def combine_transposed(
         high, j = min(size, low + near), ZERO
         while j < units:
             step = columns_of(units - j, lanes)
-            across = -(-step // lanes) * lanes
+            across = vectors_of(step, lanes)
             for k in range(low, high, DEEP):
                 deep = min(DEEP, high - k)
                 for unit in range(0, step, lanes):
@@ -209,11 +217,8 @@ def combine_across(
             deep = min(INPUTS, size - q)
             _lay_rows(a, a_start + i * size + q, size, tall, deep, panel)
             for j in range(0, units, UNITS):
-                count, at, to = (
-                    min(UNITS, units - j),
-                    W_start + j * size + q,
-                    z_start + i * z_row + j,
-                )
+                count = min(UNITS, units - j)
+                at, to = W_start + j * size + q, z_start + i * z_row + j
                 if q == 0:
                     _across(
                         W, at, size, tall, count, deep, W, b + j, ZERO, z, to, z_row, panel
@@ -231,11 +236,11 @@ def _across(
 ) -> None:  # fmt: skip
     """z (rows, units) ← old + a Wᵀ, with a in the panel, behind which zᵀ is found."""
     lanes, i = VECTOR_BYTES // z.itemsize, ZERO
-    behind, apart = (rows + lanes) * deep, _lines(rows, lanes)
+    behind, apart = (rows + lanes) * vectors_of(deep, lanes), _odd_vectors(rows, lanes)
     while i < rows:
         step = columns_of(rows - i, lanes)
         multiply_columns(
-            1.0, W, W_start, stride, ONE, panel, i * deep, -(-step // lanes) * lanes, units, deep, 0.0,
+            1.0, W, W_start, stride, ONE, panel, i * deep, vectors_of(step, lanes), units, deep, 0.0,
             panel, behind + i, apart, panel, behind + i, apart, step,
         )  # fmt: skip
         i += step
@@ -253,7 +258,7 @@ def _lay_rows(a: Array, a_start: int, stride: int, rows: int, deep: int, panel: 
     lanes, i = VECTOR_BYTES // a.itemsize, ZERO
     while i < rows:
         step = columns_of(rows - i, lanes)
-        across = -(-step // lanes) * lanes
+        across = vectors_of(step, lanes)
         for row in range(0, step, lanes):
             for k in range(0, deep, lanes):
                 _transpose_tile(
@@ -264,8 +269,8 @@ def _lay_rows(a: Array, a_start: int, stride: int, rows: int, deep: int, panel: 
 
 
 @kernel
-def _lines(size: int, lanes: int) -> int:
-    """Return how far apart rows of so many numbers lie: an odd number of lines of the cache."""
+def _odd_vectors(size: int, lanes: int) -> int:
+    """As `vectors_of`, an odd number of vectors: rows as far apart share few places of a cache."""
     return (-(-size // lanes) | 1) * lanes
 
 
@@ -276,7 +281,7 @@ def combine_laid(
 ) -> None:  # fmt: skip
     """As `combine`, with R (inner, size) in the panel and c_pq = c[c_start + p + q c_column]."""
     lanes = VECTOR_BYTES // C.itemsize
-    behind, apart = inner * size, _lines(inner, lanes)
+    behind, apart = inner * vectors_of(size, lanes), _odd_vectors(inner, lanes)
     for p in range(0, rows, UNITS):
         tall, k = min(UNITS, rows - p), ZERO
         for row in range(0, tall, lanes):
@@ -288,7 +293,7 @@ def combine_laid(
         while k < size:
             step, to = columns_of(size - k, lanes), C_start + p * size + k
             multiply_columns(
-                alpha, panel, behind, apart, ONE, panel, k * inner, step, tall, inner, beta,
-                C, to, size, C, to, size, step,
+                alpha, panel, behind, apart, ONE, panel, k * inner, vectors_of(step, lanes), tall, inner,
+                beta, C, to, size, C, to, size, step,
             )  # fmt: skip
             k += step
