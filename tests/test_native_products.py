@@ -51,7 +51,8 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, kind):
     from whygrad.engines.native import passes
-    from whygrad.engines.native.products.dense import panel_size
+    from whygrad.engines.native.products.dense import ACROSS, BY_ROWS, DOTS
+    from whygrad.engines.native.products.packed import room
     from whygrad.engines.native.products.pairs import PAIRS
 
     products = "bfloat16" if kind == "bfloat16" else None
@@ -63,30 +64,16 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
     def close(ours, theirs, terms):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
-    panel = (
-        np.empty(PAIRS, np.int32)
-        if products
-        else np.empty(panel_size((size, units), rows, a.itemsize), dtype)
-    )
-    z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
+    most, of = (PAIRS, np.int32) if products else (room(rows, size, a.itemsize), dtype)
+    panel = np.empty(most, of)
     b = np.arange(units, dtype=dtype)
-    few = rows < 16
-    from_python(passes.into_units)(
-        few,
-        a.ravel(),
-        0,
-        np.append(W.ravel(), b),
-        0,
-        W.size,
-        z.ravel(),
-        0,
-        units,
-        rows,
-        units,
-        size,
-        panel,
-    )
-    assert close(z, rounded_a @ rounded_W.T + b, size)
+    W_and_b, few = np.append(W.ravel(), b), rows < 16
+    for way in (BY_ROWS,) if products else (BY_ROWS, DOTS, ACROSS):
+        z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
+        from_python(passes.into_units)(
+            few, way, a.ravel(), 0, W_and_b, 0, W.size, z.ravel(), 0, units, rows, units, size, panel
+        )  # fmt: skip
+        assert close(z, rounded_a @ rounded_W.T + b, size)
 
     error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
@@ -100,6 +87,15 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
         panel,
     )  # fmt: skip
     assert close(moved, 0.75 * W - 0.5 * rounded_delta.T @ rounded_a, rows)
+
+
+def test_how_a_layer_goes_forward_follows_from_its_shape_and_the_batch():
+    from whygrad.engines.native.products.dense import ACROSS, BY_ROWS, DOTS, way_forward
+
+    assert way_forward(784, 512, 128, True) == way_forward(784, 128, 32, True) == ACROSS
+    assert way_forward(784, 128, 128, True) == way_forward(100, 1024, 512, True) == BY_ROWS
+    assert way_forward(784, 512, 10, True) == DOTS
+    assert way_forward(784, 512, 10, False) == BY_ROWS  # as few rows as there are
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

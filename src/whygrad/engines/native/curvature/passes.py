@@ -109,8 +109,8 @@ def along(
             )  # fmt: skip
         else:
             into_units(
-                few, work, layers.a[l - 1] + low * below, v, layers.W[l], layers.b[l], work, dz, units,
-                count, units, below, workspace.panel[part],
+                few, layers.ways[l], work, layers.a[l - 1] + low * below, v, layers.W[l], layers.b[l], work,
+                dz, units, count, units, below, workspace.panel[part],
             )  # fmt: skip
         if l > 1:
             da = changes.da[l - 1] + low * below

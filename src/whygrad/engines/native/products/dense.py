@@ -4,7 +4,6 @@ By the shape alone BLAS, or a loop of `microkernels`, takes them; where operands
 `pairs`: then the panel, the memory that they copy to, is one of int32.
 """
 
-from collections.abc import Iterable
 from itertools import pairwise
 
 from whygrad.engines.native import blas
@@ -27,19 +26,33 @@ from whygrad.nn.functions import Array
 
 # Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
 # multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
-# where rows are of _ROW numbers or more. Layers with _WIDE weights or more and rows as long go forward with
-# examples side by side. From _LARGE bytes of weights on the update reads inputs where they have been laid
-# side by side, and the way back weights, where their rows are multiples of _APART bytes.
-_FEW, _FROM, _ROW, _WIDE, _LARGE, _APART = 16, 2**20, 512, 2**18, 3 * 2**21, 512
+# where rows are of _ROW numbers or more.
+_FEW, _FROM, _ROW = 16, 2**20, 512
+# Layers with _WIDE weights or more and rows of _ROW go forward with examples side by side, and in batches
+# of up to _SOME, for which turning W takes longer, those with a quarter of it and rows half as long.
+_WIDE, _SOME = 2**18, 64
+# From _LARGE bytes of weights on the update reads inputs where they have been laid side by side, and the
+# way back weights, where their rows are multiples of _APART bytes.
+_LARGE, _APART = 3 * 2**21, 512
+
+# The ways forward: as the number of rows says, rows times rows, or with examples side by side.
+BY_ROWS, DOTS, ACROSS = range(3)
 
 
-def panel_size(sizes: Iterable[int], rows: int, itemsize: int) -> int:
-    """Return how many numbers a panel has room for, with layers of such sizes and so many examples."""
+def way_forward(below: int, units: int, rows: int, shared: bool) -> int:
+    """Return how a layer of batches of so many rows goes forward, whoever computes how many of them."""
+    share = 4 if rows <= _SOME else 1
+    if rows >= _FEW and share * below * units >= _WIDE and min(share, 2) * below >= _ROW:
+        return ACROSS
+    return DOTS if shared and rows < _FEW else BY_ROWS
+
+
+def panel_size(layers: Layers, rows: int, itemsize: int) -> int:
+    """Return how many numbers a panel has room for, with batches of so many rows."""
     laid = 0
-    for below, units in pairwise(sizes):
-        weights = below * units
-        if weights * itemsize >= _LARGE or (weights >= _WIDE and below >= _ROW):
-            laid = max(laid, int(below))
+    for l, (below, units) in enumerate(pairwise(map(int, layers.sizes)), 1):
+        if layers.ways[l] == ACROSS or below * units * itemsize >= _LARGE:
+            laid = max(laid, below)
     return room(rows, laid, itemsize)
 
 
@@ -50,26 +63,26 @@ def few_rows(layers: Layers, rows: int) -> bool:
 
 
 def _into_units(
-    few: bool, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int, z_row: int,
-    rows: int, units: int, size: int, panel: Array,
+    few: bool, way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int,
+    z_row: int, rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
     """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
 
     b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` is of `panel_size`.
     """
-    if not few and size >= _ROW and z_row * size >= _WIDE:
+    if way == ACROSS:
         combine_across(
             a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
         )  # fmt: skip
         return
-    if not few:
+    if way == BY_ROWS and not few:
         combine_transposed(
             a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
         )  # fmt: skip
         return
     for i in range(rows):
         copy(W, b, z, z_start + i * z_row, units)
-    if rows * units * size >= _FROM or size < _ROW:
+    if way == DOTS or rows * units * size >= _FROM or size < _ROW:
         dots(a, a_start, W, W_start, rows, units, size, z, z_start, z_row)
     else:
         blas.product_into_units(
