@@ -94,8 +94,8 @@ def test_how_a_layer_goes_forward_follows_from_its_shape_and_the_batch():
 
     assert way_forward(784, 512, 128, True) == way_forward(784, 128, 32, True) == ACROSS
     assert way_forward(784, 128, 128, True) == way_forward(100, 1024, 512, True) == BY_ROWS
-    assert way_forward(784, 512, 10, True) == DOTS
-    assert way_forward(784, 512, 10, False) == BY_ROWS  # as few rows as there are
+    assert way_forward(784, 512, 10, True) == way_forward(784, 64, 32, True) == DOTS
+    assert way_forward(784, 30, 10, False) == BY_ROWS  # as few as there are: by BLAS
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

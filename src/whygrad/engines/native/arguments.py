@@ -16,8 +16,8 @@ class Layers(NamedTuple):
     often it keeps them (see `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see
     `partition`), `any_wide` says whether there are such, `moving` is the number of blocks that a layer
     moves in, `ways` says how it goes forward (see `products.dense`), and `shared` whether threads share a
-    step. `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped, and `panel`
-    how many of their numbers lie side by side at most (see `sparse`).
+    step. `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped, and
+    `panel` how many of their numbers lie side by side at most (see `sparse`).
     """
 
     sizes: Array

@@ -41,10 +41,13 @@ BY_ROWS, DOTS, ACROSS = range(3)
 
 def way_forward(below: int, units: int, rows: int, shared: bool) -> int:
     """Return how a layer of batches of so many rows goes forward, whoever computes how many of them."""
+    if rows < _FEW:
+        return DOTS if shared else BY_ROWS
     share = 4 if rows <= _SOME else 1
-    if rows >= _FEW and share * below * units >= _WIDE and min(share, 2) * below >= _ROW:
+    if share * below * units >= _WIDE and min(share, 2) * below >= _ROW:
         return ACROSS
-    return DOTS if shared and rows < _FEW else BY_ROWS
+    # Where rows are that long, sums of lanes are few beside the products.
+    return DOTS if below >= max(_ROW, 16 * rows) else BY_ROWS
 
 
 def panel_size(layers: Layers, rows: int, itemsize: int) -> int:
