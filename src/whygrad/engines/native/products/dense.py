@@ -19,7 +19,6 @@ from whygrad.engines.native.products.packed import (
     combine_laid,
     combine_packed,
     combine_transposed,
-    lay_columns,
     room,
 )
 from whygrad.nn.functions import Array
@@ -73,14 +72,9 @@ def _into_units(
 
     b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` is of `panel_size`.
     """
-    if way == ACROSS:
-        combine_across(
-            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
-        )  # fmt: skip
-        return
-    if way == BY_ROWS and not few:
-        combine_transposed(
-            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+    if way == ACROSS or (way == BY_ROWS and not few):
+        _into_units_of_many(
+            way, a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
         )  # fmt: skip
         return
     for i in range(rows):
@@ -91,6 +85,22 @@ def _into_units(
         blas.product_into_units(
             matrix(a, a_start, rows, size), matrix(W, W_start, units, size), 1.0,
             matrix(z, z_start, rows, z_row),
+        )  # fmt: skip
+
+
+@kernel
+def _into_units_of_many(
+    way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, rows: int, units: int, size: int,
+    z: Array, z_start: int, z_row: int, panel: Array,
+) -> None:  # fmt: skip
+    """As `_into_units`; a function of its own, so that what is left to small batches stays small."""
+    if way == ACROSS:
+        combine_across(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
+        )  # fmt: skip
+    else:
+        combine_transposed(
+            a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
         )  # fmt: skip
 
 
@@ -139,10 +149,9 @@ def _into_weights(
             beta, W, W_start,
         )  # fmt: skip
     else:
-        if not laid:
-            lay_columns(a, a_start, rows, size, size, panel)
         combine_laid(
-            alpha, delta, delta_start, delta_row, units, rows, size, beta, W, W_start, panel
+            alpha, delta, delta_start, delta_row, a, a_start, units, rows, size, beta, W, W_start,
+            laid, panel,
         )  # fmt: skip
 
 

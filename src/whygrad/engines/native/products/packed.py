@@ -5,7 +5,7 @@ what they read where it stands:
 
     combine_packed       c R        a few rows of R at a time: where they lie so far apart that they share
                                     places of a cache
-    combine_laid         c R        all of R, once for many rows of C (`lay_columns`), and c
+    combine_laid         c R        all of R, once for many rows of C, and c
     combine_transposed   a Wᵀ       W, as columns of Wᵀ, a few units at a time
     combine_across       a Wᵀ       a, as columns of aᵀ: zᵀ = W aᵀ, vectors lie across examples
 
@@ -276,11 +276,13 @@ def _odd_vectors(size: int, lanes: int) -> int:
 
 @kernel
 def combine_laid(
-    alpha: float, c: Array, c_start: int, c_column: int, rows: int, inner: int, size: int, beta: float,
-    C: Array, C_start: int, panel: Array,
+    alpha: float, c: Array, c_start: int, c_column: int, R: Array, R_start: int, rows: int, inner: int,
+    size: int, beta: float, C: Array, C_start: int, laid: bool, panel: Array,
 ) -> None:  # fmt: skip
-    """As `combine`, with R (inner, size) in the panel and c_pq = c[c_start + p + q c_column]."""
+    """As `combine`, with c_pq = c[c_start + p + q c_column]; `laid` says that R is in the panel already."""
     lanes = VECTOR_BYTES // C.itemsize
+    if not laid:
+        lay_columns(R, R_start, inner, size, size, panel)
     behind, apart = inner * vectors_of(size, lanes), _odd_vectors(inner, lanes)
     for p in range(0, rows, UNITS):
         tall, k = min(UNITS, rows - p), ZERO
