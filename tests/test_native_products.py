@@ -51,7 +51,7 @@ def numbers(*shape, dtype):
 @pytest.mark.parametrize(("rows", "units", "size"), SHAPES)
 def test_every_product_is_that_of_numpy(rows, units, size, kind):
     from whygrad.engines.native import passes
-    from whygrad.engines.native.products.dense import ACROSS, BY_ROWS, DOTS
+    from whygrad.engines.native.products.dense import ACROSS, COLUMNS, DOTS, FEW
     from whygrad.engines.native.products.packed import room
     from whygrad.engines.native.products.pairs import PAIRS
 
@@ -68,10 +68,10 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
     panel = np.empty(most, of)
     b = np.arange(units, dtype=dtype)
     W_and_b, few = np.append(W.ravel(), b), rows < 16
-    for way in (BY_ROWS,) if products else (BY_ROWS, DOTS, ACROSS):
+    for way in (FEW,) if products else (FEW, COLUMNS, DOTS, ACROSS):
         z = np.full((rows, units), np.nan, dtype)  # whatever stood there is overwritten
         from_python(passes.into_units)(
-            few, way, a.ravel(), 0, W_and_b, 0, W.size, z.ravel(), 0, units, rows, units, size, panel
+            way, a.ravel(), 0, W_and_b, 0, W.size, z.ravel(), 0, units, rows, units, size, panel
         )  # fmt: skip
         assert close(z, rounded_a @ rounded_W.T + b, size)
 
@@ -90,12 +90,13 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
 
 
 def test_how_a_layer_goes_forward_follows_from_its_shape_and_the_batch():
-    from whygrad.engines.native.products.dense import ACROSS, BY_ROWS, DOTS, way_forward
+    from whygrad.engines.native.products.dense import ACROSS, COLUMNS, DOTS, FEW
+    from whygrad.engines.native.products.dense import find_way_forward as way
 
-    assert way_forward(784, 512, 128, True) == way_forward(784, 128, 32, True) == ACROSS
-    assert way_forward(784, 128, 128, True) == way_forward(100, 1024, 512, True) == BY_ROWS
-    assert way_forward(784, 512, 10, True) == way_forward(784, 64, 32, True) == DOTS
-    assert way_forward(784, 30, 10, False) == BY_ROWS  # as few as there are: by BLAS
+    assert way(784, 512, 128, True, 3) == way(784, 128, 32, True, 16) == ACROSS
+    assert way(784, 128, 128, True, 3) == way(100, 1024, 512, True, 256) == COLUMNS
+    assert way(784, 512, 10, True, 10) == way(784, 64, 32, True, 16) == DOTS
+    assert way(784, 30, 10, False, 10) == way(100, 30, 128, False, 3) == FEW
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

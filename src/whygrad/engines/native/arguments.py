@@ -15,9 +15,9 @@ class Layers(NamedTuple):
     well. `factors` says what multiplies the units that dropout keeps, 0 without it, and `thresholds` how
     often it keeps them (see `whygrad.plan.dropout`). `wide` marks layers that threads divide by units (see
     `partition`), `any_wide` says whether there are such, `moving` is the number of blocks that a layer
-    moves in, `ways` says how it goes forward (see `products.dense`), and `shared` whether threads share a
-    step. `stretch` is 0, or how long the columns of W¹ are where zeros of the input are skipped, and
-    `panel` how many of their numbers lie side by side at most (see `sparse`).
+    moves in, and `shared` says whether threads share a step. `stretch` is 0, or how long the columns of W¹
+    are where zeros of the input are skipped, and `panel` how many of their numbers lie side by side at most
+    (see `sparse`).
     """
 
     sizes: Array
@@ -35,7 +35,6 @@ class Layers(NamedTuple):
     wide: Array
     any_wide: bool
     moving: Array
-    ways: Array
     shared: bool
     stretch: int
     panel: int

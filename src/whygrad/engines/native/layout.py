@@ -20,7 +20,7 @@ from whygrad.engines.native.costs import COST_CODES
 from whygrad.engines.native.elementwise import ACTIVATION_CODES, SLOPE_NEEDS_Z
 from whygrad.engines.native.memory import LINE, read_only
 from whygrad.engines.native.probes import ProbeBuffers
-from whygrad.engines.native.products.dense import panel_size, way_forward
+from whygrad.engines.native.products.dense import panel_size
 from whygrad.engines.native.products.microkernels import HEIGHT
 from whygrad.engines.native.products.pairs import PAIRS
 from whygrad.engines.native.updates import Bounds, Penalties, Rule
@@ -316,11 +316,9 @@ def layers(
     moving = [min(n, -(-units // HEIGHT)) for n, units in zip(moving, sizes, strict=True)]
     if stretch:
         moving[1] = -(-sizes[1] // panel)
-    pairs = zip(sizes, sizes[1:], strict=False)
-    ways = [0, *(way_forward(below, units, batch_size, most > 1) for below, units in pairs)]
     return Layers(
         n_l, f_l, cost, *offsets, factors, thresholds, wide_layers, bool(wide_layers.any()),
-        np.array(moving), np.array(ways), most > 1, stretch, panel,
+        np.array(moving), most > 1, stretch, panel,
     )  # fmt: skip
 
 

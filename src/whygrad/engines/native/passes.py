@@ -22,6 +22,7 @@ from whygrad.engines.native.products.dense import (
     into_inputs,
     into_units,
     into_weights,
+    way_forward,
 )
 from whygrad.nn.functions import Array
 
@@ -95,8 +96,8 @@ def forward_layer(
     else:
         inputs = layers.a[l - 1] + low * below
         into_units(
-            few_rows(layers, rows), layers.ways[l], work, inputs, theta, W, b, work, z, units, rows,
-            count, below, workspace.panel[part],
+            way_forward(below, units, len(workspace.costs), layers.shared, rows), work, inputs, theta, W, b,
+            work, z, units, rows, count, below, workspace.panel[part],
         )  # fmt: skip
     # Whole rows lie side by side and go through in one piece, parts of rows one by one.
     pieces, tall = (1, rows) if count == units else (rows, 1)

@@ -63,7 +63,7 @@ def pairs_unavailable() -> str | None:
 def few_of_pairs(a: Array, W: Array, z: Array, panel: Array) -> None:
     # No literals in the call: to Numba they are types of their own.
     rows, units, size = len(a) // 3, len(z) // 2, 3
-    into_units(True, ZERO, a, ZERO, W, ZERO, units * size, z, ZERO, units, rows, units, size, panel)
+    into_units(ZERO, a, ZERO, W, ZERO, units * size, z, ZERO, units, rows, units, size, panel)
 
 
 @cached_kernel

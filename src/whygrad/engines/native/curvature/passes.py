@@ -26,7 +26,13 @@ from whygrad.engines.native.passes import (
     forward_sparse,
     gather,
 )
-from whygrad.engines.native.products.dense import few_rows, into_inputs, into_units, into_weights
+from whygrad.engines.native.products.dense import (
+    few_rows,
+    into_inputs,
+    into_units,
+    into_weights,
+    way_forward,
+)
 from whygrad.engines.native.products.microkernels import combine, dots
 from whygrad.engines.native.updates import add_penalty, keep
 from whygrad.nn.functions import Array
@@ -98,7 +104,6 @@ def along(
 ) -> None:  # fmt: skip
     """Find Rz, Ra and Rδ along v of these examples, their slopes ∇C_x · v, and Rzᴸ if there is room."""
     work, L, count = workspace.work, len(layers.sizes) - 1, high - low
-    few = few_rows(layers, count)
     for l in range(1, L + 1):
         units, below = layers.sizes[l], layers.sizes[l - 1]
         at, size = low * units, count * units
@@ -109,8 +114,9 @@ def along(
             )  # fmt: skip
         else:
             into_units(
-                few, layers.ways[l], work, layers.a[l - 1] + low * below, v, layers.W[l], layers.b[l], work,
-                dz, units, count, units, below, workspace.panel[part],
+                way_forward(below, units, len(workspace.costs), layers.shared, count), work,
+                layers.a[l - 1] + low * below, v, layers.W[l], layers.b[l], work, dz, units, count, units,
+                below, workspace.panel[part],
             )  # fmt: skip
         if l > 1:
             da = changes.da[l - 1] + low * below
@@ -141,8 +147,8 @@ def along(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         above, to, size = low * units, changes.ddelta[l - 1] + low * below, count * below
         into_inputs(
-            few, work, changes.ddelta[l] + above, theta, layers.W[l], work, to, count, units, below,
-            below, workspace.panel[part],
+            few_rows(layers, count), work, changes.ddelta[l] + above, theta, layers.W[l], work, to, count,
+            units, below, below, workspace.panel[part],
         )  # fmt: skip
         combine(
             1.0, work, layers.delta[l] + above, units, ONE, v, layers.W[l], count, units, below, below,

@@ -34,26 +34,34 @@ _WIDE, _SOME = 2**18, 64
 # way back weights, where their rows are multiples of _APART bytes.
 _LARGE, _APART = 3 * 2**21, 512
 
-# The ways forward: as the number of rows says, rows times rows, or with examples side by side.
-BY_ROWS, DOTS, ACROSS = range(3)
+# The ways forward: few rows by BLAS or dots; rows times rows; by columns of Wᵀ; examples side by side.
+FEW, DOTS, COLUMNS, ACROSS = range(4)
 
 
-def way_forward(below: int, units: int, rows: int, shared: bool) -> int:
-    """Return how a layer of batches of so many rows goes forward, whoever computes how many of them."""
-    if rows < _FEW:
-        return DOTS if shared else BY_ROWS
-    share = 4 if rows <= _SOME else 1
-    if share * below * units >= _WIDE and min(share, 2) * below >= _ROW:
-        return ACROSS
-    # Where rows are that long, sums of lanes are few beside the products.
-    return DOTS if below >= max(_ROW, 16 * rows) else BY_ROWS
+def find_way_forward(below: int, units: int, batch: int, shared: bool, rows: int) -> int:
+    """Return how so many rows of a batch go forward: where threads share it, all rows in the same way."""
+    if batch >= _FEW:
+        share = 4 if batch <= _SOME else 1
+        if share * below * units >= _WIDE and min(share, 2) * below >= _ROW:
+            return ACROSS
+        if below >= max(_ROW, 16 * batch):  # sums of lanes are few beside the products
+            return DOTS
+    elif shared:
+        return DOTS
+    return FEW if rows < _FEW and not shared else COLUMNS
+
+
+way_forward = kernel(find_way_forward)
 
 
 def panel_size(layers: Layers, rows: int, itemsize: int) -> int:
     """Return how many numbers a panel has room for, with batches of so many rows."""
     laid = 0
-    for l, (below, units) in enumerate(pairwise(map(int, layers.sizes)), 1):
-        if layers.ways[l] == ACROSS or below * units * itemsize >= _LARGE:
+    for below, units in pairwise(map(int, layers.sizes)):
+        if (
+            find_way_forward(below, units, rows, layers.shared, rows) == ACROSS
+            or below * units * itemsize >= _LARGE
+        ):
             laid = max(laid, below)
     return room(rows, laid, itemsize)
 
@@ -65,14 +73,14 @@ def few_rows(layers: Layers, rows: int) -> bool:
 
 
 def _into_units(
-    few: bool, way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int,
+    way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int,
     z_row: int, rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
     """z (rows, units) ← b + a (rows, size) Wᵀ, with W (units, size): the way forward.
 
     b begins at a place of W's memory; rows of z lie `z_row` apart; `panel` is of `panel_size`.
     """
-    if way == ACROSS or (way == BY_ROWS and not few):
+    if way >= COLUMNS:
         _into_units_of_many(
             way, a, a_start, W, W_start, b, rows, units, size, z, z_start, z_row, panel
         )  # fmt: skip

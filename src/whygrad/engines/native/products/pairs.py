@@ -145,7 +145,7 @@ def as_operands(X: Array, start: int, size: int, panel: Array) -> None:
 
 
 def into_units(
-    few: bool, way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int,
+    way: int, a: Array, a_start: int, W: Array, W_start: int, b: int, z: Array, z_start: int,
     z_row: int, rows: int, units: int, size: int, panel: Array,
 ) -> None:  # fmt: skip
     """As `dense.into_units`, of rounded a and W."""
