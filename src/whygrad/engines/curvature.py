@@ -83,6 +83,14 @@ class WalkBack(Protocol):
     def lam_state(self) -> Array:
         """∂f by the optimizer's state there, (rows, K, P)."""
 
+    @property
+    def per_step(self) -> int:
+        """How many numbers it keeps of each step of a stretch that it walks over."""
+
+    @property
+    def theta(self) -> Array:
+        """θ after the stretch that it walked over last, as its steps, taken again, arrived at."""
+
     def over(self, state: State, until: int, form: Any) -> Pulled:
         """Take the steps of one epoch from a state up to `until` again, and pull ∂f back to that state.
 

@@ -154,9 +154,16 @@ def back(trajectory: Trajectory, slopes: Array, measured: bool = False) -> Itera
         walk = _StepByStep(trajectory, lam, lam_state)
     else:
         walk = engine.walk_back(plan, data, form, lam, lam_state, measured)
-    for state, until in trajectory.stretches_back():
+    # Another engine than that of the training arrives there but for rounding.
+    own, after = engine is None or isinstance(trajectory.engine, PullsBack), trajectory.theta
+    for state, until in trajectory.stretches_back(walk.per_step):
         form = form_of(plan.optimizer, plan.coefficients(state, until))
         found = walk.over(state, until, form)
+        if own:
+            trajectory.arrived(walk.theta, after)
+        elif until == trajectory.last:
+            trajectory.arrived(trajectory.later(state, until).theta, after)
+        after = state.theta
         about = batches(plan, state, data, until - state.step)
         yield Stretch(state, form, about, found, walk.lam if state.step == start.step else None)
 
@@ -166,7 +173,8 @@ class _StepByStep:
 
     def __init__(self, trajectory: Trajectory, lam: Array, lam_state: Array) -> None:
         self.trajectory, self.lam, self.lam_state = trajectory, lam, lam_state
-        self.W = weights_of(trajectory.plan.net)
+        self.W, self.theta = weights_of(trajectory.plan.net), trajectory.theta
+        self.per_step = trajectory.start.opt_state.size + len(self.theta)
 
     def over(self, state: State, until: int, form: Form) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
@@ -175,6 +183,7 @@ class _StepByStep:
             assert seen.weights is not None
             states.append(later.copy())
             scales.append(float(seen.weights.scale[0]))
+        self.theta = states[-1].theta
         plan, found = self.trajectory.plan, []
         about = batches(plan, state, self.trajectory.data, len(scales))
         for t in range(len(scales) - 1, -1, -1):

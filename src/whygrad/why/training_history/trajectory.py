@@ -117,7 +117,7 @@ class Trajectory:
         state = self.start
         for state, seen in self._again(probes, chunk):
             yield state, seen
-        self._arrived(state)
+        self.arrived(state.theta, self.theta)
 
     def backwards(self, probes: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
         """Yield what `probes` read, chunk by chunk from last to first, and θ after each.
@@ -125,7 +125,7 @@ class Trajectory:
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
         ends = self._states(self.start, self.last, LONG * chunk)
-        self._arrived(ends[-1])
+        self.arrived(ends[-1].theta, self.theta)
         while len(ends) > 1:
             last = ends.pop().step
             between = self._states(ends[-1], last, chunk)
@@ -135,23 +135,26 @@ class Trajectory:
                 yield seen[1], after.theta
                 self._back(before)
 
-    def stretches_back(self) -> Iterator[tuple[State, int]]:
+    def stretches_back(self, per_step: int | None = None) -> Iterator[tuple[State, int]]:
         """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
 
-        The steps are run once for states √T apart, unless these are known, and once more where there are
-        too many epochs for a state of each.
+        Whoever walks over them keeps so many numbers of each step, those of a state by default. The steps
+        are run once for states far apart, but for the last stretch, unless these are known, and once more
+        where there are too many epochs for a state of each. Nobody has seen yet that they arrive.
         """
+        apart, each = spacing(self.plan, self.start, self.last, per_step)
         per_epoch, until = self.plan.steps_per_epoch, self.last
         if not self.known:
-            self.known[:] = self._far_apart()
+            self.known[:] = self._far_apart(apart, each)
         far = [*self.known]
         while far:
             before = far.pop()
             if before.step >= until:
                 continue
             ends = [before]
-            if before.batch_index + until - before.step > per_epoch:
-                ends = self._states(before, until, per_epoch)
+            steps = until - before.step
+            if before.batch_index + steps > per_epoch or steps > apart:
+                ends = self._states(before, self._last_begin(before, until, apart), apart)
             for state, later in reversed(
                 [*zip(ends, [*(end.step for end in ends[1:]), until], strict=False)]
             ):
@@ -160,9 +163,26 @@ class Trajectory:
                     self._back(state)
             until = before.step
 
-    def _again(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
-        """Run all the steps, and tell how many are run."""
-        for state, seen in self.advance(self.start.copy(), self.last, probes, chunk):
+    def later(self, state: State, until: int) -> State:
+        """Run the steps from a state to step `until`; return the state there."""
+        return [
+            later for later, _ in self.advance(state.copy(), until, Probes(), until - state.step)
+        ][-1]
+
+    def arrived(self, there: Array, known: Array) -> None:
+        """Raise `InputError` where the steps, run again, arrive `there`, not at what is known."""
+        if there.tobytes() != known.tobytes() and not self.elsewhere():
+            raise InputError(
+                f"run again from step {self.start.step}, the training does not arrive at the parameters "
+                f"asked about, those of step {self.last}: `replay` says where the two part"
+            )
+
+    def _again(
+        self, probes: Probes, chunk: int, until: int | None = None
+    ) -> Iterator[tuple[State, ProbeResult]]:
+        """Run all the steps, or those before step `until`, and tell how many are run."""
+        end = self.last if until is None else until
+        for state, seen in self.advance(self.start.copy(), end, probes, chunk):
             yield state, seen
             self._tell("running the steps again", state.step - self.start.step)
 
@@ -173,24 +193,20 @@ class Trajectory:
     def _tell(self, doing: str, done: int) -> None:
         self.tell(doing, done, self.last - self.start.step)
 
-    def _far_apart(self) -> list[State]:
-        """Run the steps for states √T and more apart, and see that they arrive."""
-        apart, each = spacing(self.plan, self.start, self.last)
-        far, state = [self.start], self.start
-        for state, _ in self._again(Probes(), apart):
-            if each or state.step - far[-1].step >= apart:
+    def _far_apart(self, apart: int, each: bool) -> list[State]:
+        """Run the steps for states so far and more apart, up to where the last stretch begins."""
+        until = self._last_begin(self.start, self.last, apart)
+        far = [self.start]
+        for state, _ in self._again(Probes(), apart, until):
+            if each or state.step - far[-1].step >= apart or state.step == until:
                 far.append(_kept(state))
-        self._arrived(state)
         return far
 
-    def _arrived(self, state: State) -> None:
-        """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
-        there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
-        if not there and not self.elsewhere():
-            raise InputError(
-                f"run again from step {self.start.step}, the training does not arrive at the parameters "
-                f"asked about, those of step {self.last}: `replay` says where the two part"
-            )
+    def _last_begin(self, state: State, until: int, apart: int) -> int:
+        """Return where the last stretch from a state to step `until` begins, `apart` before at most."""
+        steps = until - state.step
+        in_epoch = (state.batch_index + steps - 1) % self.plan.steps_per_epoch + 1
+        return until - min(apart, in_epoch, steps)
 
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
@@ -200,14 +216,21 @@ class Trajectory:
         return states
 
 
-def spacing(plan: Plan, start: State, last: int) -> tuple[int, bool]:
+def spacing(plan: Plan, start: State, last: int, per_step: int | None = None) -> tuple[int, bool]:
     """Return how many steps apart states are kept for a walk back, and whether at the ends of epochs too.
 
-    √T, or as many as there is `ROOM` for, and at the ends of epochs where these are no closer.
+    As many as there is `ROOM` for; beyond that as many as fill, with what is kept of each step between two,
+    2√T states together: where that is a share σ of a state, s of them with σ s + T/s = 2√T, and of a whole
+    state √T. At the ends of epochs too, where these are no closer.
     """
-    T = max(1, last - start.step)
-    apart = max(1, ROOM // (1 + start.opt_state.size + len(start.theta)), math.isqrt(T))
-    return apart, plan.steps_per_epoch * apart >= T
+    T, per_epoch = max(1, last - start.step), plan.steps_per_epoch
+    size = 1 + start.opt_state.size + len(start.theta)
+    share = min(1.0, (per_step or size) / size)
+    each = per_epoch * max(ROOM // size, math.isqrt(T)) >= T
+    apart = int(max(1, ROOM / (share * size), math.sqrt(T) * (1 + math.sqrt(1 - share)) / share))
+    if each:  # an epoch is cut into equal parts
+        apart = -(-per_epoch // -(-per_epoch // apart))
+    return apart, each
 
 
 def _kept(state: State) -> State:
