@@ -383,11 +383,10 @@ class NativeEngine:
             return NativeWalk(self, layout, plan, data, form, lam, lam_state, measured)
 
     def walk_over(
-        self, walk: "NativeWalk", state: State, until: int, form: Any
+        self, walk: "NativeWalk", state: State, coefficients: Array, form: Any
     ) -> tuple[Array, tuple[Array, ...]]:
         """Take steps again and pull a walk's ∂f back over them; return θ after them and what was found."""
         plan, data = walk.plan, walk.data
-        coefficients = plan.coefficients(state, until)
         given = self._taken(plan, state, data, len(coefficients))
         layout = self._layout_of(plan, given.data, given.part) if given.part else walk.layout
         kept = self._room_for(walk, layout, len(coefficients), state)

@@ -157,8 +157,9 @@ def back(trajectory: Trajectory, slopes: Array, measured: bool = False) -> Itera
     # Another engine than that of the training arrives there but for rounding.
     own, after = engine is None or isinstance(trajectory.engine, PullsBack), trajectory.theta
     for state, until in trajectory.stretches_back(walk.per_step):
-        form = form_of(plan.optimizer, plan.coefficients(state, until))
-        found = walk.over(state, until, form)
+        coefficients = trajectory.plan_at(state.step).coefficients(state, until)
+        form = form_of(plan.optimizer, coefficients)
+        found = walk.over(state, coefficients, form)
         if own:
             trajectory.arrived(walk.theta, after)
         elif until == trajectory.last:
@@ -176,9 +177,9 @@ class _StepByStep:
         self.W, self.theta = weights_of(trajectory.plan.net), trajectory.theta
         self.per_step = trajectory.start.opt_state.size + len(self.theta)
 
-    def over(self, state: State, until: int, form: Form) -> Pulled:
+    def over(self, state: State, coefficients: Array, form: Form) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
-        states, scales = [state], []
+        states, scales, until = [state], [], state.step + len(coefficients)
         for later, seen in self.trajectory.advance(state.copy(), until, DECIDED, 1):
             assert seen.weights is not None
             states.append(later.copy())

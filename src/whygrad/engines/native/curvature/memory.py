@@ -162,10 +162,12 @@ class NativeWalk:
         self.layout.copy_out(inner[:, : self.layout.size], found)
         return found
 
-    def over(self, state: State, until: int, form: Any) -> Pulled:
+    def over(self, state: State, coefficients: Array, form: Any) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
         with one_thread():
-            self.theta, (slopes, outputs, z, sums) = self.engine.walk_over(self, state, until, form)
+            self.theta, (slopes, outputs, z, sums) = self.engine.walk_over(
+                self, state, coefficients, form
+            )
         return Pulled(
             slopes=slopes,
             by_gradient=sums[..., BY_G],
