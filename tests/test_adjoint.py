@@ -14,7 +14,9 @@ from whygrad.answers.names import Names
 from whygrad.engines import Probes
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
+from whygrad.record.recorder import Recorder
 from whygrad.training.again import Change
+from whygrad.training.loop import Training, run
 from whygrad.why.training_history import adjoint as module
 from whygrad.why.training_history import trajectory as trajectories
 from whygrad.why.training_history.adjoint import adjoint
@@ -139,6 +141,112 @@ def test_the_stretches_on_the_way_back_are_all_steps_once(known, room, monkeypat
     for state, until in made.stretches_back():
         assert state.batch_index + until - state.step <= made.plan.steps_per_epoch
         np.testing.assert_array_equal(state.theta, forward[state.step])
+
+
+def recorded(folder, **options):
+    """Record a training of three epochs of eight steps; return its rows, its network and its path."""
+    rng = np.random.default_rng(1)
+    X, y = rng.normal(size=(40, 5)), rng.integers(2, size=40)
+    net = wg.Network(5, [wg.Dense(6, "tanh"), wg.Dense(2, "softmax")])
+    options = {"optimizer": wg.Adam(0.02), "epochs": 3, "batch_size": 5} | options
+    wg.train(net, X, y, record=folder / "a.run", **options)
+    return folder / "a.run"
+
+
+def examples_of(made):
+    """Return a z as a function of θ, and ∂z/∂w of every example."""
+    rows = np.random.default_rng(5).normal(size=(4, 5))
+    f = functional(made.plan.net, Names(), made.theta, rows, None, 1, "z")
+    return f, adjoint(made, f.slope(made.theta)[None]).by_example[0]
+
+
+def test_over_a_recorded_run_a_walk_begins_at_the_states_on_the_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(trajectories, "ROOM", 1)
+    take = Recorder.on_steps_end
+
+    def take_and_keep(recorder, report):
+        take(recorder, report)
+        recorder.flush(report.state)
+
+    monkeypatch.setattr(Recorder, "on_steps_end", take_and_keep)
+    path = recorded(tmp_path, epochs=6)
+    made = wg.open_run(path).trajectory()
+    assert list(made.snapshots) == [*range(0, 49, 8)]
+    taken = []
+
+    def advance(state, until, probes, chunk):
+        taken.append(until - state.step)
+        return made.advance(state, until, probes, chunk)
+
+    _, found = examples_of(replace(made, advance=advance))
+    assert sum(taken) <= made.last // 2  # halves of epochs are √T steps, about
+    _, without = examples_of(replace(made, snapshots={}, known=[]))
+    np.testing.assert_array_equal(found, without)
+    (path / "snapshots" / f"{24:09d}.safetensors").write_bytes(b"damaged")
+    with pytest.warns(wg.RecordWarning, match="computing from an earlier one"):
+        _, again = examples_of(wg.open_run(path).trajectory())
+    np.testing.assert_array_equal(found, again)
+
+
+@pytest.mark.parametrize("native", [False, pytest.param(True, marks=needs_native)])
+def test_steps_that_do_not_arrive_where_the_training_was_are_refused(native, monkeypatch):
+    monkeypatch.setattr(trajectories, "ROOM", 1)
+    if not native:
+        monkeypatch.setattr(module, "walker", lambda plan: None)
+    made = make_trajectory(ROW | {"optimizer": "adam"}, engine="native" if native else "reference")
+    slopes = np.ones((1, len(made.theta)))
+    adjoint(made, slopes)
+    theta = made.theta.copy()
+    theta[0] = np.nextafter(theta[0], 1)
+    other = made.known[1].copy()
+    other.theta[0] = np.nextafter(other.theta[0], 1)
+    for wrong in (
+        replace(made, theta=theta),
+        replace(made, known=[made.known[0], other, *made.known[2:]]),
+    ):
+        with pytest.raises(wg.InputError, match="does not arrive"):
+            adjoint(wrong, slopes)
+
+
+class StopSoon(wg.Callback):
+    """Ends a training at its first look, which comes within the first epoch."""
+
+    def on_steps_end(self, report):
+        return report.state.step < report.plan.steps_per_epoch
+
+
+@pytest.mark.parametrize("stops", [(), (StopSoon(),)])
+def test_each_stage_of_a_resumed_run_counts_with_its_own_number_of_epochs(stops, tmp_path):
+    path = recorded(tmp_path, schedule=wg.Cosine(), dtype="float64", batch_size=2, callbacks=stops)
+    resumed = wg.open_run(path).resume(epochs=5)
+    made = resumed.trajectory()
+    if stops:  # where the state at which it was resumed is no longer on the disk
+        assert 0 < resumed.stages()[1].step < 20
+        made = replace(made, snapshots={}, known=[resumed.state(20)])
+    f, found = examples_of(made)
+    direction = np.random.default_rng(4).normal(size=made.plan.n)
+
+    def value(step):
+        data, state = Change(1 + step * direction).data(made.data), made.start
+        for epochs, callbacks in ((3, stops), (5, ())):
+            plan = replace(made.plan, epochs=epochs)
+            state, _ = run(Training(plan, state, data, None, made.engine), callbacks)
+        return f.value(state.theta)
+
+    h = 1e-4
+    expected = (8 * (value(h / 2) - value(-h / 2)) - (value(h) - value(-h))) / (6 * h)
+    assert abs(found @ direction - expected) < 1e-6 * abs(expected)
+
+
+def test_what_a_walk_keeps_is_no_more_than_twice_the_root_of_its_steps_in_states(monkeypatch):
+    monkeypatch.setattr(trajectories, "ROOM", 1)
+    made = make_trajectory(ROW | {"optimizer": "adam"})
+    size = 1 + len(made.theta) + made.start.opt_state.size
+    for T in (900, 10_000, 250_000):
+        plan = replace(made.plan, batch_size=1, n=10 * T)  # an epoch in which no stretch ends
+        for per_step in (size // 20, size // 2, size):
+            apart, _ = trajectories.spacing(plan, made.start, T, per_step)
+            assert per_step * apart + size * T / apart < 2.1 * T**0.5 * size
 
 
 # ── by the settings ──────────────────────────────────────────────────────────────────────────────────

@@ -10,6 +10,7 @@ from numba import njit
 from kernels import from_python, native_costs_and_error
 from whygrad.engines.machine_code.exporting import OPTIONS
 from whygrad.engines.native import blas, costs, elementwise, memory, self_test
+from whygrad.engines.native.layout import aligned_zeros
 from whygrad.engines.native.vector_math import exp, expm1_negative, log, log1p_unit
 from whygrad.nn.functions import ACTIVATIONS, CANONICAL_LINKS, COSTS, check_pairing
 from whygrad.nn.pairings import together
@@ -321,6 +322,16 @@ def test_rows_of_any_length_are_copied_and_nothing_beside_them(dtype):
         from_python(memory.copy)(source, 7, target, 5, size)
         np.testing.assert_array_equal(target[5 : 5 + size], source[7 : 7 + size])
         assert not target[:5].any() and not target[5 + size :].any()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rows_are_copied_past_the_cache_and_nothing_beside_them(dtype):
+    source = np.arange(1, 200, dtype=dtype)
+    for size in (*range(40), 64, 131):
+        target = aligned_zeros(200, dtype)
+        from_python(memory.stream)(source, 7, target, 64, size)
+        np.testing.assert_array_equal(target[64 : 64 + size], source[7 : 7 + size])
+        assert not target[:64].any() and not target[64 + size :].any()
 
 
 # ── products ─────────────────────────────────────────────────────────────────────────────────────────

@@ -64,7 +64,7 @@ H = 1e-5
 def pull_back(engine, plan, state, data, until, form, lam, lam_state, measured=True):
     """Walk back over the steps to `until`; return what they said, with ∂f before them."""
     walk = engine.walk_back(plan, data, form, lam, lam_state, measured)
-    found = walk.over(state, until, form)
+    found = walk.over(state, plan.coefficients(state, until), form)
     return SimpleNamespace(lam=walk.lam, lam_state=walk.lam_state, **vars(found))
 
 

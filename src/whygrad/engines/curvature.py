@@ -83,8 +83,16 @@ class WalkBack(Protocol):
     def lam_state(self) -> Array:
         """∂f by the optimizer's state there, (rows, K, P)."""
 
-    def over(self, state: State, until: int, form: Any) -> Pulled:
-        """Take the steps of one epoch from a state up to `until` again, and pull ∂f back to that state.
+    @property
+    def per_step(self) -> int:
+        """How many numbers it keeps of each step of a stretch that it walks over."""
+
+    @property
+    def theta(self) -> Array:
+        """θ after the stretch that it walked over last, as its steps, taken again, arrived at."""
+
+    def over(self, state: State, coefficients: Array, form: Any) -> Pulled:
+        """Take steps of one epoch from a state again, to where the walk is, and pull ∂f back to the state.
 
         Each step is v ← β v + γ g², D = √v + ε, m ← μ m + p e, θ ← κ θ + (q m + r g)/D with e = g; or,
         early, e = g/D and θ ← κ θ + q m.
@@ -93,8 +101,8 @@ class WalkBack(Protocol):
         ----------
         state : State
             Where to begin; its arrays are only read.
-        until : int
-            The step to go to, which lies in the state's epoch: where the walk has come to.
+        coefficients : array, shape (m, ·)
+            The optimizer's coefficients of each of these steps, as `Plan.coefficients` has them.
         form : object
             The rule's coefficients `p`, `q`, `r`, `keep` and `epsilon` of each step, (m,), its constants
             `mu`, `beta` and `gamma`, the rows `m` and `v` of the optimizer's state, or None, and `early`.

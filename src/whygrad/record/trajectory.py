@@ -9,7 +9,7 @@ from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.plan.plan import State, smooth
 from whygrad.record import forking, replay, why
-from whygrad.record.recorded import Recorded, folder_of
+from whygrad.record.recorded import Recorded, folder_of, nearest
 from whygrad.record.source import names_of_run
 from whygrad.training.again import Change, Tell, trained_again
 from whygrad.training.epochs import final
@@ -64,6 +64,8 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
         run.elsewhere,
         _seconds(run),
         run.engine,
+        stages=tuple((stage.step, stage.epochs) for stage in run.stages()),
+        snapshots={one.step: partial(nearest, run, one.step) for one in run.snapshots(last)},
         known=run.states_met.setdefault(last, []),
     )
 

@@ -81,7 +81,7 @@ class NativeEngine:
         self._calls: dict[tuple[Kernel, int], Call] = {}
         self._drawn: tuple[int, ...] = (-1,)
         self._changes: tuple[Any, Any] = None, None
-        self._room: tuple[Any, ...] = (None, (), ())
+        self._room: tuple[Any, ...] = (None, (), (), ())
         self._before: tuple[Array, Array]
         self._order = self._seed = np.empty(0, np.int32)
         self._shown: tuple[Any, ...] = (None, None, None)
@@ -162,8 +162,7 @@ class NativeEngine:
     ) -> tuple[Array, Array, Array, Any]:
         """Take a step for each row of coefficients, and keep of each what `ProbeBuffers` then has room for.
 
-        Returns θ and the optimizer's state after them, the costs, and what probes wrote. Where steps keep
-        their states, the last row of these has what they ended with: the state given is returned.
+        Returns θ and the optimizer's state after them, the costs, and what probes wrote.
         """
         from whygrad.engines.native.probe_results import probe_buffers
 
@@ -208,8 +207,6 @@ class NativeEngine:
                 taken += done
                 if taken < asked or asked == len(coefficients):
                     break  # it diverged, or all is done; without a step the code is there at least
-        if kept is not None:
-            return state.theta, state.opt_state, costs[:taken], buffers
         theta, opt_state = layout.leave(theta, opt_state, state.theta, state.opt_state)
         return theta, opt_state, costs[:taken], buffers
 
@@ -386,22 +383,25 @@ class NativeEngine:
             return NativeWalk(self, layout, plan, data, form, lam, lam_state, measured)
 
     def walk_over(
-        self, walk: "NativeWalk", state: State, until: int, form: Any
-    ) -> tuple[Array, ...]:
-        """Take steps again and pull a walk's ∂f back over them; return what was found."""
+        self, walk: "NativeWalk", state: State, coefficients: Array, form: Any
+    ) -> tuple[Array, tuple[Array, ...]]:
+        """Take steps again and pull a walk's ∂f back over them; return θ after them and what was found."""
         plan, data = walk.plan, walk.data
-        coefficients = plan.coefficients(state, until)
         given = self._taken(plan, state, data, len(coefficients))
         layout = self._layout_of(plan, given.data, given.part) if given.part else walk.layout
-        kept = self._room_for(walk, layout, len(coefficients), form, state)
+        kept = self._room_for(walk, layout, len(coefficients), state)
         theta, opt_state = self._before
         np.copyto(theta, state.theta)
         np.copyto(opt_state, state.opt_state)
         before = replace(state, theta=theta, opt_state=opt_state)
-        _, _, costs, buffers = self._take(plan, before, given, coefficients, 1, _NO_PROBES, kept)
+        after, _, costs, buffers = self._take(
+            plan, before, given, coefficients, 1, _NO_PROBES, kept
+        )
         if len(costs) < len(coefficients):
             raise InputError(f"the training diverged at step {state.step + len(costs)}")
-        return self._pull(layout, plan, state, given, form, walk.adjoints, buffers, walk.measured)
+        return after, self._pull(
+            layout, plan, state, given, form, walk.adjoints, buffers, walk.measured
+        )
 
     def _pull(
         self, layout: "Layout", plan: Plan, state: State, given: Taken, form: Any, adjoints: Any,
@@ -428,8 +428,9 @@ class NativeEngine:
         threads = self._threads_of(layout.blocks, parts, 1)
         examples = self._examples_for(layout, given)
         before = (
-            layout.layers, changes, rule_of(layout, form), penalties, limits, adjoints, kept.states,
-            kept.apart, kept.traces, kept.traced, kept.scale, rows, examples, workspace,
+            layout.layers, changes, rule_of(layout, form, kept.low, kept.apart), penalties, limits,
+            adjoints, kept.states, kept.others if kept.apart > 1 else kept.states, kept.apart,
+            kept.traces, kept.traced, kept.scale, rows, examples, workspace,
         )  # fmt: skip
         behind = (
             layout.size, B, given.batch_index, np.uint64(plan.seed % WORD), state.step, measured, slopes,
@@ -452,31 +453,21 @@ class NativeEngine:
         )  # fmt: skip
 
     def _room_for(
-        self, walk: "NativeWalk", layout: "Layout", steps: int, form: Any, state: State
+        self, walk: "NativeWalk", layout: "Layout", steps: int, state: State
     ) -> dict[str, Any]:
-        """Return room for what steps keep, the same from call to call: new takes as long as the steps.
-
-        Of θ what the walk reads: W of the first layer only where sums over it, or gradients, are asked for.
-        Where the gradient follows from m, v does too, and is kept now and then.
-        """
-        from whygrad.engines.native.curvature.memory import apart
+        """Return room for what steps keep, the same from call to call: new takes as long as the steps."""
         from whygrad.engines.native.layout import rows_apart
 
-        layers, work, rows = layout.layers, layout.workspace.work, len(state.opt_state)
-        traced = int(layers.a[1])
-        # By size: of rows that are read on demand every call has a layout of its own, and all are alike.
-        sizes = layout.sizes, layout.size, len(work) - traced, rows, work.dtype
-        if self._room[0] != sizes or len(self._room[2]) < steps:
-            states = layout.memory_of_states(steps + 1, rows)
-            self._room = sizes, states, rows_apart(steps, len(work) - traced, work.dtype)
+        kept, dtype = walk.kept, layout.workspace.work.dtype
+        if self._room[0] != (kept, dtype) or len(self._room[3]) < steps:
+            states = rows_apart(steps + 1, kept.state, dtype)
+            others = rows_apart(steps // kept.apart + 1, kept.others, dtype)
+            self._room = (kept, dtype), states, others, rows_apart(steps, kept.trace, dtype)
             self._before = np.empty_like(state.theta), np.empty_like(state.opt_state)
-        _, states, traces = self._room
-        follows = form.v is None or (form.m is not None and not form.early)
-        reads = walk.measured or not follows or walk.plan.clip != Clip()
-        low = 0 if reads else int(layers.b[1] + layers.sizes[1])
+        _, states, others, traces = self._room
         return {
-            "states": states[: steps + 1], "traces": traces[:steps], "traced": traced, "low": low,
-            "apart": apart(form, reads),
+            "states": states[: steps + 1], "others": others, "traces": traces[:steps],
+            "traced": int(layout.layers.a[1]), "low": kept.low, "apart": kept.apart,
         }  # fmt: skip
 
     def _changes_for(self, layout: "Layout", rows: int) -> Any:

@@ -149,10 +149,6 @@ class Layout:
             self.to_rows(row[: self.size], slot)
         return theta, opt_state
 
-    def memory_of_states(self, steps: int, rows: int) -> Array:
-        """Return a row for each step: θ and so many rows of the optimizer's state, as the loop has them."""
-        return rows_apart(steps, (1 + rows) * whole_lines(self.size), self.workspace.work.dtype)
-
     def copy_in(self, rows: Array, inner: Array) -> None:
         """Copy vectors in the order of `Parameters.flat` into the loop's."""
         for flat, row in zip(rows, inner, strict=True):

@@ -29,6 +29,15 @@ def copy(source: Array, source_start: int, target: Array, target_start: int, siz
 
 
 @kernel
+def stream(source: Array, source_start: int, target: Array, target_start: int, size: int) -> None:
+    """Copy as `copy` does, past the cache: what is read much later pushes nothing out of it.
+
+    The target begins with a line there.
+    """
+    _stream(source, source_start, target, target_start, size)
+
+
+@kernel
 def fill(target: Array, start: int, size: int, value: Any) -> None:
     """target[start : start + size] ← value, for a flat target; slices take Numba far longer to compile."""
     number, part = type(target[0])(value), vector(target, start, size)
@@ -52,6 +61,17 @@ def _address(context: Any, builder: Any, kind: Any, array: Any, start: Any) -> A
 def _copy(
     typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any, size: Any
 ) -> Any:
+    return _copying(source, target, past_cache=False)
+
+
+@intrinsic
+def _stream(
+    typing_context: Any, source: Any, source_start: Any, target: Any, target_start: Any, size: Any
+) -> Any:
+    return _copying(source, target, past_cache=True)
+
+
+def _copying(source: Any, target: Any, past_cache: bool) -> Any:
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         source, source_start, target, target_start, size = arguments
         vectors = Vectors(context, builder, signature.args[0].dtype)
@@ -65,7 +85,15 @@ def _copy(
             from_, to = (
                 builder.bitcast(builder.gep(address, [place]), kind) for address in (source, target)
             )
-            builder.store(builder.load(from_, align=vectors.size), to, align=vectors.size)
+            whole = past_cache and lanes == vectors.lanes
+            stored = builder.store(
+                builder.load(from_, align=vectors.size),
+                to,
+                align=(lanes if whole else 1) * vectors.size,
+            )
+            if whole:
+                one = ir.Constant(ir.IntType(32), 1)
+                stored.set_metadata("nontemporal", builder.module.add_metadata([one]))
 
         # Most rows are of a few numbers, for which a function of the C library takes longer.
         none, lanes = ir.Constant(vectors.index, 0), vectors.lanes
@@ -80,6 +108,8 @@ def _copy(
             with builder.if_then(builder.icmp_signed("!=", some, none)):
                 move(place, lanes)
             place = builder.add(place, some)
+        if past_cache:  # such stores wait for nobody: others may read what they wrote
+            builder.fence("seq_cst")
         return context.get_dummy_value()
 
     index = types.intp

@@ -54,6 +54,7 @@ def probe_buffers(
         record=_record(layout, steps, width, rows, real, probes.weights),
         scale=np.ones(steps),
         states=np.zeros((0, 0), real),
+        others=np.zeros((0, 0), real),
         low=0,
         apart=1,
         traces=np.zeros((0, 0), real),

@@ -22,7 +22,7 @@ from whygrad.engines.native.compiling import (
     lanes_kernel,
 )
 from whygrad.engines.native.elementwise import times_slope
-from whygrad.engines.native.memory import copy, fill
+from whygrad.engines.native.memory import copy, fill, stream
 from whygrad.engines.native.partition import moved_blocks, units_of, weights_of
 from whygrad.engines.native.passes import add_gradient, panel_width
 from whygrad.engines.native.updates import add_penalty, keep
@@ -48,10 +48,10 @@ class ProbeBuffers(NamedTuple):
     a sum, which rows of the optimizer's state are recorded (a bit for each), and how far apart columns of a
     whole layer lie that are recorded as the loop has them (0: by units). `scale` receives the
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
-    state before it, as the loop has them, and one for those after the last; but only of every `apart`-th
-    step more than the state's first row. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in
-    the loop's order. `traces` has a row for each step, or none: what lies in the workspace from `traced`
-    on, z, a and δ of the layers.
+    state before it, as the loop has them, and one for those after the last; where `apart` is not 1, only
+    the first row of the optimizer's state is there, and `others` has the other ones of every `apart`-th
+    step. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has
+    a row for each step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
 
     every: int
@@ -65,6 +65,7 @@ class ProbeBuffers(NamedTuple):
     record: Array
     scale: Array
     states: Array
+    others: Array
     low: int
     apart: int
     traces: Array
@@ -113,10 +114,12 @@ def add_sizes(numbers: Array, sizes: Array) -> None:
 @kernel
 def keep_state(probes: ProbeBuffers, theta: Array, opt_state: Array, i: int) -> None:
     """Keep what is asked for of a state, in the i-th row."""
-    row, low, size = probes.states[i], probes.low, opt_state.size
-    copy(theta, low, row, low, len(theta) - low)
-    kept = size if i % probes.apart == 0 else opt_state.shape[1]
-    copy(opt_state, ZERO, row, len(row) - size, kept)
+    row, low, apart = probes.states[i], probes.low, probes.apart
+    size, width = opt_state.size, opt_state.shape[1]
+    stream(theta, low, row, ZERO, len(theta) - low)
+    stream(opt_state, ZERO, row, width - low, size if apart == 1 else width)
+    if apart > 1 and i % apart == 0:
+        stream(opt_state, width, probes.others[i // apart], ZERO, size - width)
 
 
 @kernel

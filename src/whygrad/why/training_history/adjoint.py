@@ -154,9 +154,17 @@ def back(trajectory: Trajectory, slopes: Array, measured: bool = False) -> Itera
         walk = _StepByStep(trajectory, lam, lam_state)
     else:
         walk = engine.walk_back(plan, data, form, lam, lam_state, measured)
-    for state, until in trajectory.stretches_back():
-        form = form_of(plan.optimizer, plan.coefficients(state, until))
-        found = walk.over(state, until, form)
+    # Another engine than that of the training arrives there but for rounding.
+    own, after = engine is None or isinstance(trajectory.engine, PullsBack), trajectory.theta
+    for state, until in trajectory.stretches_back(walk.per_step):
+        coefficients = trajectory.plan_at(state.step).coefficients(state, until)
+        form = form_of(plan.optimizer, coefficients)
+        found = walk.over(state, coefficients, form)
+        if own:
+            trajectory.arrived(walk.theta, after)
+        elif until == trajectory.last:
+            trajectory.arrived(trajectory.later(state, until).theta, after)
+        after = state.theta
         about = batches(plan, state, data, until - state.step)
         yield Stretch(state, form, about, found, walk.lam if state.step == start.step else None)
 
@@ -166,15 +174,17 @@ class _StepByStep:
 
     def __init__(self, trajectory: Trajectory, lam: Array, lam_state: Array) -> None:
         self.trajectory, self.lam, self.lam_state = trajectory, lam, lam_state
-        self.W = weights_of(trajectory.plan.net)
+        self.W, self.theta = weights_of(trajectory.plan.net), trajectory.theta
+        self.per_step = trajectory.start.opt_state.size + len(self.theta)
 
-    def over(self, state: State, until: int, form: Form) -> Pulled:
+    def over(self, state: State, coefficients: Array, form: Form) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
-        states, scales = [state], []
+        states, scales, until = [state], [], state.step + len(coefficients)
         for later, seen in self.trajectory.advance(state.copy(), until, DECIDED, 1):
             assert seen.weights is not None
             states.append(later.copy())
             scales.append(float(seen.weights.scale[0]))
+        self.theta = states[-1].theta
         plan, found = self.trajectory.plan, []
         about = batches(plan, state, self.trajectory.data, len(scales))
         for t in range(len(scales) - 1, -1, -1):

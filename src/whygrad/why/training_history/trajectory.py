@@ -6,7 +6,7 @@ known. `trajectory_of` takes them from a recorded run, `trajectory` from plan, s
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -87,9 +87,12 @@ class Trajectory:
         What `advance` runs the steps on, whose memory for them others may use as well.
     tell : callable
         Told what is done, and how many of how many steps.
+    stages : tuple of (int, int)
+        Where it was resumed: from which step on it was to have how many epochs, in order.
+    snapshots : dict from int to callable
+        What reads the states that were recorded, by their steps; where one is damaged, an earlier one.
     known : list of State
-        States that were met when the training ran, from the start on, where walks back begin; empty until
-        the first walk where it ran elsewhere.
+        States that were met when the training ran, or when a walk back needed them.
     """
 
     plan: Plan
@@ -106,7 +109,14 @@ class Trajectory:
     seconds: float | None = None
     engine: Engine | None = None
     tell: Tell = nobody
+    stages: tuple[tuple[int, int], ...] = ()
+    snapshots: Mapping[int, Callable[[], State]] = field(default_factory=dict)
     known: list[State] = field(default_factory=list)
+
+    def plan_at(self, step: int) -> Plan:
+        """Return the plan as it was at a step: its number of epochs is that of the stage."""
+        epochs = [epochs for first, epochs in self.stages if first <= step]
+        return replace(self.plan, epochs=epochs[-1]) if epochs else self.plan
 
     def again(self, changes: Sequence[Change]) -> list[Array]:
         """Train from the start with each of several changes; return the parameters of each."""
@@ -117,7 +127,7 @@ class Trajectory:
         state = self.start
         for state, seen in self._again(probes, chunk):
             yield state, seen
-        self._arrived(state)
+        self.arrived(state.theta, self.theta)
 
     def backwards(self, probes: Probes, chunk: int) -> Iterator[tuple[ProbeResult, Array]]:
         """Yield what `probes` read, chunk by chunk from last to first, and θ after each.
@@ -125,7 +135,7 @@ class Trajectory:
         The steps are run three times: for states far apart, for those between two of them, and to look.
         """
         ends = self._states(self.start, self.last, LONG * chunk)
-        self._arrived(ends[-1])
+        self.arrived(ends[-1].theta, self.theta)
         while len(ends) > 1:
             last = ends.pop().step
             between = self._states(ends[-1], last, chunk)
@@ -133,32 +143,43 @@ class Trajectory:
                 after, before = between.pop(), between[-1]
                 (seen,) = self.advance(before.copy(), after.step, probes, chunk)
                 yield seen[1], after.theta
-                self._back(before)
+                self._tell("walking back", self.last - before.step)
 
-    def stretches_back(self) -> Iterator[tuple[State, int]]:
+    def stretches_back(self, per_step: int | None = None) -> Iterator[tuple[State, int]]:
         """Yield stretches of steps of one epoch, the state before them and their end, from last to first.
 
-        The steps are run once for states √T apart, unless these are known, and once more where there are
-        too many epochs for a state of each.
+        Whoever walks over them keeps so many numbers of each step, those of a state by default. Where two
+        known states are too far apart, the steps between them, but for the last stretch, are run once for
+        states there; and once more where there are too many epochs for a state of each. Nobody has seen yet
+        that the steps arrive.
         """
-        per_epoch, until = self.plan.steps_per_epoch, self.last
-        if not self.known:
-            self.known[:] = self._far_apart()
-        far = [*self.known]
-        while far:
-            before = far.pop()
-            if before.step >= until:
-                continue
-            ends = [before]
-            if before.batch_index + until - before.step > per_epoch:
-                ends = self._states(before, until, per_epoch)
+        apart, each = spacing(self.plan, self.start, self.last, per_step)
+        until = self.last
+        while until > self.start.step:
+            before = self._known_before(until, apart, each)
+            ends, begin = [before], self._last_begin(before, until, apart)
+            if begin > before.step:
+                ends = self._states(before, begin, apart)
             for state, later in reversed(
-                [*zip(ends, [*(end.step for end in ends[1:]), until], strict=False)]
+                [*zip(ends, [*(end.step for end in ends[1:]), until], strict=True)]
             ):
-                if state.step < later:
-                    yield state, later
-                    self._back(state)
+                yield state, later
+                self._tell("walking back", self.last - state.step)
             until = before.step
+
+    def later(self, state: State, until: int) -> State:
+        """Run the steps from a state to step `until`; return the state there."""
+        return [
+            later for later, _ in self.advance(state.copy(), until, Probes(), until - state.step)
+        ][-1]
+
+    def arrived(self, there: Array, known: Array) -> None:
+        """Raise `InputError` where the steps, run again, arrive `there`, not at what is known."""
+        if there.tobytes() != known.tobytes() and not self.elsewhere():
+            raise InputError(
+                f"run again from step {self.start.step}, the training does not arrive at the parameters "
+                f"asked about, those of step {self.last}: `replay` says where the two part"
+            )
 
     def _again(self, probes: Probes, chunk: int) -> Iterator[tuple[State, ProbeResult]]:
         """Run all the steps, and tell how many are run."""
@@ -166,31 +187,35 @@ class Trajectory:
             yield state, seen
             self._tell("running the steps again", state.step - self.start.step)
 
-    def _back(self, state: State) -> None:
-        """Take note that a walk back has come to a state."""
-        self._tell("walking back", self.last - state.step)
-
     def _tell(self, doing: str, done: int) -> None:
         self.tell(doing, done, self.last - self.start.step)
 
-    def _far_apart(self) -> list[State]:
-        """Run the steps for states √T and more apart, and see that they arrive."""
-        apart, each = spacing(self.plan, self.start, self.last)
-        far, state = [self.start], self.start
-        for state, _ in self._again(Probes(), apart):
-            if each or state.step - far[-1].step >= apart:
-                far.append(_kept(state))
-        self._arrived(state)
-        return far
+    def _known_before(self, until: int, apart: int, each: bool) -> State:
+        """Return a known state not far before a step, for which steps are run where there is none."""
+        before = max(
+            (one for one in (self.start, *self.known) if one.step < until), key=lambda one: one.step
+        )
+        recorded = max((step for step in self.snapshots if step < until), default=-1)
+        if recorded > before.step:
+            before = max(before, self.snapshots[recorded](), key=lambda one: one.step)
+        begin = self._last_begin(before, until, apart)
+        if each or until - before.step >= apart + self.plan.steps_per_epoch:
+            for state, _ in self.advance(before.copy(), begin, Probes(), apart):
+                if each or state.step - before.step >= apart or state.step == begin:
+                    before = _kept(state)
+                    self.known.append(before)
+                self._tell("running the steps again", state.step - self.start.step)
+        return before
 
-    def _arrived(self, state: State) -> None:
-        """Raise `InputError` where the steps, run again, end at other parameters than those asked about."""
-        there = state.step == self.last and state.theta.tobytes() == self.theta.tobytes()
-        if not there and not self.elsewhere():
-            raise InputError(
-                f"run again from step {self.start.step}, the training does not arrive at the parameters "
-                f"asked about, those of step {self.last}: `replay` says where the two part"
-            )
+    def _last_begin(self, state: State, until: int, apart: int) -> int:
+        """Return where the last stretch from a state to step `until` begins, `apart` before at most.
+
+        It lies in one epoch, and in one stage.
+        """
+        steps = until - state.step
+        in_epoch = (state.batch_index + steps - 1) % self.plan.steps_per_epoch + 1
+        in_stage = (until - first for first, _ in self.stages if first < until)
+        return until - min(apart, in_epoch, steps, *in_stage)
 
     def _states(self, state: State, until: int, chunk: int) -> list[State]:
         """Return copies of the states from `state` to step `until`, a chunk apart."""
@@ -200,14 +225,21 @@ class Trajectory:
         return states
 
 
-def spacing(plan: Plan, start: State, last: int) -> tuple[int, bool]:
+def spacing(plan: Plan, start: State, last: int, per_step: int | None = None) -> tuple[int, bool]:
     """Return how many steps apart states are kept for a walk back, and whether at the ends of epochs too.
 
-    √T, or as many as there is `ROOM` for, and at the ends of epochs where these are no closer.
+    As many as there is `ROOM` for; beyond that as many as fill, with what is kept of each step between two,
+    2√T states together: where that is a share σ of a state, s of them with σ s + T/s = 2√T, and of a whole
+    state √T. At the ends of epochs too, where these are no closer.
     """
-    T = max(1, last - start.step)
-    apart = max(1, ROOM // (1 + start.opt_state.size + len(start.theta)), math.isqrt(T))
-    return apart, plan.steps_per_epoch * apart >= T
+    T, per_epoch = max(1, last - start.step), plan.steps_per_epoch
+    size = 1 + start.opt_state.size + len(start.theta)
+    share = min(1.0, (per_step or size) / size)
+    each = per_epoch * max(ROOM // size, math.isqrt(T)) >= T
+    apart = int(max(1, ROOM / (share * size), math.sqrt(T) * (1 + math.sqrt(1 - share)) / share))
+    if each:  # an epoch is cut into equal parts
+        apart = -(-per_epoch // -(-per_epoch // apart))
+    return apart, each
 
 
 def _kept(state: State) -> State:

@@ -1,5 +1,6 @@
 """Memory for the R-pass, in the workspace of a layout, and for walks back; and what was found there."""
 
+from dataclasses import dataclass
 from itertools import accumulate
 from types import SimpleNamespace
 from typing import Any
@@ -29,7 +30,7 @@ from whygrad.engines.native.layout import Layout, aligned_zeros, rows_apart, who
 from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import count
-from whygrad.plan.plan import Plan, State
+from whygrad.plan.plan import Clip, Plan, State
 
 # Descent at the rate −1, for which u, ∂f by the gradient, is λ itself, and of which Hu alone is left: how
 # to go along given directions.
@@ -54,16 +55,49 @@ def with_changes(layout: Layout, batch_size: int) -> tuple[Workspace, Changes]:
     return workspace._replace(work=work), changes
 
 
-def rule_of(layout: Layout, form: Any) -> Rule:
-    """Describe a rule by numbers: m and v are where they begin in a row of the states."""
+def rule_of(layout: Layout, form: Any, low: int, apart: int) -> Rule:
+    """Describe a rule by numbers: m and v are where they begin in rows of what is kept of states."""
     width = whole_lines(layout.size)
-    m, v = (-1 if row is None else (1 + row) * width for row in (form.m, form.v))
-    return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, bool(form.early))
+    m, v = (-1 if row is None else (1 + row) * width - low for row in (form.m, form.v))
+    if apart > 1:
+        v = (form.v - 1) * width
+    return Rule(float(form.mu), float(form.beta), float(form.gamma), m, v, low, bool(form.early))
 
 
-def apart(form: Any, reads: bool) -> int:
-    """Return from which step to which v is kept: all are where θ is read, or where there is none."""
-    return 1 if reads or form.v is None else APART
+@dataclass(frozen=True)
+class Kept:
+    """How many numbers a walk back keeps: of every step a row of `state` and one of `trace`.
+
+    The former has θ from its number `low` on. Of every `apart`-th step there is a row of `others`.
+    """
+
+    state: int
+    others: int
+    trace: int
+    low: int
+    apart: int
+
+    @property
+    def per_step(self) -> int:
+        """The numbers of a step."""
+        return self.state + self.trace + -(-self.others // self.apart)
+
+
+def kept_of(layout: Layout, plan: Plan, form: Any, rows: int, measured: bool) -> Kept:
+    """Return what is kept where the optimizer's state has so many rows: what the walk reads.
+
+    W of the first layer only where sums over it, or gradients, are asked for. Where the gradient follows
+    from m, v does too, and is kept now and then.
+    """
+    layers, width = layout.layers, whole_lines(layout.size)
+    trace = whole_lines(len(layout.workspace.work) - int(layers.a[1]))
+    follows = form.v is None or (form.m == 0 and not form.early)
+    if measured or not follows or plan.clip != Clip():
+        return Kept((1 + rows) * width, 0, trace, 0, 1)
+    low = int(layers.b[1] + layers.sizes[1]) // whole_lines(1) * whole_lines(1)
+    if form.v is None:
+        return Kept((1 + rows) * width - low, 0, trace, low, 1)
+    return Kept(2 * width - low, (rows - 1) * width, trace, low, APART)
 
 
 def adjoints_of(layout: Layout, form: Any, lam: Array, lam_state: Any) -> Adjoints:
@@ -101,6 +135,13 @@ class NativeWalk:
         self.engine, self.layout, self.plan, self.data = engine, layout, plan, data
         self.slots, self.rows, self.measured = (form.m, form.v), len(lam_state), measured
         self.adjoints = adjoints_of(layout, form, lam, lam_state)
+        self.kept = kept_of(layout, plan, form, self.rows, measured)
+        self.theta = np.zeros(0, plan.dtype)
+
+    @property
+    def per_step(self) -> int:
+        """How many numbers it keeps of each step of a stretch."""
+        return self.kept.per_step
 
     @property
     def lam(self) -> Array:
@@ -121,10 +162,12 @@ class NativeWalk:
         self.layout.copy_out(inner[:, : self.layout.size], found)
         return found
 
-    def over(self, state: State, until: int, form: Any) -> Pulled:
+    def over(self, state: State, coefficients: Array, form: Any) -> Pulled:
         """Walk over some steps, as `WalkBack.over` says."""
         with one_thread():
-            slopes, outputs, z, sums = self.engine.walk_over(self, state, until, form)
+            self.theta, (slopes, outputs, z, sums) = self.engine.walk_over(
+                self, state, coefficients, form
+            )
         return Pulled(
             slopes=slopes,
             by_gradient=sums[..., BY_G],

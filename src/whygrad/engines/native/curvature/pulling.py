@@ -65,13 +65,17 @@ P, Q, R, KEEP, EPSILON = range(5)
 
 
 class Rule(NamedTuple):
-    """The constants of `Form` as numbers; m and v are where a state has them, −1 where a rule has none."""
+    """The constants of `Form` as numbers; m and v are where a row has them, −1 where a rule has none.
+
+    That is a row of the states, which begins with θ from its number `low` on; for v one of its own.
+    """
 
     mu: float
     beta: float
     gamma: float
     m: int
     v: int
+    low: int
     early: bool
 
 
@@ -96,16 +100,16 @@ class Adjoints(NamedTuple):
 @cached_kernel
 def pull_back(
     layers: Layers, changes: Changes, rule: Rule, penalties: Penalties, bounds: Bounds,
-    adjoints: Adjoints, states: Array, apart: int, traces: Array, traced: int, scale: Array,
+    adjoints: Adjoints, states: Array, vs: Array, apart: int, traces: Array, traced: int, scale: Array,
     coefficients: Array, examples: Examples, workspace: Workspace, thread: ThreadContext, size: int,
     batch_size: int, batch_index: int, seed: Any, step: int, measured: bool, slopes: Array, outputs: Array,
     z: Array, sums: Array,
 ) -> int:  # fmt: skip
     """Walk back over a step for each row of coefficients, from the last to the first.
 
-    `states` has a row for the state before each step, and one for that after the last where it is known: it
-    begins with the `size` parameters, and has v at every `apart`-th step alone. `traces` has what lies in
-    the workspace from `traced` on, or no rows. `slopes` (steps, K, B) receives ∇C_x · u, `outputs`
+    `states` has a row for the state before each step, and one for that after the last where it is known;
+    `vs` has the v of every `apart`-th. `traces` has what lies in the workspace from `traced` on, or no
+    rows. `slopes` (steps, K, B) receives ∇C_x · u, `outputs`
     (steps, K, B n_L) the change of z of the outputs along u, `z` (steps, B n_L) these themselves where it
     has rows, and `sums` (steps, K, 11) what `_measure` and `_settings` find: only where they are to be
     `measured`.
@@ -123,7 +127,7 @@ def pull_back(
         rows = min(batch_size, len(examples.order) - first)
         S, l1, l2 = strengths(penalties, examples, first, rows)
         low, high = share(rows, parts, part, _EXAMPLES), share(rows, parts, part + 1, _EXAMPLES)
-        theta = vector(states[i], ZERO, size)
+        theta = vector(states[i], ZERO - rule.low, size)  # from `low` on it is there
         if len(traces) > 0:
             gather(layers, examples, workspace, first, low, high, rows)
             if part == 0:
@@ -144,7 +148,7 @@ def pull_back(
                 layers, theta, examples, workspace, thread, first, rows, S, l1, l2, adjoints.gradient
             )  # fmt: skip
         _pull(
-            layers, rule, penalties.decay, bounds, clips, measured, needed, adjoints, states, apart, i,
+            layers, rule, penalties.decay, bounds, clips, measured, needed, adjoints, states, vs, apart, i,
             workspace, thread, scale[i], coefficients,
         )  # fmt: skip
         phase += 1
@@ -188,8 +192,8 @@ def _stretch(layers: Layers, l: int, block: int, biases: int) -> tuple[int, int]
 @kernel
 def _pull(
     layers: Layers, rule: Rule, decay: float, bounds: Bounds, clips: bool, measured: bool, needed: bool,
-    adjoints: Adjoints, states: Array, apart: int, i: int, workspace: Workspace, thread: ThreadContext,
-    scale: float, all_coefficients: Array,
+    adjoints: Adjoints, states: Array, vs: Array, apart: int, i: int, workspace: Workspace,
+    thread: ThreadContext, scale: float, all_coefficients: Array,
 ) -> None:  # fmt: skip
     """Pull this thread's share of λ, λ_m and λ_v back through step i; find u by the clipped gradient.
 
@@ -217,14 +221,14 @@ def _pull(
                 at_m, at_v = start + max(rule.m, 0), start + max(rule.v, 0)
                 m, v, after_m = (
                     vector(state, at_m, n),
-                    vector(state, at_v, n),
+                    vector(vs[i // apart], at_v, n),
                     vector(after, at_m, n),
                 )
                 if since > 0:
                     if found_anew:
                         _carry_on(
-                            rule, all_coefficients, states, i, since, at_m, at_v, start, n,
-                            adjoints.between,
+                            rule, all_coefficients, states, vs[i // apart], i, since, at_m, at_v, start,
+                            n, adjoints.between,
                         )  # fmt: skip
                     v = vector(adjoints.between[since - 1], start, n)
                 for k in range(len(adjoints.lam)):
@@ -247,6 +251,8 @@ def _pull(
                         _adaptive_after(
                             rule, coefficients, m, v, after_m, factors, lam, lam_m, lam_v, u
                         )  # fmt: skip
+                    if rule.v >= 0 and coefficients[KEEP] != 1.0:
+                        _decay(1.0 - coefficients[KEEP], factors, lam)
                     keep(workspace.kept, start, u, ZERO, n)
                     if clips:
                         found[k, BY_CLIPPED] += _dot(u, g)
@@ -303,7 +309,7 @@ def _adaptive(
 ) -> None:  # fmt: skip
     """Pull a stretch back through a rule with a denominator."""
     early, apart = rule.early, len(factors) > 0
-    p, q, r, epsilon, lost, mu, beta, gamma = _numbers(rule, coefficients, u)
+    p, q, r, epsilon, mu, beta, gamma = _numbers(rule, coefficients, u)
     for i in range(len(lam)):
         moving = lam[i] * factors[i] if apart else lam[i]
         inverse, by_root = _inverses(v[i], g[i], epsilon, beta, gamma)
@@ -318,7 +324,6 @@ def _adaptive(
         at_v = lam_v[i] + at_D * by_root
         lam_m[i] = mu * at_m
         lam_v[i] = beta * at_v
-        lam[i] -= lost * moving
         u[i] = at_e + (gamma + gamma) * g[i] * at_v
 
 
@@ -329,7 +334,7 @@ def _adaptive_after(
 ) -> None:  # fmt: skip
     """As `_adaptive` of a rule that is not early, from m before and after the step: p g = m′ − μ m."""
     apart = len(factors) > 0
-    p, q, r, epsilon, lost, mu, beta, gamma = _numbers(rule, coefficients, u)
+    p, q, r, epsilon, mu, beta, gamma = _numbers(rule, coefficients, u)
     by_p = type(u[0])(1) / p
     for i in range(len(lam)):
         moving = lam[i] * factors[i] if apart else lam[i]
@@ -340,23 +345,22 @@ def _adaptive_after(
         at_v = lam_v[i] - top * (q * after[i] + r * g) * inverse * by_root
         lam_m[i] = mu * at_m
         lam_v[i] = beta * at_v
-        lam[i] -= lost * moving
         u[i] = r * top + p * at_m + (gamma + gamma) * g * at_v
 
 
 @kernel
 def _carry_on(
-    rule: Rule, coefficients: Array, states: Array, i: int, since: int, at_m: int, at_v: int, start: int,
-    n: int, between: Array,
+    rule: Rule, coefficients: Array, states: Array, last: Array, i: int, since: int, at_m: int, at_v: int,
+    start: int, n: int, between: Array,
 ) -> None:  # fmt: skip
-    """Find v of the `since` steps up to i, from the last that is kept and every m: v ← β v + γ g².
+    """Find v of the `since` steps up to i, from the `last` that is kept and every m: v ← β v + γ g².
 
     That takes less time than to write it to memory and read it again.
     """
     first = i - since
     for at in range(0, n, PIECE):
         size = min(PIECE, n - at)
-        v = vector(states[first], at_v + at, size)
+        v = vector(last, at_v + at, size)
         for t in range(since):
             later = vector(between[t], start + at, size)
             _next_v(
@@ -381,11 +385,11 @@ def _next_v(
 
 @inlined_kernel
 def _numbers(rule: Rule, coefficients: Array, like: Array) -> Any:
-    """Return p, q, r, ε, 1 − κ, μ, β and γ in the precision of the training."""
+    """Return p, q, r, ε, μ, β and γ in the precision of the training."""
     real = type(like[0])
     return (
         real(coefficients[P]), real(coefficients[Q]), real(coefficients[R]), real(coefficients[EPSILON]),
-        real(1.0 - coefficients[KEEP]), real(rule.mu), real(rule.beta), real(rule.gamma),
+        real(rule.mu), real(rule.beta), real(rule.gamma),
     )  # fmt: skip
 
 
