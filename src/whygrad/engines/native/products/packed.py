@@ -3,8 +3,8 @@
 All end in `microkernels.multiply_columns`, C ← β old + α c R; they differ in what they copy, and thus in
 what they read where it stands:
 
-    combine_packed       c R        a few rows of R at a time: where they lie so far apart that they share
-                                    places of a cache
+    combine_packed       c R        a few columns of R at a time: where its rows lie so far apart that they
+                                    share places of a cache
     combine_laid         c R        all of R, once for many rows of C, and c
     combine_transposed   a Wᵀ       W, as columns of Wᵀ, a few units at a time
     combine_across       a Wᵀ       a, as columns of aᵀ: zᵀ = W aᵀ, vectors lie across examples
@@ -27,8 +27,8 @@ from whygrad.engines.native.products.microkernels import (
 from whygrad.engines.native.vectors import VECTOR_BYTES, Vectors, data
 from whygrad.nn.functions import Array
 
-# Bytes of whole rows of R that `combine_packed` copies at a time, but LEAST rows.
-PACKED, LEAST = 3 * 2**18, 48
+# Rows of R and columns, each as wide as a tile, that `combine_packed` copies at a time.
+ROWS, GROUP = 128, 4
 # Inputs whose weights `combine_transposed` lays side by side at a time, so that they stay in the nearest
 # cache, and bytes of `a` that stay in the second-level cache beside W.
 DEEP, SECOND = 64, 2**19
@@ -40,8 +40,8 @@ EXAMPLES, INPUTS, UNITS = 480, 1024, 64
 def room(rows: int, size: int, itemsize: int) -> int:
     """Return how many numbers the panel holds where rows of `size` are laid out, of a batch or of W."""
     lanes, rows = VECTOR_BYTES // itemsize, min(rows, EXAMPLES)
-    most = max(rows + lanes, LEAST) * (size + lanes) + UNITS * (rows + 2 * lanes)
-    return max(DEEP * WIDTH * lanes, most, PACKED // itemsize if size else 0)
+    most = (rows + lanes) * (size + lanes) + UNITS * (rows + 2 * lanes)
+    return max(ROWS * GROUP * WIDTH * lanes, most)
 
 
 @intrinsic
@@ -136,17 +136,19 @@ def combine_packed(
 ) -> None:  # fmt: skip
     """As `combine`, where numbers of c lie side by side; the panel has `room`."""
     lanes, keep = VECTOR_BYTES // C.itemsize, beta
-    most = max(LEAST, PACKED // (stride * C.itemsize))
-    for q in range(0, inner, most):
-        deep, k = min(most, inner - q), ZERO
-        lay_columns(R, R_start + q * stride, deep, size, stride, panel)
-        while k < size:
-            step, to = columns_of(size - k, lanes), C_start + k
-            multiply_columns(
-                alpha, c, c_start + q, c_row, ONE, panel, k * deep, vectors_of(step, lanes), rows, deep,
-                keep, C, to, stride, C, to, stride, step,
-            )  # fmt: skip
-            k += step
+    wide = GROUP * WIDTH * lanes
+    for q in range(0, inner, ROWS):
+        deep = min(ROWS, inner - q)
+        for left in range(0, size, wide):
+            count, k = min(wide, size - left), ZERO
+            lay_columns(R, R_start + q * stride + left, deep, count, stride, panel)
+            while k < count:
+                step, to = columns_of(count - k, lanes), C_start + left + k
+                multiply_columns(
+                    alpha, c, c_start + q, c_row, ONE, panel, k * deep, vectors_of(step, lanes), rows,
+                    deep, keep, C, to, stride, C, to, stride, step,
+                )  # fmt: skip
+                k += step
         keep = 1.0
 
 
