@@ -74,6 +74,18 @@ def _transpose_tile(
     return types.void(W, i, i, i, i, panel, i, i), lower
 
 
+@kernel
+def _turn(
+    W: Array, W_start: int, stride: int, units: int, size: int, panel: Array, panel_start: int, wide: int
+) -> None:  # fmt: skip
+    """As `_transpose_tile`, for rows of `size`: compiled once for all who turn a matrix."""
+    lanes = VECTOR_BYTES // W.itemsize
+    for k in range(0, size, lanes):
+        _transpose_tile(
+            W, W_start + k, stride, units, size - k, panel, panel_start + k * wide, wide
+        )  # fmt: skip
+
+
 @intrinsic
 def _add_square(
     typing_context: Any, zT: Any, zT_start: Any, stride: Any, units: Any, rows: Any, old: Any,
@@ -186,11 +198,7 @@ def combine_transposed(
                 deep = min(DEEP, high - k)
                 for unit in range(0, step, lanes):
                     source = W_start + (j + unit) * size + k
-                    for column in range(0, deep, lanes):
-                        _transpose_tile(
-                            W, source + column, size, step - unit, deep - column, panel,
-                            column * across + unit, across,
-                        )  # fmt: skip
+                    _turn(W, source, size, step - unit, deep, panel, unit, across)
                 to = z_start + j
                 if k == 0:
                     multiply_columns(
@@ -262,11 +270,8 @@ def _lay_rows(a: Array, a_start: int, stride: int, rows: int, deep: int, panel: 
         step = columns_of(rows - i, lanes)
         across = vectors_of(step, lanes)
         for row in range(0, step, lanes):
-            for k in range(0, deep, lanes):
-                _transpose_tile(
-                    a, a_start + (i + row) * stride + k, stride, step - row, deep - k,
-                    panel, i * deep + k * across + row, across,
-                )  # fmt: skip
+            source = a_start + (i + row) * stride
+            _turn(a, source, stride, step - row, deep, panel, i * deep + row, across)
         i += step
 
 
@@ -288,12 +293,9 @@ def combine_laid(
     behind, apart = inner * vectors_of(size, lanes), _odd_vectors(inner, lanes)
     for p in range(0, rows, UNITS):
         tall, k = min(UNITS, rows - p), ZERO
-        for row in range(0, tall, lanes):
-            for q in range(0, inner, lanes):
-                _transpose_tile(
-                    c, c_start + p + row + q * c_column, c_column, inner - q, tall - row,
-                    panel, behind + row * apart + q, apart,
-                )  # fmt: skip
+        for q in range(0, inner, lanes):
+            source = c_start + p + q * c_column
+            _turn(c, source, c_column, inner - q, tall, panel, behind + q, apart)
         while k < size:
             step, to = columns_of(size - k, lanes), C_start + p * size + k
             multiply_columns(
