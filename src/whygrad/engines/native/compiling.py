@@ -13,6 +13,7 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 # For arguments of kernels: to Numba a literal is a type of its own, for which it would compile again.
 ZERO: Any = np.int64(0)
 ONE: Any = np.int64(1)
+NO: Any = np.bool_(False)
 
 
 def kernel(function: Function) -> Function:

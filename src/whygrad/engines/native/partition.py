@@ -15,7 +15,7 @@ import numpy as np
 
 from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.barrier import begin, wait_at_barrier
-from whygrad.engines.native.compiling import ZERO, kernel
+from whygrad.engines.native.compiling import NO, ZERO, kernel
 from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.passes import (
     add_gradient,
@@ -111,7 +111,7 @@ def block_by_examples(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         add_gradient(
             l, layers, examples, workspace, part, first, low, high - low, ZERO, units,
-            1.0, 0.0, 0.0, gradient, layers.W[l], layers.b[l], False,
+            1.0, 0.0, 0.0, gradient, layers.W[l], layers.b[l], NO,
         )  # fmt: skip
         if l > 1:
             backward_layer(l, layers, theta, workspace, low, high, ZERO, below, part)

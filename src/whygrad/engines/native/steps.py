@@ -35,7 +35,7 @@ from whygrad.engines.native.by_units import (
     sum_of_blocks,
     sums_blocks,
 )
-from whygrad.engines.native.compiling import ONE, ZERO, cached_kernel, kernel
+from whygrad.engines.native.compiling import NO, ONE, ZERO, cached_kernel, kernel
 from whygrad.engines.native.dropout import following
 from whygrad.engines.native.memory import fill, prefetch
 from whygrad.engines.native.partition import (
@@ -216,7 +216,7 @@ def _move(
                 eta = coefficients[0]
                 add_gradient(
                     l, layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                    -eta / S, 1 - eta * l2, 1.0, theta, W, b, False,
+                    -eta / S, 1 - eta * l2, 1.0, theta, W, b, NO,
                 )  # fmt: skip
                 keep(workspace.kept, W, theta, W, size)
                 continue

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from whygrad.engines.native.arguments import Examples, Layers, ThreadContext, Workspace
 from whygrad.engines.native.blas import vector
-from whygrad.engines.native.compiling import ONE, ZERO, kernel
+from whygrad.engines.native.compiling import NO, ONE, ZERO, kernel
 from whygrad.engines.native.costs import output_error
 from whygrad.engines.native.curvature.bending import add_bend, output_change
 from whygrad.engines.native.dropout import multiply
@@ -218,12 +218,12 @@ def add_product(
             W, size = weights_of(layers, l, low, high)
             add_gradient(
                 l, changes.layers, examples, workspace, thread.part, first, ZERO, rows, low, high,
-                1 / S, kept, kept, lam, W, layers.b[l] + low, False,
+                1 / S, kept, kept, lam, W, layers.b[l] + low, NO,
             )  # fmt: skip
             if l > 1:
                 into_weights(
                     few_rows(layers, rows), 1 / S, work, layers.delta[l] + low, units, work,
-                    changes.da[l - 1], 1.0, lam, W, rows, high - low, below, False,
+                    changes.da[l - 1], 1.0, lam, W, rows, high - low, below, NO,
                     workspace.panel[thread.part],
                 )  # fmt: skip
             add_penalty(v, lam, W, W, W + size, 0.0, l2)
