@@ -21,7 +21,7 @@ from whygrad.training.loop import Training, run
 pytestmark = needs_native
 
 # Around the sizes at which a product goes from BLAS into registers and back, with odd remainders; layers of
-# few units; and one whose weights are copied side by side.
+# few units; some whose operands are copied side by side; and more examples than are laid out at a time.
 SHAPES = [
     (33, 1, 40),
     (19, 3, 130),
