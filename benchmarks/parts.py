@@ -85,13 +85,11 @@ def descend(
     times, l, layers, rule, theta, opt_state, examples, workspace, by_units, coefficients, key, rows, zero
 ):  # fmt: skip
     """Add a gradient to W and b at once, so little of it that nothing changes."""
-    whole = not (
-        l == 1 and layers.stretch > 0
-    )  # as a step does: panels one by one, other layers in one go
+    panels = l == 1 and layers.stretch > 0  # as in a step one by one, other layers in one go
     for _ in range(times):
-        for block in range(1 if whole else layers.moving[l]):
+        for block in range(layers.moving[l] if panels else 1):
             low, high = units_of(layers, l, block)
-            if whole:
+            if not panels:
                 high = layers.sizes[l]
             W, _ = weights_of(layers, l, low, high)
             passes.add_gradient(

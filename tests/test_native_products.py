@@ -21,7 +21,7 @@ from whygrad.training.loop import Training, run
 pytestmark = needs_native
 
 # Around the sizes at which a product goes from BLAS into registers and back, with odd remainders; layers of
-# few units; and one whose weights are copied side by side.
+# few units; some whose operands are copied side by side; and more examples than are laid out at a time.
 SHAPES = [
     (33, 1, 40),
     (19, 3, 130),
@@ -65,7 +65,8 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
         return np.abs(ours - theirs).max() <= tolerance * np.sqrt(terms) * 3
 
     most, of = (PAIRS, np.int32) if products else (room(rows, size, a.itemsize), dtype)
-    panel = np.empty(most, of)
+    panel = np.full(most + 4096, np.nan if of == dtype else 0x5A5A5A5A, of)
+    behind = panel[most:].tobytes()
     b = np.arange(units, dtype=dtype)
     W_and_b, few = np.append(W.ravel(), b), rows < 16
     for way in (FEW,) if products else (FEW, COLUMNS, DOTS, ACROSS):
@@ -81,12 +82,29 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
     )
     assert close(error, rounded_delta @ rounded_W, units)
 
-    moved = W.copy()
-    from_python(passes.into_weights)(
-        few, -0.5, delta.ravel(), 0, units, a.ravel(), 0, 0.75, moved.ravel(), 0, rows, units, size, False,
-        panel,
-    )  # fmt: skip
+    moved, low = W.copy(), 0
+    for high in (units // 2, units):  # what the first block has laid out the second one reads
+        from_python(passes.into_weights)(
+            few, -0.5, delta.ravel(), low, units, a.ravel(), 0, 0.75, moved.ravel(), low * size, rows,
+            high - low, size, low > 0, panel,
+        )  # fmt: skip
+        low = high
     assert close(moved, 0.75 * W - 0.5 * rounded_delta.T @ rounded_a, rows)
+    assert panel[most:].tobytes() == behind  # nothing is written past its end
+
+
+def test_inputs_whose_zeros_are_skipped_take_no_room_in_a_panel():
+    from scipy.sparse import csr_array
+
+    from whygrad.engines.native.layout import Layout
+
+    X = csr_array(([1.0], ([0], [0])), shape=(1000, 100_000))
+    panels = []
+    for inputs in (64, X.shape[1]):
+        net = wg.Network(inputs, [wg.Dense(100, "relu"), wg.Dense(1)])
+        data = as_data(net, X[:, :inputs], np.ones((1000, 1)), None, "float32")
+        panels.append(Layout(net, 512, "float32", data, False, False).workspace.panel)
+    assert panels[0].shape[1] == panels[1].shape[1]
 
 
 def test_how_a_layer_goes_forward_follows_from_its_shape_and_the_batch():
@@ -300,10 +318,11 @@ def test_a_step_of_blocks_with_gradients_of_their_own_is_that_of_the_reference(e
 
 
 @pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=str)
-def test_a_step_shared_by_threads_is_that_of_the_reference(optimizer):
+@pytest.mark.parametrize("example", [wide, laid_out])
+def test_a_step_shared_by_threads_is_that_of_the_reference(example, optimizer):
     from whygrad.engines.native.layout import blocks
 
-    net, X, y = wide()
+    net, X, y = example()
     assert blocks(net, 128) > 1
     options = {"optimizer": optimizer, "epochs": 2, "batch_size": 128, "l2": 0.01}
     ours = wg.train(net, X, y, engine="native", **options)

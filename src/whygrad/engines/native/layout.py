@@ -398,9 +398,8 @@ def _workspace(
     largest = max((units * (layers.sizes[:-1] + 1)).max(), whole[whole <= MOVING].max(initial=0))
     largest = int(largest) + 2 * LINE
     width = max(layers.panel, int(layers.sizes[1:].max()))
-    panel = rows_apart(blocks, panel_size(layers, batch_size, np.dtype(dtype).itemsize), dtype)
-    if rounds:
-        panel = rows_apart(blocks, PAIRS, "int32")
+    numbers = panel_size(layers, batch_size, np.dtype(dtype).itemsize)
+    panel = rows_apart(blocks, PAIRS if rounds else numbers, "int32" if rounds else dtype)
     last = int(layers.delta[L]) + whole_lines(batch_size * outputs)
     return Workspace(
         work=aligned_zeros(last, dtype),

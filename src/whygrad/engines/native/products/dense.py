@@ -1,7 +1,7 @@
 """The three products of a dense layer: z = b + a Wᵀ, error = δ W, and W ← βW + α δᵀ a.
 
-By the shape alone BLAS, or a loop of `microkernels`, takes them; where operands are rounded to bfloat16,
-`pairs`: then the panel, the memory that they copy to, is one of int32.
+By the shape alone BLAS, or a loop of `microkernels` or `packed`, takes them; where operands are rounded to
+bfloat16, `pairs`: then the panel, the memory that they copy to, is one of int32.
 """
 
 from itertools import pairwise
@@ -15,6 +15,7 @@ from whygrad.engines.native.products import pairs
 from whygrad.engines.native.products.microkernels import combine, dots
 from whygrad.engines.native.products.packed import (
     EXAMPLES,
+    INPUTS,
     combine_across,
     combine_laid,
     combine_packed,
@@ -56,13 +57,12 @@ way_forward = kernel(find_way_forward)
 
 def panel_size(layers: Layers, rows: int, itemsize: int) -> int:
     """Return how many numbers a panel has room for, with batches of so many rows."""
-    laid = 0
-    for below, units in pairwise(map(int, layers.sizes)):
-        if (
-            find_way_forward(below, units, rows, layers.shared, rows) == ACROSS
-            or below * units * itemsize >= _LARGE
-        ):
+    laid, first = 0, 1 if layers.stretch else 0  # a layer that skips zeros lays nothing out
+    for below, units in pairwise(map(int, layers.sizes[first:])):
+        if below * units * itemsize >= _LARGE:
             laid = max(laid, below)
+        elif find_way_forward(below, units, rows, layers.shared, rows) == ACROSS:
+            laid = max(laid, min(below, INPUTS))
     return room(rows, laid, itemsize)
 
 

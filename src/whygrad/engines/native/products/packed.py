@@ -38,7 +38,7 @@ EXAMPLES, INPUTS, UNITS = 480, 1024, 64
 
 
 def room(rows: int, size: int, itemsize: int) -> int:
-    """Return how many numbers the panel holds where rows of `size` are laid out, of a batch or of W."""
+    """Return how many numbers a panel holds, in which rows of a batch, of `size` each, are laid out."""
     lanes, rows = VECTOR_BYTES // itemsize, min(rows, EXAMPLES)
     most = (rows + lanes) * (size + lanes) + UNITS * (rows + 2 * lanes)
     return max(ROWS * GROUP * WIDTH * lanes, most)
@@ -46,32 +46,33 @@ def room(rows: int, size: int, itemsize: int) -> int:
 
 @intrinsic
 def _transpose_tile(
-    typing_context: Any, W: Any, W_start: Any, stride: Any, units: Any, inputs: Any, panel: Any,
+    typing_context: Any, X: Any, X_start: Any, stride: Any, rows: Any, columns: Any, panel: Any,
     panel_start: Any, wide: Any,
 ) -> Any:  # fmt: skip
-    """Lay a square of W, as many units and inputs as a vector has lanes, into a panel: units side by side.
+    """Lay a square of X, as many rows and columns as a vector has lanes, into a panel: rows side by side.
 
-    Of `units` and `inputs` there may be fewer; what the panel holds for the others may be anything.
+    Rows of X lie `stride` apart, what was a column `wide`. Of `rows` and `columns` there may be fewer; what
+    the panel holds for the others may be anything.
     """
 
     def lower(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        W, W_start, stride, units, inputs, panel, panel_start, wide = arguments
+        X, X_start, stride, rows, columns, panel, panel_start, wide = arguments
         kinds = signature.args
         vectors = Vectors(context, builder, kinds[5].dtype)
         index = vectors.index
-        last = builder.sub(units, ir.Constant(index, 1))
-        W_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, W), (5, panel)))
-        mask, rows = vectors.mask(inputs), []
+        last = builder.sub(rows, ir.Constant(index, 1))
+        X_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, X), (5, panel)))
+        mask, lines = vectors.mask(columns), []
         for n in range(vectors.lanes):
-            at = builder.add(W_start, builder.mul(vectors.at_most(n, last), stride))
-            rows.append(vectors.load(builder.gep(W_data, [at]), mask))
-        for n, column in enumerate(vectors.transposed(rows)):
+            at = builder.add(X_start, builder.mul(vectors.at_most(n, last), stride))
+            lines.append(vectors.load(builder.gep(X_data, [at]), mask))
+        for n, column in enumerate(vectors.transposed(lines)):
             at = builder.add(panel_start, builder.mul(wide, ir.Constant(index, n)))
             vectors.store(column, builder.gep(panel_data, [at]))
         return context.get_dummy_value()
 
     i = types.intp
-    return types.void(W, i, i, i, i, panel, i, i), lower
+    return types.void(X, i, i, i, i, panel, i, i), lower
 
 
 @kernel
