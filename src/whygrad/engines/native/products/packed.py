@@ -77,13 +77,13 @@ def _transpose_tile(
 
 @kernel
 def _turn(
-    W: Array, W_start: int, stride: int, units: int, size: int, panel: Array, panel_start: int, wide: int
+    X: Array, X_start: int, stride: int, rows: int, size: int, panel: Array, panel_start: int, wide: int
 ) -> None:  # fmt: skip
     """As `_transpose_tile`, for rows of `size`: compiled once for all who turn a matrix."""
-    lanes = VECTOR_BYTES // W.itemsize
+    lanes = VECTOR_BYTES // X.itemsize
     for k in range(0, size, lanes):
         _transpose_tile(
-            W, W_start + k, stride, units, size - k, panel, panel_start + k * wide, wide
+            X, X_start + k, stride, rows, size - k, panel, panel_start + k * wide, wide
         )  # fmt: skip
 
 
