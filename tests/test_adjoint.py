@@ -236,6 +236,8 @@ def test_each_stage_of_a_resumed_run_counts_with_its_own_number_of_epochs(stops,
     h = 1e-4
     expected = (8 * (value(h / 2) - value(-h / 2)) - (value(h) - value(-h))) / (6 * h)
     assert abs(found @ direction - expected) < 1e-6 * abs(expected)
+    (theta,) = made.again([Change(1 + h * direction)])
+    assert f.value(theta) == value(h)
 
 
 def test_what_a_walk_keeps_is_no_more_than_twice_the_root_of_its_steps_in_states(monkeypatch):

@@ -56,6 +56,19 @@ def film(xor):
     return wg.film(xor, xor.with_suffix(".html"))
 
 
+def test_rates_are_those_of_the_stages_of_a_resumed_run(tmp_path):
+    net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    X, Y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]
+    rates, options = [], {"batch_size": 2, "schedule": wg.Cosine(), "record": tmp_path / "a.run"}
+    wg.train(net, X, Y, epochs=4, **options)
+    for epochs in (None, 7):
+        if epochs:
+            wg.open_run(tmp_path / "a.run").resume(epochs=epochs)
+        rates.append(recording_of(wg.open_run(tmp_path / "a.run")).header["batch"]["rate"])
+    assert rates[1][:8] == rates[0][:8]
+    assert len(set(rates[1])) > 4
+
+
 FILM = "document.getElementById('whygrad-film').film"
 
 

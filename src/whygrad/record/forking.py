@@ -38,10 +38,17 @@ from whygrad.record.folder import (
 from whygrad.record.recorded import Recorded
 from whygrad.record.recorder import Job
 from whygrad.record.source import FOLDER, names_for_fork
-from whygrad.training.again import Change, leaving_out
+from whygrad.training.again import (
+    Change,
+    bound,
+    leaving_out,
+    resumable,
+    run_stages,
+    stages_of,
+)
 from whygrad.training.callbacks import AnyCallback, StepController, waited
 from whygrad.training.epochs import renewed
-from whygrad.training.loop import BY_CALLBACK, INTERRUPTED, Training, run
+from whygrad.training.loop import BY_CALLBACK, INTERRUPTED, Training
 from whygrad.training.metrics import Metrics, Targets, targets_again, targets_of
 from whygrad.training.side_by_side import Seat, named, one_at_a_time, side_by_side
 from whygrad.training.warm_start import warm_start_from
@@ -360,7 +367,17 @@ def without(
         "rescale": rescale,
     }
     changes = {"without": about}
-    return _forked(given, given.start, training, record, changes, (), None, overwrite=overwrite)
+    (plan, end), *later = stages_of(training.plan, replay.resumptions(given))
+    training = replace(training, plan=plan)
+    controller = bound(plan, training.state, end)
+    run = _forked(given, given.start, training, record, changes, (), None, controller, overwrite)
+    for following, its_end in later:
+        state = replay.state_at(run, run.step)
+        if not resumable(plan, replace(state, stopped=run.stopped), end):
+            break
+        plan, end = following, its_end
+        run = resume(run, plan.epochs, controller=bound(plan, state, end))
+    return run
 
 
 def changed_from_start(given: R, change: Change) -> Training:
@@ -372,11 +389,11 @@ def changed_from_start(given: R, change: Change) -> Training:
 def leave_one_out(given: R, examples: Any, rescale: bool, cores: int | None) -> list[Fitted]:
     """Train again without each of the examples by itself, side by side; see `Run.leave_one_out`."""
     given.data  # noqa: B018  read once, before there are several who would
-    indices = as_indices(examples, given.plan.n)
+    indices, stages = as_indices(examples, given.plan.n), replay.resumptions(given)
 
     def one(index: int, seat: Seat) -> Fitted:
         training = bare(given, _training_without(given, index, rescale))
-        return fitted_of(training.plan, *run(seat.take(training)))
+        return fitted_of(training.plan, *run_stages(seat.take(training), stages))
 
     trainings = [_training_without(given, index, rescale) for index in indices[:1]]
     found = side_by_side([partial(one, int(index)) for index in indices], trainings, cores)

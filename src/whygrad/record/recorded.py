@@ -108,6 +108,11 @@ class Recorded:
         """All that decides the training, with as many epochs as it was to have in the end."""
         return replace(self.first_plan, epochs=self.stages()[-1].epochs)
 
+    def plan_at(self, step: int) -> Plan:
+        """Return the plan at a step, with as many epochs as it was to have then: schedules go by them."""
+        epochs = [stage.epochs for stage in self.stages() if stage.step <= step]
+        return replace(self.first_plan, epochs=epochs[-1])
+
     @cached_property
     def encoding(self) -> "Encoding":
         """How rows of the table become inputs, and outputs labels or numbers.

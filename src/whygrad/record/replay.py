@@ -189,6 +189,27 @@ def _iterated(run: Recorded, step: int) -> State:
     return found[0]
 
 
+def resumptions(run: Recorded) -> list[tuple[int, int]]:
+    """Return from which step on a run was to have how many epochs, a stage for each decision to go on.
+
+    An interruption is none: the training goes on as it would have. Of L-BFGS, which begins anew, there is
+    one stage.
+    """
+    plan, stages = run.plan, {stage.step: stage.epochs for stage in run.stages()}
+    found = [(run.start, next(iter(stages.values())))]
+    for step, epochs in stages.items():
+        if epochs != found[-1][1] or _ended_by_rule(run, step):
+            found.append((step, epochs))
+    return found if plan.by_steps else [(run.start, plan.epochs)]
+
+
+def _ended_by_rule(run: Recorded, step: int) -> bool:
+    if run.plan.stopping is None or not run.start < step:
+        return False
+    state = state_at(run, step)
+    return renewed(run.plan, state) is not state
+
+
 # ── compared with what was recorded ──────────────────────────────────────────────────────────────────
 
 

@@ -344,7 +344,8 @@ class Run(Recorded):
     ) -> "Run":
         """Train again from the start without some examples (leave-one-out retraining), as a fork.
 
-        Order, dropout and all else stay the same, so that the difference is due to these examples alone.
+        Order, dropout and all else stay the same, so that the difference is due to these examples alone. A
+        run that was resumed is resumed again at the same steps, for as many epochs.
 
         Parameters
         ----------

@@ -45,6 +45,7 @@ def trajectory_of(run: Recorded, step: int | None = None) -> Trajectory:
             changes,
             None if step is None else last,
             tell,
+            replay.resumptions(run),
         )
 
     def encode(x: Any, y: Any) -> tuple[Any, Any]:

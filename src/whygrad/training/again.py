@@ -4,24 +4,29 @@ The start, the order of the batches and all else stay as they were, so that what
 the change alone.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import pairwise
 from threading import Lock
 
 import numpy as np
 
-from whygrad.engines import Probes
 from whygrad.errors import InputError
 from whygrad.nn import Array, Data
-from whygrad.plan.plan import Plan, smooth
-from whygrad.training.callbacks import Callback, Report
-from whygrad.training.epochs import final, take_steps
+from whygrad.plan.plan import Plan, State
+from whygrad.training.callbacks import AnyCallback, Callback, Report, Until
+from whygrad.training.epochs import Epoch, History, final, renewed
 from whygrad.training.loop import INTERRUPTED, Training, run
+from whygrad.training.minimise import ALL_DONE
 from whygrad.training.side_by_side import Seat, side_by_side
 
 # Told what is done, and how many of how many steps.
 Tell = Callable[[str, int, int], None]
+
+# Of a training that was resumed, in order: from which step on it was to have how many epochs.
+Stages = Sequence[tuple[int, int]]
 
 
 def nobody(doing: str, done: int, count: int) -> None:
@@ -68,11 +73,13 @@ def trained_again(
     changes: Sequence[Change],
     until: int | None = None,
     tell: Tell = nobody,
+    stages: Stages = (),
 ) -> list[Array]:
     """Train with each of several changes, side by side, and return the parameters of each.
 
-    They are those that training ends with, or those after step `until`. How many steps they have taken
-    altogether is told from their threads, one at a time.
+    They are those that training ends with, or those after step `until`; where it was resumed, `stages` say
+    from which step on it was to have how many epochs. How many steps they have taken altogether is told
+    from their threads, one at a time.
 
     Raises `KeyboardInterrupt` where one was cut off by Ctrl-C: its parameters say nothing.
     """
@@ -83,13 +90,10 @@ def trained_again(
 
     def one(i: int, seat: Seat | None = None) -> tuple[Array, str]:
         training = made(changes[i]) if seat is None else seat.take(made(changes[i]))
-        if until is not None:
-            theta, stopped = _after(training, until), ""
-        else:
-            state, history = run(training, [_OneOf(together, i)])
-            theta, stopped = final(training.plan, state), history.stopped
+        end = math.inf if until is None else until
+        state, history = run_stages(training, stages, end, [_OneOf(together, i)])
         together.at(i, None)
-        return theta, stopped
+        return final(training.plan, state) if until is None else state.theta, history.stopped
 
     if len(changes) > 1:
         found = side_by_side([partial(one, i) for i in range(len(changes))], [first])
@@ -98,6 +102,48 @@ def trained_again(
     if any(stopped == INTERRUPTED for _, stopped in found):
         raise KeyboardInterrupt
     return [theta for theta, _ in found]
+
+
+def run_stages(
+    training: Training,
+    stages: Stages,
+    until: float = math.inf,
+    callbacks: Sequence[AnyCallback] = (),
+) -> tuple[State, History]:
+    """Train as `run` does, through the stages of a training that was resumed, to step `until` at most.
+
+    Where a stopping rule ends a stage early, the next one begins there.
+    """
+    state, epochs = training.state, list[Epoch]()
+    for plan, end in stages_of(training.plan, stages):
+        end, state = min(end, until), renewed(plan, state)
+        now = replace(training, plan=plan, state=state)
+        state, history = run(now, callbacks, controller=bound(plan, state, end))
+        epochs += history.epochs
+        if end == until or not resumable(plan, state, end):
+            break
+    over = state.stopped == INTERRUPTED and state.step == end
+    return state, History(tuple(epochs), "" if over else state.stopped)
+
+
+def stages_of(plan: Plan, stages: Stages) -> list[tuple[Plan, float]]:
+    """Return the plan of each stage and the step at which it ends; the last one is by the plan itself."""
+    ended = [(replace(plan, epochs=epochs), end) for (_, epochs), (end, _) in pairwise(stages)]
+    return [*ended, (plan, math.inf)]
+
+
+def bound(plan: Plan, state: State, end: float) -> Until | None:
+    """Return what ends a stage at a step, or None where its epochs are over by then."""
+    return Until(int(end)) if end < Report(plan, state).steps else None
+
+
+def resumable(plan: Plan, state: State, end: float) -> bool:
+    """Return whether another stage follows: at the end of one, and where a stopping rule ended it early.
+
+    None does where the training diverged, reached its goal, or was interrupted.
+    """
+    at_end = state.stopped == INTERRUPTED and state.step == end
+    return at_end or state.stopped == ALL_DONE or renewed(plan, state) is not state
 
 
 class _Together:
@@ -130,15 +176,3 @@ class _OneOf(Callback):
 
     def on_steps_end(self, report: Report) -> None:
         self._together.at(self._i, report.state.step)
-
-
-def _after(training: Training, until: int) -> Array:
-    """Return the parameters after a step, or where the training ends before."""
-    plan, state, data = training.plan, training.state.copy(), smooth(training.plan, training.data)
-    while state.step < until and not state.stopped:
-        state, seen = take_steps(
-            training.engine, plan, state, data, training.validation, until, Probes()
-        )
-        if seen.diverged:
-            break
-    return state.theta.copy()

@@ -178,6 +178,18 @@ class StepController(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Until:
+    """The controller that ends a training at a step, as Ctrl-C there would."""
+
+    step: int
+    waited: float = 0.0
+
+    def __call__(self, plan: Plan, state: State, flush: Callable[[], None]) -> int:
+        """Return the step."""
+        return self.step
+
+
 def waited(controller: StepController | None) -> float:
     """Return the seconds that a controller has made training wait."""
     return 0.0 if controller is None else controller.waited

@@ -513,7 +513,7 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
         taken = states(run, chosen_steps(run.start, run.step, most))
     frames, thetas = [], []
     for state in taken:
-        frames.append(frame_of(plan, parts, state))
+        frames.append(frame_of(run.plan_at(state.step), parts, state))
         thetas.append(in_float32(state.theta))
     curves = recorded_curves(run, run.history.epochs) if gone else None
     return _recording(with_frames(about, frames, curves), np.stack(thetas), dtype)

@@ -231,7 +231,7 @@ class Feed:
         self._measured_by(opened_run)
         most = self._most()
         for state in _known(opened_run, subject, most):
-            self._add(subject.plan, state)
+            self._add(opened_run.run.plan_at(state.step), state)
 
     def _take_over(self, opened_run: OpenedRun) -> None:
         """Have what is shown be this run's."""

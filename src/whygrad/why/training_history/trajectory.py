@@ -169,9 +169,8 @@ class Trajectory:
 
     def later(self, state: State, until: int) -> State:
         """Run the steps from a state to step `until`; return the state there."""
-        return [
-            later for later, _ in self.advance(state.copy(), until, Probes(), until - state.step)
-        ][-1]
+        *_, (there, _) = self.advance(state.copy(), until, Probes(), until - state.step)
+        return there
 
     def arrived(self, there: Array, known: Array) -> None:
         """Raise `InputError` where the steps, run again, arrive `there`, not at what is known."""

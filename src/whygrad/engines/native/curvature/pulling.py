@@ -109,10 +109,9 @@ def pull_back(
 
     `states` has a row for the state before each step, and one for that after the last where it is known;
     `vs` has the v of every `apart`-th. `traces` has what lies in the workspace from `traced` on, or no
-    rows. `slopes` (steps, K, B) receives ∇C_x · u, `outputs`
-    (steps, K, B n_L) the change of z of the outputs along u, `z` (steps, B n_L) these themselves where it
-    has rows, and `sums` (steps, K, 11) what `_measure` and `_settings` find: only where they are to be
-    `measured`.
+    rows. `slopes` (steps, K, B) receives ∇C_x · u, `outputs` (steps, K, B n_L) the change of z of the
+    outputs along u, `z` (steps, B n_L) these themselves where it has rows, and `sums` (steps, K, 11) what
+    `_measure` and `_settings` find: only where they are to be `measured`.
     """
     before = flush()
     part, parts, count = thread.part, thread.parts, thread.barrier_count
