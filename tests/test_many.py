@@ -424,12 +424,12 @@ def test_leave_one_out_trains_once_without_each(run):
 
 
 def test_leave_one_out_that_was_interrupted_has_no_result(run, monkeypatch):
-    def pressed(training):
+    def pressed(training, stages):
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.3)
         return loop.run(training)
 
-    monkeypatch.setattr(forking, "run", pressed)
+    monkeypatch.setattr(forking, "run_stages", pressed)
     with pytest.raises(KeyboardInterrupt):
         run.leave_one_out([3, 17], cores=1)
 
