@@ -28,6 +28,7 @@ from whygrad.record.files import (
     snapshots,
 )
 from whygrad.training import model_file
+from whygrad.training.again import plan_at
 from whygrad.training.epochs import MEASURES, History
 from whygrad.training.loop import Training
 from whygrad.training.metrics import Measure, Metrics
@@ -110,8 +111,7 @@ class Recorded:
 
     def plan_at(self, step: int) -> Plan:
         """Return the plan at a step, with as many epochs as it was to have then: schedules go by them."""
-        epochs = [stage.epochs for stage in self.stages() if stage.step <= step]
-        return replace(self.first_plan, epochs=epochs[-1])
+        return plan_at(self.first_plan, [(one.step, one.epochs) for one in self.stages()], step)
 
     @cached_property
     def encoding(self) -> "Encoding":

@@ -126,6 +126,12 @@ def run_stages(
     return state, History(tuple(epochs), "" if over else state.stopped)
 
 
+def plan_at(plan: Plan, stages: Stages, step: int) -> Plan:
+    """Return the plan as it was at a step, with as many epochs as it was to have then."""
+    epochs = [epochs for first, epochs in stages if first <= step]
+    return replace(plan, epochs=epochs[-1]) if epochs else plan
+
+
 def stages_of(plan: Plan, stages: Stages) -> list[tuple[Plan, float]]:
     """Return the plan of each stage and the step at which it ends; the last one is by the plan itself."""
     ended = [(replace(plan, epochs=epochs), end) for (_, epochs), (end, _) in pairwise(stages)]

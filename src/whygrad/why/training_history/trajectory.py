@@ -19,7 +19,7 @@ from whygrad.errors import InputError
 from whygrad.nn import Array, Data
 from whygrad.plan.plan import Plan, State, smooth
 from whygrad.training import final, take_steps
-from whygrad.training.again import Change, Tell, nobody, trained_again
+from whygrad.training.again import Change, Tell, nobody, plan_at, trained_again
 from whygrad.training.loop import Training
 from whygrad.why.choosing import classes_said
 
@@ -115,8 +115,7 @@ class Trajectory:
 
     def plan_at(self, step: int) -> Plan:
         """Return the plan as it was at a step: its number of epochs is that of the stage."""
-        epochs = [epochs for first, epochs in self.stages if first <= step]
-        return replace(self.plan, epochs=epochs[-1]) if epochs else self.plan
+        return plan_at(self.plan, self.stages, step)
 
     def again(self, changes: Sequence[Change]) -> list[Array]:
         """Train from the start with each of several changes; return the parameters of each."""

@@ -44,6 +44,18 @@ def room(rows: int, size: int, itemsize: int) -> int:
     return max(ROWS * GROUP * WIDTH * lanes, most)
 
 
+def _turned(
+    vectors: Vectors, address: Any, start: Any, stride: Any, rows: Any, mask: Any = None
+) -> list[Any]:
+    """Return the columns of a square of rows `stride` apart, of which there may be fewer than it has."""
+    builder, last = vectors.builder, vectors.builder.sub(rows, ir.Constant(vectors.index, 1))
+    lines = []
+    for n in range(vectors.lanes):
+        at = builder.add(start, builder.mul(vectors.at_most(n, last), stride))
+        lines.append(vectors.load(builder.gep(address, [at]), mask))
+    return vectors.transposed(lines)
+
+
 @intrinsic
 def _transpose_tile(
     typing_context: Any, X: Any, X_start: Any, stride: Any, rows: Any, columns: Any, panel: Any,
@@ -59,15 +71,10 @@ def _transpose_tile(
         X, X_start, stride, rows, columns, panel, panel_start, wide = arguments
         kinds = signature.args
         vectors = Vectors(context, builder, kinds[5].dtype)
-        index = vectors.index
-        last = builder.sub(rows, ir.Constant(index, 1))
         X_data, panel_data = (data(context, builder, kinds[n], v) for n, v in ((0, X), (5, panel)))
-        mask, lines = vectors.mask(columns), []
-        for n in range(vectors.lanes):
-            at = builder.add(X_start, builder.mul(vectors.at_most(n, last), stride))
-            lines.append(vectors.load(builder.gep(X_data, [at]), mask))
-        for n, column in enumerate(vectors.transposed(lines)):
-            at = builder.add(panel_start, builder.mul(wide, ir.Constant(index, n)))
+        turned = _turned(vectors, X_data, X_start, stride, rows, vectors.mask(columns))
+        for n, column in enumerate(turned):
+            at = builder.add(panel_start, builder.mul(wide, ir.Constant(vectors.index, n)))
             vectors.store(column, builder.gep(panel_data, [at]))
         return context.get_dummy_value()
 
@@ -98,15 +105,11 @@ def _add_square(
         zT, zT_start, stride, units, rows, old, old_start, old_row, z, z_start, z_row = arguments
         kinds = signature.args
         vectors = Vectors(context, builder, kinds[8].dtype)
-        last = builder.sub(units, ir.Constant(vectors.index, 1))
         zT_data, old_data, z_data = (
             data(context, builder, kinds[n], v) for n, v in ((0, zT), (5, old), (8, z))
         )
-        mask, lines = vectors.mask(units), []
-        for n in range(vectors.lanes):
-            at = builder.add(zT_start, builder.mul(vectors.at_most(n, last), stride))
-            lines.append(vectors.load(builder.gep(zT_data, [at])))
-        for n, row in enumerate(vectors.transposed(lines)):
+        mask = vectors.mask(units)
+        for n, row in enumerate(_turned(vectors, zT_data, zT_start, stride, units)):
             number = ir.Constant(vectors.index, n)
             with builder.if_then(builder.icmp_signed("<", number, rows)):
                 source, target = (
@@ -143,25 +146,36 @@ def lay_columns(R: Array, R_start: int, inner: int, size: int, stride: int, pane
 
 
 @kernel
+def _combine_panel(
+    alpha: float, c: Array, c_start: int, c_row: int, panel: Array, rows: int, inner: int, size: int,
+    beta: float, C: Array, C_start: int, C_row: int,
+) -> None:  # fmt: skip
+    """C (rows, size) ← βC + α c R, with R (inner, size) in the panel, and numbers of c side by side."""
+    lanes, k = VECTOR_BYTES // C.itemsize, ZERO
+    while k < size:
+        step, to = columns_of(size - k, lanes), C_start + k
+        multiply_columns(
+            alpha, c, c_start, c_row, ONE, panel, k * inner, vectors_of(step, lanes), rows, inner, beta,
+            C, to, C_row, C, to, C_row, step,
+        )  # fmt: skip
+        k += step
+
+
+@kernel
 def combine_packed(
     alpha: float, c: Array, c_start: int, c_row: int, R: Array, R_start: int, rows: int, inner: int,
     size: int, stride: int, beta: float, C: Array, C_start: int, panel: Array,
 ) -> None:  # fmt: skip
     """As `combine`, where numbers of c lie side by side; the panel has `room`."""
-    lanes, keep = VECTOR_BYTES // C.itemsize, beta
-    wide = GROUP * WIDTH * lanes
+    wide, keep = GROUP * WIDTH * (VECTOR_BYTES // C.itemsize), beta
     for q in range(0, inner, ROWS):
         deep = min(ROWS, inner - q)
         for left in range(0, size, wide):
-            count, k = min(wide, size - left), ZERO
+            count = min(wide, size - left)
             lay_columns(R, R_start + q * stride + left, deep, count, stride, panel)
-            while k < count:
-                step, to = columns_of(count - k, lanes), C_start + left + k
-                multiply_columns(
-                    alpha, c, c_start + q, c_row, ONE, panel, k * deep, vectors_of(step, lanes), rows,
-                    deep, keep, C, to, stride, C, to, stride, step,
-                )  # fmt: skip
-                k += step
+            _combine_panel(
+                alpha, c, c_start + q, c_row, panel, rows, deep, count, keep, C, C_start + left, stride
+            )  # fmt: skip
         keep = 1.0
 
 
@@ -246,15 +260,9 @@ def _across(
     old_row: int, z: Array, z_start: int, z_row: int, panel: Array,
 ) -> None:  # fmt: skip
     """z (rows, units) ← old + a Wᵀ, with a in the panel, behind which zᵀ is found."""
-    lanes, i = VECTOR_BYTES // z.itemsize, ZERO
+    lanes = VECTOR_BYTES // z.itemsize
     behind, apart = (rows + lanes) * vectors_of(deep, lanes), _odd_vectors(rows, lanes)
-    while i < rows:
-        step = columns_of(rows - i, lanes)
-        multiply_columns(
-            1.0, W, W_start, stride, ONE, panel, i * deep, vectors_of(step, lanes), units, deep, 0.0,
-            panel, behind + i, apart, panel, behind + i, apart, step,
-        )  # fmt: skip
-        i += step
+    _combine_panel(1.0, W, W_start, stride, panel, units, deep, rows, 0.0, panel, behind, apart)
     for i in range(0, rows, lanes):
         for j in range(0, units, lanes):
             _add_square(
@@ -293,14 +301,10 @@ def combine_laid(
         lay_columns(R, R_start, inner, size, size, panel)
     behind, apart = inner * vectors_of(size, lanes), _odd_vectors(inner, lanes)
     for p in range(0, rows, UNITS):
-        tall, k = min(UNITS, rows - p), ZERO
+        tall = min(UNITS, rows - p)
         for q in range(0, inner, lanes):
             source = c_start + p + q * c_column
             _turn(c, source, c_column, inner - q, tall, panel, behind + q, apart)
-        while k < size:
-            step, to = columns_of(size - k, lanes), C_start + p * size + k
-            multiply_columns(
-                alpha, panel, behind, apart, ONE, panel, k * inner, vectors_of(step, lanes), tall, inner,
-                beta, C, to, size, C, to, size, step,
-            )  # fmt: skip
-            k += step
+        _combine_panel(
+            alpha, panel, behind, apart, panel, tall, inner, size, beta, C, C_start + p * size, size
+        )  # fmt: skip
