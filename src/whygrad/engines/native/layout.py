@@ -33,9 +33,8 @@ from whygrad.plan.multipliers import Multipliers, factors_of
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from whygrad.plan.plan import Clip, Penalty, Plan
 
-# Zeros are skipped where at most this share of the inputs is something else, the rows are long and the
-# layer above is narrow: for wide ones the dense product, in blocks and on all cores, wins.
-SPARSE_SHARE, SPARSE_INPUTS, SPARSE_UNITS = 0.3, 64, 128
+# Zeros are skipped where at most this share of the inputs is something else and the rows are long.
+SPARSE_SHARE, SPARSE_INPUTS = 0.3, 64
 # Threads share a step of at least so many multiplications, and have at least so many examples each.
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**17, 16, 8
 # A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
@@ -75,7 +74,7 @@ class Layout:
         self.data = data
         self.sizes = net.sizes
         # Of rows read on demand not all are there to be looked at, and each step's bits must be the same.
-        skip = is_sparse(data.X) or (not part and skips_zeros(data.X, net.sizes[1]))
+        skip = is_sparse(data.X) or (not part and skips_zeros(data.X))
         stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         rounds = products is not None
         self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout, rounds)
@@ -90,7 +89,7 @@ class Layout:
         self.workspace = _workspace(
             self.layers, batch_size, dtype, self.size if whole else 0, self.blocks,
             kept=self.for_the_loop(kept_of(net, dtype), dtype), factors=factors,
-            steps=aligned_zeros(len(factors), dtype), rounds=rounds,
+            steps=aligned_zeros(len(factors), dtype), rounds=rounds, rows=self.rows,
         )  # fmt: skip
         small = not (skip or rounds) and runs_by_units(net, batch_size, has_dropout)
         by_units = self.blocks if small else 0
@@ -249,11 +248,9 @@ def runs_by_units(net: Network, rows: int, has_dropout: bool) -> bool:
     return net.f[-1].name != "softmax" or net.C.name == "cross_entropy"
 
 
-def skips_zeros(X: Array, units: int) -> bool:
-    """Return whether a first layer of so many units skips the zeros of X."""
-    if units > SPARSE_UNITS or X.size > SPARSE_NUMBERS:
-        return False
-    if not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
+def skips_zeros(X: Array) -> bool:
+    """Return whether a first layer skips the zeros of X."""
+    if X.size > SPARSE_NUMBERS or not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
         return False
     return sparse.count(X) <= SPARSE_SHARE * X.size
 
@@ -386,7 +383,7 @@ def aligned_zeros(size: int, dtype: Any) -> Array:
 
 def _workspace(
     layers: Layers, batch_size: int, dtype: str, gradient: int, blocks: int, kept: Array,
-    factors: Array, steps: Array, rounds: bool,
+    factors: Array, steps: Array, rounds: bool, rows: sparse.Rows,
 ) -> Workspace:  # fmt: skip
     """Return the memory for a batch, with room for a whole gradient of so many numbers."""
     L, outputs = len(layers.sizes) - 1, int(layers.sizes[-1])
@@ -397,7 +394,11 @@ def _workspace(
     )  # of a layer: if small, a thread moves it at once
     largest = max((units * (layers.sizes[:-1] + 1)).max(), whole[whole <= MOVING].max(initial=0))
     largest = int(largest) + 2 * LINE
-    width = max(layers.panel, int(layers.sizes[1:].max()))
+    turned = sparse.turned(rows, int(layers.sizes[0]), int(layers.sizes[1]), batch_size)
+    turns = len(turned.ends) > 0
+    cuts = batch_size * sparse.pieces(int(layers.sizes[0]), dtype) if turns else 0
+    said = min(batch_size, sparse.TOGETHER) if turns else 1
+    width = max(layers.panel * said, int(layers.sizes[1:].max()))
     numbers = panel_size(layers, batch_size, np.dtype(dtype).itemsize)
     panel = rows_apart(blocks, PAIRS if rounds else numbers, "int32" if rounds else dtype)
     last = int(layers.delta[L]) + whole_lines(batch_size * outputs)
@@ -409,8 +410,9 @@ def _workspace(
         gradient=aligned_zeros(gradient, dtype),
         block=rows_apart(blocks, largest, dtype),
         row=rows_apart(blocks, width, dtype),
-        cursors=rows_apart(blocks, batch_size if layers.stretch else 0, "int64"),
+        cuts=rows_apart(blocks, cuts, "int64"),
         panel=panel,
+        turned=turned,
         penalties=np.zeros((L + 1, int(layers.moving.max()))),
         kept=kept,
         factors=factors,

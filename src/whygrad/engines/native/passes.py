@@ -26,9 +26,9 @@ from whygrad.engines.native.products.dense import (
 )
 from whygrad.nn.functions import Array
 
-# Of a panel of W¹ as many bytes move at a time as the nearest cache holds, in batches of at least so many
-# examples, which ask for compressed rows so many examples ahead; smaller ones for all of the next batch.
-_NEAR, _MANY, _AHEAD = 40960, 24, 12
+# Batches of at least so many examples ask for compressed rows so many examples ahead; smaller ones for all
+# of the next batch.
+_MANY = 24
 
 
 @kernel
@@ -61,7 +61,8 @@ def gather(
 ) -> None:  # fmt: skip
     """Copy examples of a batch side by side, and ask for those of the next.
 
-    In large batches compressed rows are asked for when the rows before them are read.
+    In large batches compressed rows are asked for when the rows before them are read. Of a batch that is
+    turned these examples' share of the inputs is.
     """
     inputs, outputs = layers.sizes[0], layers.sizes[-1]
     for i in range(low, high):
@@ -78,6 +79,11 @@ def gather(
                 sparse.prefetch_row(examples.rows, next_one)
         if len(examples.weights) > 0:
             workspace.weights[i] = examples.weights[example]
+    if len(workspace.turned.ends) > 0:
+        sparse.turn(
+            examples.rows, examples.order, first, rows, low * inputs // rows, high * inputs // rows, inputs,
+            workspace.turned,
+        )  # fmt: skip
 
 
 @kernel
@@ -127,19 +133,45 @@ def forward_sparse(
 ) -> None:  # fmt: skip
     """z¹ of the examples from `first` on, for units from left to right, which begin and end with panels."""
     row, units, inputs = workspace.row[part], layers.sizes[1], layers.sizes[0]
-    ahead = len(workspace.costs) >= _MANY
+    starts, columns, values = examples.rows
+    cuts, work = workspace.cuts[part], workspace.work
+    ahead, deep = len(workspace.costs) >= _MANY, inputs
+    if len(workspace.turned.ends) > 0:
+        ahead = False  # the rows have been read
+        numbers = max(1, len(values) // (len(starts) - 1))  # of a row
+        deep = max(
+            sparse.NEAR // (layers.panel * theta.itemsize), sparse.NUMBERS * inputs // numbers
+        )
+    pieces = -(-inputs // deep)
     for start in range(left, right, layers.panel):
         count, width = min(layers.panel, right - start), panel_width(layers, start)
         W = layers.W[1] + start * inputs
-        for i in range(rows):
-            fill(row, ZERO, width, 0.0)
-            copy(theta, layers.b[1] + start, row, ZERO, count)
-            sparse.read_row(
-                examples.rows, examples.order[first + i], row, theta, W, width, workspace.panel[part]
-            )  # fmt: skip
-            if ahead and start == left and first + i + _AHEAD < len(examples.order):
-                sparse.prefetch_row(examples.rows, examples.order[first + i + _AHEAD])
-            copy(row, ZERO, workspace.work, z + i * units + start - left, count)
+        whole = width < layers.panel  # of two sums in turn the bits would follow from the pieces
+        for piece in range(1 if whole else pieces):
+            stop = inputs if whole else (piece + 1) * deep
+            for i in range(rows):
+                example, cut = examples.order[first + i], i * pieces + piece
+                to = z + i * units + start - left
+                begin, end = starts[example] if piece == 0 else cuts[cut], starts[example + 1]
+                if stop < inputs:
+                    if start == left:
+                        cuts[cut + 1] = sparse.until_column(examples.rows, begin, end, stop)
+                    end = cuts[cut + 1]
+                if piece == 0:
+                    copy(theta, layers.b[1] + start, work, to, count)
+                    if ahead and start == left and first + i + sparse.AHEAD < len(examples.order):
+                        sparse.prefetch_row(examples.rows, examples.order[first + i + sparse.AHEAD])
+                if count == layers.panel:
+                    sparse.read_panel(
+                        columns, values, begin, end, work, to, theta, W, width, workspace.panel[part]
+                    )  # fmt: skip
+                else:
+                    fill(row, ZERO, width, 0.0)
+                    copy(work, to, row, ZERO, count)
+                    sparse.read_numbers(
+                        columns, values, begin, end, row, theta, W, width, workspace.panel[part]
+                    )  # fmt: skip
+                    copy(row, ZERO, work, to, count)
 
 
 @kernel
@@ -255,30 +287,33 @@ def _add_gradient_sparse(
 ) -> None:  # fmt: skip
     """BP4 for `count` units of the first layer, whose δ begin at `delta`: those of a panel of W¹."""
     real = type(target[0])
-    inputs, units, row, cursors = (
-        layers.sizes[0],
-        layers.sizes[1],
-        workspace.row[part],
-        workspace.cursors[part],
-    )
-    starts = examples.rows.starts
-    deep = inputs if rows < _MANY else max(1, _NEAR // (width * target.itemsize))
+    inputs, units, row = layers.sizes[0], layers.sizes[1], workspace.row[part]
+    turned, starts = workspace.turned, examples.rows.starts
+    if keep == 0:
+        fill(target, W, inputs * width, 0.0)
+    elif keep != 1:
+        updates.scale(keep, target, W, W + inputs * width)
     fill(row, ZERO, width, 0.0)
-    for i in range(rows):
-        cursors[i] = starts[examples.order[first + i]]
-    for k in range(0, inputs, deep):
-        stop = min(inputs, k + deep)
-        if keep == 0:
-            fill(target, W + k * width, (stop - k) * width, 0.0)
-        elif keep != 1:
-            updates.scale(keep, target, W + k * width, W + stop * width)
+    if len(turned.ends) == 0 or width < layers.panel:
         for i in range(rows):
-            begin, end = cursors[i], starts[examples.order[first + i] + 1]
-            if stop < inputs:
-                end = sparse.until_column(examples.rows, begin, end, stop)
-            if begin < end:
-                errors = vector(workspace.work, delta + i * units, count)
-                for j in range(len(errors)):
-                    row[j] = real(scale) * errors[j]
-                sparse.add_numbers(examples.rows, begin, end, row, target, W, width)
-                cursors[i] = end
+            example = examples.order[first + i]
+            errors = vector(workspace.work, delta + i * units, count)
+            for j in range(len(errors)):
+                row[j] = real(scale) * errors[j]
+            sparse.add_numbers(
+                examples.rows, starts[example], starts[example + 1], row, target, W, width
+            )  # fmt: skip
+        return
+    room = sparse.room_of(turned)
+    for start in range(0, rows, sparse.TOGETHER):
+        for i in range(min(sparse.TOGETHER, rows - start)):
+            errors = vector(workspace.work, delta + (start + i) * units, count)
+            said = vector(row, i * width, width)
+            for j in range(len(said)):
+                said[j] = real(scale) * errors[j] if j < count else real(0)
+        for k in range(inputs):
+            at = start // sparse.TOGETHER * inputs + k
+            sparse.read_panel(
+                turned.examples, turned.values, at * room, np.int64(turned.ends[at]), target, W + k * width,
+                row, ZERO, width, row,
+            )  # fmt: skip

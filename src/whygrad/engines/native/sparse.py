@@ -7,9 +7,10 @@ by side: what input k says to the units of a panel is one short stretch of memor
     forward    zⱼ = Σ_k x_k W_jk             a stretch is read for each x_k
     update     W_jk ← W_jk + (α δⱼ) x_k      and moved
 
-Threads have panels of their own. A large batch moves a panel in pieces, a few inputs at a time, which stay
-in the nearest cache while all examples add to them. The sums are those of the dense product without the
-terms that are zero.
+Threads have panels of their own. Large batches read a panel in pieces, a few inputs at a time, which stay
+in the nearest cache while all examples read them, and they are turned: what they say lies by inputs. A
+stretch then moves once, by a sum over examples that is formed in registers as that of the way forward is.
+The sums are those of the dense product without the terms that are zero.
 """
 
 from typing import Any, NamedTuple
@@ -32,6 +33,18 @@ class Rows(NamedTuple):
     values: Array
 
 
+class Turned(NamedTuple):
+    """A batch by inputs, in pieces of TOGETHER examples: row n · inputs + k is that of input k in the n-th.
+
+    Its numbers that are not zero end before `ends[row]` in `values`, and `examples` has which examples of
+    the piece they are of. Rows are as long as there is `room`. All are empty where batches are not turned.
+    """
+
+    ends: Array
+    examples: Array
+    values: Array
+
+
 def width(units: int, dtype: Any) -> int:
     """Return the length of a stretch: the units, filled up to whole vectors."""
     lanes = VECTOR_BYTES // np.dtype(dtype).itemsize
@@ -48,11 +61,36 @@ SHORT_COLUMNS = 2**16
 PANEL = 4  # vectors that a panel is wide
 STRIDE = 8  # numbers that a search for a column passes at once
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
+# Batches are turned, so many examples together, where inputs have more than OFTEN numbers on average, W¹ more
+# than FEW panels (for fewer it takes longer than it spares), and a batch no more than MOST numbers with zeros.
+TOGETHER, OFTEN, MOST, FEW = 256, 4, 10**7, 2
+# Bytes of a panel in the nearest cache, which turned batches read at a time, and numbers of a row at least.
+NEAR, NUMBERS = 40960, 8
+AHEAD = 12  # examples before their rows are read, these are asked for
+# Places without a sign are not looked at for whether they count from the end.
+ONE_MORE: Any = np.uint64(1)
 
 
 def rows(starts: Array, columns: Array, values: Array) -> Rows:
     """Return compressed rows as the loop takes them."""
     return Rows(read_only(starts), read_only(columns), read_only(values))
+
+
+def turned(rows: Rows, inputs: int, units: int, batch_size: int) -> Turned:
+    """Return memory for a batch by inputs, empty where none is turned."""
+    real, count = rows.values.dtype, 0
+    often = len(rows.values) * batch_size > OFTEN * inputs * (len(rows.starts) - 1)
+    if often and inputs * batch_size <= MOST and units > FEW * panel(real):
+        count = -(-batch_size // TOGETHER) * inputs
+    # An odd number of lines: rows as far apart share few places of a cache.
+    room = (-(-min(batch_size, TOGETHER) // 16) | 1) * 16
+    examples, values = (np.zeros(count * room, kind) for kind in (rows.columns.dtype, real))
+    return Turned(np.zeros(count, np.uint64), examples, values)
+
+
+def pieces(inputs: int, dtype: Any) -> int:
+    """Return how many pieces turned batches read a panel in at most."""
+    return -(-inputs * panel(dtype) * np.dtype(dtype).itemsize // NEAR)
 
 
 def compress(X: Any) -> Rows:
@@ -169,25 +207,25 @@ def _tile(vectors_wide: int, update: bool) -> Any:
     return tile
 
 
-_read_4, _read_3, _read_2, _read_1 = (_tile(wide, update=False) for wide in (4, 3, 2, 1))
+read_panel, _read_3, _read_2, _read_1 = (_tile(wide, update=False) for wide in (PANEL, 3, 2, 1))
 _add_4, _add_3, _add_2, _add_1 = (_tile(wide, update=True) for wide in (4, 3, 2, 1))
 
 
 @kernel
-def read_row(
-    rows: Rows, i: int, sums: Array, W: Array, W_start: int, width: int, panel: Array
-) -> None:
-    """sums ← sums + Σ_k x_k W_k over the numbers x_k of row i that are not zero, for a panel of W."""
-    first, last = rows.starts[i], rows.starts[i + 1]
+def read_numbers(
+    columns: Array, values: Array, first: int, last: int, sums: Array, W: Array, W_start: int, width: int,
+    panel: Array,
+) -> None:  # fmt: skip
+    """sums ← sums + Σ_k x_k W_k over the numbers x_k from `first` to `last`, for a panel of W."""
     lanes = VECTOR_BYTES // W.itemsize
     if width == 4 * lanes:
-        _read_4(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
+        read_panel(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
     elif width == 3 * lanes:
-        _read_3(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
+        _read_3(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
     elif width == 2 * lanes:
-        _read_2(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
+        _read_2(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
     else:
-        _read_1(rows.columns, rows.values, first, last, sums, ZERO, W, W_start, width, panel)
+        _read_1(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
 
 
 @kernel
@@ -204,6 +242,39 @@ def add_numbers(
         _add_2(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
     else:
         _add_1(rows.columns, rows.values, first, last, factors, ZERO, W, W_start, width, W)
+
+
+@kernel
+def turn(
+    rows: Rows, order: Array, first: int, count: int, left: int, right: int, inputs: int, turned: Turned
+) -> None:  # fmt: skip
+    """Turn what `count` examples of the order, from `first` on, say of the inputs from left to right."""
+    ends, examples, values = turned
+    room = room_of(turned)
+    for piece in range(-(-count // TOGETHER)):
+        begin, start = piece * inputs, first + piece * TOGETHER
+        for k in range(begin + left, begin + right):
+            ends[k] = k * room
+        for i in range(min(TOGETHER, first + count - start)):
+            example = order[start + i]
+            if start + i + AHEAD < len(order):
+                prefetch_row(rows, order[start + i + AHEAD])
+            low, high = rows.starts[example], rows.starts[example + 1]
+            if right < inputs:
+                high = until_column(rows, low, high, right)
+            if left > 0:
+                low = until_column(rows, low, high, left)
+            for t in range(low, high):
+                k = begin + rows.columns[t]
+                end = ends[k]
+                examples[end], values[end] = i, rows.values[t]
+                ends[k] = end + ONE_MORE
+
+
+@kernel
+def room_of(turned: Turned) -> int:
+    """Return how many numbers each input has room for."""
+    return len(turned.values) // len(turned.ends)
 
 
 @kernel
