@@ -61,8 +61,8 @@ SHORT_COLUMNS = 2**16
 PANEL = 4  # vectors that a panel is wide
 STRIDE = 8  # numbers that a search for a column passes at once
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
-# Batches are turned, so many examples together, where inputs have more than OFTEN numbers on average, W¹ more
-# than FEW panels (for fewer it takes longer than it spares), and a batch no more than MOST numbers with zeros.
+# Batches are turned, so many examples together, where inputs have more than OFTEN numbers on average, W¹
+# more panels than FEW, for which it takes longer than it spares, and a batch no more numbers than MOST.
 TOGETHER, OFTEN, MOST, FEW = 256, 4, 10**7, 2
 # Bytes of a panel in the nearest cache, which turned batches read at a time, and numbers of a row at least.
 NEAR, NUMBERS = 40960, 8
