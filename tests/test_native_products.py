@@ -222,7 +222,7 @@ def test_dense_data_and_short_rows_are_not_compressed():
     assert not skips_zeros(with_zeros(50, 20, 0.1, "float32"))
 
 
-def wide_with_zeros(dtype="float64", n=700, inputs=420, hidden=180, share=0.2):
+def wide_with_zeros(dtype="float64", n=700, inputs=420, hidden=320, share=0.2):
     """Data and a network whose batches are turned: most of its units in whole panels."""
     X = with_zeros(n, inputs, share, dtype)
     net = wg.Network(inputs, [wg.Dense(hidden, "tanh"), wg.Dense(3, "softmax")], "cross_entropy")
@@ -246,6 +246,18 @@ def test_batches_by_inputs_give_what_the_reference_gives(dtype, optimizer, batch
     assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= tolerance
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS[::3], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_large_panels_that_move_in_pieces_give_what_the_reference_gives(dtype, optimizer):
+    net, X, y = wide_with_zeros(dtype, n=101, inputs=2100, hidden=40)
+    X[7] = X[:, 5:900] = 0  # an example of only zeros, and pieces without any number
+    options = {"optimizer": optimizer, "epochs": 2, "batch_size": 50, "l2": 0.01}
+    ours = wg.train(net, X, y, engine="native", **options)
+    theirs = wg.train(net, X, y, engine="reference", **options)
+    tolerance = 1e-4 if dtype == "float32" else 1e-12
+    assert np.abs(ours.theta.flat - theirs.theta.flat).max() <= tolerance
+
+
 def test_batches_are_turned_where_inputs_have_several_numbers_and_units_several_panels():
     from whygrad.engines.native.layout import Layout
 
@@ -254,10 +266,12 @@ def test_batches_are_turned_where_inputs_have_several_numbers_and_units_several_
         data = as_data(net, X, y, None, X.dtype.name)
         return len(Layout(net, batch_size, X.dtype.name, data, False, False).workspace.turned.ends)
 
-    assert turned(100) and turned(100, hidden=70)
+    assert turned(100) and turned(100, hidden=96)
     assert not turned(10)  # of 10 examples 2 have a number
     assert not turned(100, share=0.02)
-    assert not turned(100, hidden=64) and not turned(100, hidden=70, dtype="float32")
+    assert not turned(100, hidden=95) and not turned(100, hidden=180, dtype="float32")
+    assert turned(50) and not turned(50, hidden=96)  # so few numbers pay for more panels alone
+    assert turned(600) and not turned(600, share=0.015)  # of 200 examples 3 have a number
 
 
 def test_machine_code_on_disk_belongs_to_one_state_of_all_the_sources(tmp_path):

@@ -86,9 +86,10 @@ class Workspace(NamedTuple):
     `work` holds z, a and δ of every layer; y, weights and costs those of the examples. `gradient` has room
     for the whole gradient where it is clipped. The others have a row for each thread: `block` with room for
     the gradient of a block that moves, `row` as long as the widest layer or what a piece of the batch says
-    to a panel of W¹, `cuts` with the places where pieces of W¹ begin in compressed rows, and `panel` with
-    room for the parts of matrices that products copy: of int32 where operands are rounded to bfloat16, in
-    pairs (see `products`). `turned` is the batch by inputs (see `sparse`).
+    to a panel of W¹, `cuts` with the places where pieces of W¹ begin in compressed rows (one place for each
+    example where batches are not turned), and `panel` with room for the parts of matrices that products
+    copy: of int32 where operands are rounded to bfloat16, in pairs (see `products`). `turned` is the batch
+    by inputs (see `sparse`).
     `penalties` has a number for each block that a layer moves in.
 
     As long as θ and in its order, or empty: `kept` is 0 where a layer's mask leaves a weight out, else 1;

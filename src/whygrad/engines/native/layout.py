@@ -396,7 +396,8 @@ def _workspace(
     largest = int(largest) + 2 * LINE
     turned = sparse.turned(rows, int(layers.sizes[0]), int(layers.sizes[1]), batch_size)
     turns = len(turned.ends) > 0
-    cuts = batch_size * sparse.pieces(int(layers.sizes[0]), dtype) if turns else 0
+    pieces = sparse.pieces(int(layers.sizes[0]), dtype) if turns else 1
+    cuts = batch_size * pieces if layers.stretch else 0
     said = min(batch_size, sparse.TOGETHER) if turns else 1
     width = max(layers.panel * said, int(layers.sizes[1:].max()))
     numbers = panel_size(layers, batch_size, np.dtype(dtype).itemsize)

@@ -26,9 +26,10 @@ from whygrad.engines.native.products.dense import (
 )
 from whygrad.nn.functions import Array
 
-# Batches of at least so many examples ask for compressed rows so many examples ahead; smaller ones for all
-# of the next batch.
-_MANY = 24
+# Batches of at least so many examples ask for compressed rows a few examples ahead, smaller ones for all of
+# the next batch. They also move a panel in pieces where it takes more bytes than the second-level cache has
+# room for beside the rest.
+_MANY, _SECOND = 24, 2**19
 
 
 @kernel
@@ -138,10 +139,7 @@ def forward_sparse(
     ahead, deep = len(workspace.costs) >= _MANY, inputs
     if len(workspace.turned.ends) > 0:
         ahead = False  # the rows have been read
-        numbers = max(1, len(values) // (len(starts) - 1))  # of a row
-        deep = max(
-            sparse.NEAR // (layers.panel * theta.itemsize), sparse.NUMBERS * inputs // numbers
-        )
+        deep = depth(layers, examples, theta.itemsize)
     pieces = -(-inputs // deep)
     for start in range(left, right, layers.panel):
         count, width = min(layers.panel, right - start), panel_width(layers, start)
@@ -172,6 +170,15 @@ def forward_sparse(
                         columns, values, begin, end, row, theta, W, width, workspace.panel[part]
                     )  # fmt: skip
                     copy(row, ZERO, work, to, count)
+
+
+@kernel
+def depth(layers: Layers, examples: Examples, itemsize: int) -> int:
+    """Return how many inputs a piece of a panel of W¹ has."""
+    starts, _, values = examples.rows
+    numbers = max(1, len(values) // (len(starts) - 1))  # of a row
+    inputs = layers.sizes[0]
+    return max(sparse.NEAR // (layers.panel * itemsize), sparse.NUMBERS * inputs // numbers)
 
 
 @kernel
@@ -289,21 +296,29 @@ def _add_gradient_sparse(
     real = type(target[0])
     inputs, units, row = layers.sizes[0], layers.sizes[1], workspace.row[part]
     turned, starts = workspace.turned, examples.rows.starts
-    if keep == 0:
-        fill(target, W, inputs * width, 0.0)
-    elif keep != 1:
-        updates.scale(keep, target, W, W + inputs * width)
-    fill(row, ZERO, width, 0.0)
     if len(turned.ends) == 0 or width < layers.panel:
+        cursors = workspace.cuts[part]
+        deep = inputs
+        if rows >= _MANY and inputs * width * target.itemsize > _SECOND:
+            deep = depth(layers, examples, target.itemsize)
+        fill(row, ZERO, width, 0.0)
         for i in range(rows):
-            example = examples.order[first + i]
-            errors = vector(workspace.work, delta + i * units, count)
-            for j in range(len(errors)):
-                row[j] = real(scale) * errors[j]
-            sparse.add_numbers(
-                examples.rows, starts[example], starts[example + 1], row, target, W, width
-            )  # fmt: skip
+            cursors[i] = starts[examples.order[first + i]]
+        for k in range(0, inputs, deep):
+            stop = min(inputs, k + deep)
+            _keep(keep, target, W + k * width, W + stop * width)
+            for i in range(rows):
+                begin, end = cursors[i], starts[examples.order[first + i] + 1]
+                if stop < inputs:
+                    end = sparse.until_column(examples.rows, begin, end, stop)
+                if begin < end:
+                    errors = vector(workspace.work, delta + i * units, count)
+                    for j in range(len(errors)):
+                        row[j] = real(scale) * errors[j]
+                    sparse.add_numbers(examples.rows, begin, end, row, target, W, width)
+                    cursors[i] = end
         return
+    _keep(keep, target, W, W + inputs * width)
     room = sparse.room_of(turned)
     for start in range(0, rows, sparse.TOGETHER):
         for i in range(min(sparse.TOGETHER, rows - start)):
@@ -317,3 +332,12 @@ def _add_gradient_sparse(
                 turned.examples, turned.values, at * room, np.int64(turned.ends[at]), target, W + k * width,
                 row, ZERO, width, row,
             )  # fmt: skip
+
+
+@kernel
+def _keep(factor: float, target: Array, start: int, stop: int) -> None:
+    """Multiply a stretch by a factor; where that is 0, what stands there may be anything."""
+    if factor == 0:
+        fill(target, start, stop - start, 0.0)
+    elif factor != 1:
+        updates.scale(factor, target, start, stop)

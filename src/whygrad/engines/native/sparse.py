@@ -7,10 +7,11 @@ by side: what input k says to the units of a panel is one short stretch of memor
     forward    zⱼ = Σ_k x_k W_jk             a stretch is read for each x_k
     update     W_jk ← W_jk + (α δⱼ) x_k      and moved
 
-Threads have panels of their own. Large batches read a panel in pieces, a few inputs at a time, which stay
-in the nearest cache while all examples read them, and they are turned: what they say lies by inputs. A
-stretch then moves once, by a sum over examples that is formed in registers as that of the way forward is.
-The sums are those of the dense product without the terms that are zero.
+Threads have panels of their own. Where it pays, large batches are turned: what they say lies by inputs. A
+stretch then moves once, by a sum over examples that is formed in registers as that of the way forward is,
+which reads a panel in pieces, a few inputs at a time, that stay in the nearest cache while all examples
+read them. Other large batches move large panels in such pieces. The sums are those of the dense product
+without the terms that are zero, in one order of examples and of inputs, whichever way is taken.
 """
 
 from typing import Any, NamedTuple
@@ -61,11 +62,12 @@ SHORT_COLUMNS = 2**16
 PANEL = 4  # vectors that a panel is wide
 STRIDE = 8  # numbers that a search for a column passes at once
 CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
-# Batches are turned, so many examples together, where inputs have more than OFTEN numbers on average, W¹
-# more panels than FEW, for which it takes longer than it spares, and a batch no more numbers than MOST.
-TOGETHER, OFTEN, MOST, FEW = 256, 4, 10**7, 2
-# Bytes of a panel in the nearest cache, which turned batches read at a time, and numbers of a row at least.
-NEAR, NUMBERS = 40960, 8
+# Batches are turned, so many examples together, where that takes less time than it spares: where inputs
+# have more numbers than OFTEN on average, W¹ has more whole panels than FEW, and the product of the two is
+# more than WORTH. Turned, a batch has room for no more numbers than MOST.
+TOGETHER, OFTEN, FEW, WORTH, MOST = 256, 4, 2, 40, 10**7
+# Bytes of a piece of a panel, for the nearest cache, and how many numbers of a row meet it, at least.
+NEAR, NUMBERS = 40960, 32
 AHEAD = 12  # examples before their rows are read, these are asked for
 # Places without a sign are not looked at for whether they count from the end.
 ONE_MORE: Any = np.uint64(1)
@@ -78,18 +80,20 @@ def rows(starts: Array, columns: Array, values: Array) -> Rows:
 
 def turned(rows: Rows, inputs: int, units: int, batch_size: int) -> Turned:
     """Return memory for a batch by inputs, empty where none is turned."""
-    real, count = rows.values.dtype, 0
-    often = len(rows.values) * batch_size > OFTEN * inputs * (len(rows.starts) - 1)
-    if often and inputs * batch_size <= MOST and units > FEW * panel(real):
-        count = -(-batch_size // TOGETHER) * inputs
+    real, panels = rows.values.dtype, units // panel(rows.values.dtype)
+    count = -(-batch_size // TOGETHER) * inputs
     # An odd number of lines: rows as far apart share few places of a cache.
     room = (-(-min(batch_size, TOGETHER) // 16) | 1) * 16
+    numbers = len(rows.values) / max(1, len(rows.starts) - 1) * batch_size / count  # of a row
+    pays = panels > FEW and numbers > OFTEN and numbers * panels > WORTH
+    if not pays or count * room > MOST:
+        count = 0
     examples, values = (np.zeros(count * room, kind) for kind in (rows.columns.dtype, real))
     return Turned(np.zeros(count, np.uint64), examples, values)
 
 
 def pieces(inputs: int, dtype: Any) -> int:
-    """Return how many pieces turned batches read a panel in at most."""
+    """Return how many pieces a panel has at most."""
     return -(-inputs * panel(dtype) * np.dtype(dtype).itemsize // NEAR)
 
 
