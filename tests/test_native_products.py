@@ -220,6 +220,8 @@ def test_dense_data_and_short_rows_are_not_compressed():
     assert skips_zeros(with_zeros(50, 100, 0.2, "float32"))
     assert not skips_zeros(with_zeros(50, 100, 0.5, "float32"))
     assert not skips_zeros(with_zeros(50, 20, 0.1, "float32"))
+    assert not skips_zeros(with_zeros(50, 100, 0.2, "float32"), 300, rounds=True)
+    assert skips_zeros(with_zeros(50, 100, 0.1, "float32"), 300, rounds=True)
 
 
 def wide_with_zeros(dtype="float64", n=700, inputs=420, hidden=320, share=0.2):

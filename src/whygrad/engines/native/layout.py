@@ -33,8 +33,9 @@ from whygrad.plan.multipliers import Multipliers, factors_of
 from whygrad.plan.optimizers import SGD, Adagrad, Adam, AdamW, Nadam, Optimizer, RMSprop
 from whygrad.plan.plan import Clip, Penalty, Plan
 
-# Zeros are skipped where at most this share of the inputs is something else and the rows are long.
-SPARSE_SHARE, SPARSE_INPUTS = 0.3, 64
+# Zeros are skipped where at most this share of the inputs is something else and the rows are long: half of
+# the share where dense products are of pairs, and the layer above has more units than these.
+SPARSE_SHARE, SPARSE_INPUTS, PAIRED_UNITS = 0.3, 64, 128
 # Threads share a step of at least so many multiplications, and have at least so many examples each.
 SHARED_EFFORT, BLOCK_ROWS, MOST_BLOCKS = 2**17, 16, 8
 # A layer moves in blocks of about so many weights, whose gradients stay in the second-level cache.
@@ -74,9 +75,9 @@ class Layout:
         self.data = data
         self.sizes = net.sizes
         # Of rows read on demand not all are there to be looked at, and each step's bits must be the same.
-        skip = is_sparse(data.X) or (not part and skips_zeros(data.X))
-        stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         rounds = products is not None
+        skip = is_sparse(data.X) or (not part and skips_zeros(data.X, net.sizes[1], rounds))
+        stretch = sparse.width(net.sizes[1], dtype) if skip else 0
         self.layers = layers(net, batch_size, stretch, sparse.panel(dtype), has_dropout, rounds)
         self.rows = sparse.compress(data.X) if skip else _no_rows(dtype)
         if rounds:
@@ -248,11 +249,15 @@ def runs_by_units(net: Network, rows: int, has_dropout: bool) -> bool:
     return net.f[-1].name != "softmax" or net.C.name == "cross_entropy"
 
 
-def skips_zeros(X: Array) -> bool:
-    """Return whether a first layer skips the zeros of X."""
+def skips_zeros(X: Array, units: int = 1, rounds: bool = False) -> bool:
+    """Return whether a first layer of so many units skips the zeros of X.
+
+    `rounds` says whether operands are rounded: dense products of pairs then take half the time.
+    """
     if X.size > SPARSE_NUMBERS or not SPARSE_INPUTS <= X.shape[1] <= SPARSE_COLUMNS:
         return False
-    return sparse.count(X) <= SPARSE_SHARE * X.size
+    share = SPARSE_SHARE / 2 if rounds and units > PAIRED_UNITS else SPARSE_SHARE
+    return sparse.count(X) <= share * X.size
 
 
 def layout_key(

@@ -65,7 +65,7 @@ CHAINS = 2  # sums that are added to in turn: an addition takes several cycles
 # Batches are turned, so many examples together, where that takes less time than it spares: where inputs
 # have more numbers than OFTEN on average, W¹ has more whole panels than FEW, and the product of the two is
 # more than WORTH. Turned, a batch has room for no more numbers than MOST.
-TOGETHER, OFTEN, FEW, WORTH, MOST = 256, 4, 2, 40, 10**7
+TOGETHER, OFTEN, FEW, WORTH, MOST = 256, 4, 2, 32, 10**7
 # Bytes of a piece of a panel, for the nearest cache, and how many numbers of a row meet it, at least.
 NEAR, NUMBERS = 40960, 32
 AHEAD = 12  # examples before their rows are read, these are asked for
