@@ -97,7 +97,7 @@ def probe_before(
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
         if probe[SUMMED] == 0:
-            _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
+            _copy_weights(layers, probe, theta, probes.record[i], probe[THETA])
     for l in range(len(probes.summed)):
         if probes.summed[l]:
             start, size = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
@@ -177,9 +177,8 @@ def probe_after(
         size, at = across * (probe[FROM_END] - probe[FROM]), probe[OPT_STATE]
         for s in range(len(opt_state)):
             if probe[ROWS] >> s & 1:
-                _copy_weights(
-                    layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at
-                )
+                row = vector(opt_state, s * opt_state.shape[1], len(theta))
+                _copy_weights(layers, probe, row, probes.record[i], at)
                 at += size
     if not _due(probes, step):
         return
@@ -196,13 +195,10 @@ def probe_after(
 
 
 @kernel
-def _copy_weights(
-    layers: Layers, probe: Array, source: Array, start: int, target: Array, at: int
-) -> None:
-    """Copy what belongs to a probe's weights from an array in θ's order, which begins at `start`."""
+def _copy_weights(layers: Layers, probe: Array, flat: Array, target: Array, at: int) -> None:
+    """Copy what belongs to a probe's weights from a vector in θ's order."""
     l = probe[LAYER]
-    below, size = layers.sizes[l - 1], layers.b[-1] + layers.sizes[-1]
-    flat = vector(source, start, size)
+    below = layers.sizes[l - 1]
     first, wide = probe[FROM], probe[FROM_END] - probe[FROM]
     weights = min(probe[FROM_END], below) - first
     if probe[STRETCH] > 0:
@@ -216,7 +212,7 @@ def _copy_weights(
             for k in range(weights):
                 row[k] = flat[layers.W[l] + panel * below + (first + k) * width + j - panel]
         else:
-            source_row = vector(source, start + layers.W[l] + j * below + first, max(weights, 0))
+            source_row = vector(flat, layers.W[l] + j * below + first, max(weights, 0))
             for k in range(weights):
                 row[k] = source_row[k]
         if probe[FROM_END] > below:

@@ -103,14 +103,14 @@ def run_steps(
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):
-            own = begin(thread.blocks, thread.parts, thread.part)
+            own, grain = begin(thread.blocks, thread.parts, thread.part), np.int64(LANES)
             for n in range(thread.blocks):
                 block = (own + n) % thread.blocks
                 if not claim_block(thread.claims, block, step + i + 1):
                     continue
                 if is_by_units(by_units):
-                    low = share(rows, thread.blocks, block, LANES)
-                    high = share(rows, thread.blocks, block + 1, LANES)
+                    low = share(rows, thread.blocks, block, grain)
+                    high = share(rows, thread.blocks, block + 1, grain)
                     block_by_units(
                         layers, theta, examples, workspace, by_units, thread.part, block, first, rows,
                         low, high, probed,
