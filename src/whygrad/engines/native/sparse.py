@@ -216,7 +216,7 @@ def read_numbers(
     columns: Array, values: Array, first: int, last: int, sums: Array, at: int, W: Array, W_start: int,
     width: int, panel: Array,
 ) -> None:  # fmt: skip
-    """sums ← sums + Σ_k x_k W_k over the numbers x_k from `first` to `last`, as `read_panel` of a narrow one."""
+    """As `read_panel`, which adds up Σ_k x_k W_k from the `first` number x_k to the `last`, if narrower."""
     lanes = VECTOR_BYTES // W.itemsize
     if width == 3 * lanes:
         _read_3(columns, values, first, last, sums, at, W, W_start, width, panel)

@@ -78,6 +78,8 @@ from whygrad.engines.native.updates import (
 )
 from whygrad.nn.functions import Array
 
+_GRAIN: Any = np.int64(LANES)  # of examples in blocks by units
+
 
 @cached_kernel
 def run_steps(
@@ -103,14 +105,14 @@ def run_steps(
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):
-            own, grain = begin(thread.blocks, thread.parts, thread.part), np.int64(LANES)
+            own = begin(thread.blocks, thread.parts, thread.part)
             for n in range(thread.blocks):
                 block = (own + n) % thread.blocks
                 if not claim_block(thread.claims, block, step + i + 1):
                     continue
                 if is_by_units(by_units):
-                    low = share(rows, thread.blocks, block, grain)
-                    high = share(rows, thread.blocks, block + 1, grain)
+                    low = share(rows, thread.blocks, block, _GRAIN)
+                    high = share(rows, thread.blocks, block + 1, _GRAIN)
                     block_by_units(
                         layers, theta, examples, workspace, by_units, thread.part, block, first, rows,
                         low, high, probed,
