@@ -97,6 +97,27 @@ def test_a_probe_of_some_rows_shows_these_and_theta_or_what_it_sums_up_to(
 
 @each_engine
 @pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_what_the_decay_of_adamw_took_off_is_summed_up_where_theta_is_left_out(
+    engine, optimizer, kind
+):
+    plan, data = case("none", optimizer, kind, "float32")
+    plan = replace(plan, epochs=1, schedule=wg.Cosine(warm_up=0.2, last=0.1))
+    probed = run(engine, plan, data, Probes(weights=WEIGHTS[:3]))[1].weights
+    left_out = tuple(replace(probe, rows=(), theta=False) for probe in WEIGHTS[:3])
+    blocks = run(engine, plan, data, Probes(weights=left_out))[1].weights.blocks
+    for one, other in zip(probed.blocks, blocks, strict=True):
+        assert one.lost is None
+        if optimizer != "adamw":
+            assert other.lost is None
+            continue
+        lost = 1 - probed.coefficients[:, 2, None, None]
+        assert lost.max() > 2 * lost.min() > 0
+        np.testing.assert_allclose(other.lost, (lost * one.theta).sum(axis=0), rtol=0, atol=1e-15)
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
 @pytest.mark.parametrize("regularisation", REGULARISATION)
 def test_probes_show_all_that_moved_the_weights(engine, regularisation, kind):
     plan, data = case(regularisation, "sgd", kind)

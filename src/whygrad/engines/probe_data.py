@@ -14,6 +14,8 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.nn.products import operand
+from whygrad.plan.multipliers import lost
+from whygrad.plan.optimizers import AdamW
 from whygrad.plan.plan import Penalty, Plan, State
 
 HELD = 2**22  # numbers of X, where rows are read on demand
@@ -96,20 +98,33 @@ def weight_probe_result(
 ) -> WeightProbeResult:
     """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
     about = batches(plan, state, data, len(scale))
-    filled = tuple(_filled(plan, block, data, about.examples) for block in blocks)
+    coefficients = coefficients[: len(scale)]
+    filled = tuple(
+        _filled(plan, block, data, about.examples, shares_lost(plan, coefficients))
+        for block in blocks
+    )
     return WeightProbeResult(
-        state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
-    )  # fmt: skip
+        state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients, filled
+    )
 
 
-def _filled(plan: Plan, block: Block, data: Data, examples: Array) -> Block:
+def shares_lost(plan: Plan, coefficients: Array) -> Array | None:
+    """Return the shares of θ that the rule's decay takes off in some steps, None for rules without."""
+    if not isinstance(plan.optimizer, AdamW):
+        return None
+    shares: Array = lost(plan.optimizer, coefficients.T)
+    return shares
+
+
+def _filled(plan: Plan, block: Block, data: Data, examples: Array, shares: Array | None) -> Block:
     """Return the block with what engines leave out, the inputs and the ones of the biases, and no more."""
     rows, state = block.probe.rows, block.opt_state
     if rows is not None and state.shape[1] > len(rows):
         block = replace(block, opt_state=state[:, list(rows)])
     if not block.probe.theta and block.thetas is None:
         thetas = np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        block = replace(block, theta=block.theta[:0], thetas=thetas)
+        taken = None if shares is None else np.tensordot(shares, block.theta, 1)
+        block = replace(block, theta=block.theta[:0], thetas=thetas, lost=taken)
     if block.probe.layer == 1:
         return replace(block, below=partial(_inputs, plan, block.probe, data, examples))
     _add_bias(plan.net, block.probe, block.a, examples)

@@ -166,14 +166,16 @@ def take_in(
         )  # fmt: skip
         return along
 
-    thetas = block.thetas
+    thetas, taken = block.thetas, read(sums.decay)
     if thetas is None:
         thetas = read(sums.thetas) if weighs else _sizes(block.theta)
+    elif block.lost is not None:
+        taken = -block.lost if factors is None else -factors * block.lost
     return Chunk(
         read(moves), read(leaves) if form.mu else None, (read(sums.moved_size), read(sums.left_size)),
         (read(sums.penalty), read(sums.penalty_left)),
         (read(sums.penalty_size), read(sums.penalty_left_size)),
-        thetas, read(sums.decay),
+        thetas, taken,
         form.mu * read(sums.Q) if differs else carried, float(form.mu**m) if form.mu else 0.0, along,
         later,
     )  # fmt: skip

@@ -50,8 +50,9 @@ class ProbeBuffers(NamedTuple):
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
     state before it, as the loop has them, and one for those after the last; where `apart` is not 1, only
     the first row of the optimizer's state is there, and `others` has the other ones of every `apart`-th
-    step. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has
-    a row for each step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
+    step. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in the loop's order, and `taken`
+    Σ lost θ, where there is a share `lost` of each step that the rule's decay takes off. `traces` has a row
+    for each step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
 
     every: int
@@ -72,6 +73,8 @@ class ProbeBuffers(NamedTuple):
     traced: int
     summed: Array
     thetas: Array
+    lost: Array
+    taken: Array
 
 
 @inlined_kernel
@@ -101,7 +104,13 @@ def probe_before(
     for l in range(len(probes.summed)):
         if probes.summed[l]:
             start, size = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
-            add_sizes(vector(theta, start, size), vector(probes.thetas, start, size))
+            weights, sizes = vector(theta, start, size), vector(probes.thetas, start, size)
+            if len(probes.lost) > 0:
+                _add_sizes_and_lost(
+                    weights, probes.lost[i], sizes, vector(probes.taken, start, size)
+                )
+            else:
+                add_sizes(weights, sizes)
 
 
 @kernel
@@ -109,6 +118,15 @@ def add_sizes(numbers: Array, sizes: Array) -> None:
     """Add |numbers| to sizes, as many."""
     for k in range(len(numbers)):
         sizes[k] += abs(float(numbers[k]))
+
+
+@kernel
+def _add_sizes_and_lost(numbers: Array, lost: float, sizes: Array, taken: Array) -> None:
+    """Add |numbers| to sizes, and a share of them to what was taken off."""
+    for k in range(len(numbers)):
+        number = float(numbers[k])
+        sizes[k] += abs(number)
+        taken[k] += lost * number
 
 
 @kernel

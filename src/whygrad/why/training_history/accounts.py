@@ -18,7 +18,6 @@ from whygrad.engines.probe_data import rows_of
 from whygrad.engines.probes import whole
 from whygrad.engines.pushes import Below, Chunk, below, lengths, sums, take_in
 from whygrad.nn.functions import Array
-from whygrad.plan import AdamW
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
 from whygrad.why.training_history.linear import (
@@ -293,9 +292,11 @@ def _roundings_of_m(plan: Plan, coefficients: list[Array]) -> float:
 
 
 def reads_theta(plan: Plan) -> bool:
-    """Return whether a ledger reads θ at every step: what penalties and decay do follows from it."""
-    penalised = plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
-    return penalised or isinstance(plan.optimizer, AdamW)
+    """Return whether a ledger reads θ at every step: what penalties and decay per step do follows from it.
+
+    What AdamW's decay takes off is summed up while the steps run.
+    """
+    return plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
 
 
 @dataclass(frozen=True, eq=False)
