@@ -33,7 +33,7 @@ from whygrad.why.training_history.rules import buffer_slot, form_of
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
-RECORDED = 2**27  # bytes, where nothing is needed of them but what is recorded
+RECORDED = 11 * 2**24  # bytes, where nothing is needed of them but what is recorded
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
 WAITING = 2**25  # numbers of the steps that wait until their momentum has worn off

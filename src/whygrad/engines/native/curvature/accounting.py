@@ -28,6 +28,7 @@ from whygrad.engines.native.probes import add_sizes
 from whygrad.nn.functions import Array
 
 PIECE = 2**11  # numbers of weights whose w is found at a time: they stay in the nearest cache
+ENDS: Any = np.int64(2)  # of a compressed row
 
 
 class Steps(NamedTuple):
@@ -437,6 +438,8 @@ def _add_step(
         weights = vector(sums.Q, base, (high - low) * length)
     found = vector(work.found, 0, sums.inner)
     for i in range(examples.which.shape[1]):
+        if len(examples.starts) > 0:  # where the inputs lie that the next step will ask for
+            prefetch(examples.starts, max(examples.which[max(t - 2, 0), i], 0), ENDS)
         _ask_for_inputs(examples, max(t - 1, 0), i, work, units_inside, low, high)
         if examples.which[t, i] < 0:
             continue
