@@ -5,9 +5,9 @@ from typing import Any
 import numpy as np
 
 from whygrad.engines.native.layout import Layout, aligned_zeros
-from whygrad.engines.native.probes import STRETCH, SUMMED, THETA, A, ProbeBuffers
+from whygrad.engines.native.probes import STRETCH, SUMMED, SUMMED_PIECE, THETA, A, ProbeBuffers
 from whygrad.engines.native.sparse import Rows
-from whygrad.engines.probe_data import rows_of, shares_lost, weight_probe_result
+from whygrad.engines.probe_data import penalty_rates, rows_of, shares_lost, weight_probe_result
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -41,6 +41,7 @@ def probe_buffers(
         if not probe.theta:
             summed[probe.layer] = True
     shares = shares_lost(plan, coefficients) if len(summed) else None
+    rates = penalty_rates(plan, coefficients) if len(summed) else None
     found = ProbeBuffers(
         every=probes.every if len(due) else 0,
         row=int(due[0]) // probes.every if len(due) else 0,
@@ -64,6 +65,9 @@ def probe_buffers(
         thetas=np.zeros(layout.size if len(summed) else 0),
         lost=np.zeros(0) if shares is None else np.ascontiguousarray(shares),
         taken=np.zeros(0 if shares is None else layout.size),
+        rates=np.zeros((0, 4)) if rates is None else rates,
+        penalties=np.zeros((0, 0)) if rates is None else np.zeros((4, layout.size)),
+        inverse=aligned_zeros(SUMMED_PIECE, real),
     )
     if nothing:
         layout.no_probes = found
@@ -125,9 +129,8 @@ def read(
         steps = probed_steps(before.step, before.step + taken, probes.every)
         statistics = Statistics(steps, buffers.statistics[: len(steps)])
     if probes.weights and taken:
-        sums = [
-            _in_order(layout, part, len(before.theta)) for part in (buffers.thetas, buffers.taken)
-        ]
+        found = (buffers.thetas[None], buffers.taken[None], buffers.penalties)
+        sums = [_in_order(layout, part, len(before.theta)) for part in found]
         blocks = [
             _block(plan.net, probe, row, buffers.record[:taken], plan.batch_size, sums, layout.rows)
             for probe, row in zip(probes.weights, buffers.weights.tolist(), strict=True)
@@ -140,10 +143,10 @@ def read(
 
 def _in_order(layout: Layout, sums: Array, size: int) -> Array | None:
     """Return sums over the steps in the order of θ, None where there are none."""
-    if not len(sums):
+    if not sums.size:
         return None
-    found = np.zeros(size)
-    layout.copy_out(sums[None], found[None])
+    found = np.zeros((len(sums), size))
+    layout.copy_out(sums, found)
     return found
 
 
@@ -160,7 +163,9 @@ def _block(
     m, (tall, wide) = len(record), probe.shape
     theta, at_opt_state, a, delta, summed, _, stretch = row[5:]
     index = rows_of(net, probe)
-    thetas, lost = (part[index] if summed and part is not None else None for part in sums)
+    thetas, lost, penalties = (
+        part[:, index] if summed and part is not None else None for part in sums
+    )
 
     def weights(first: int, last: int) -> Array:
         numbers, count = record[:, first:last], (last - first) // (wide * (stretch or tall))
@@ -175,7 +180,8 @@ def _block(
         weights(at_opt_state, a),
         record[:, a:delta].reshape(m, B, wide) if probe.layer > 1 else np.empty((m, 0, wide)),
         record[:, delta : delta + B * tall].reshape(m, B, tall),
-        thetas,
-        lost,
+        None if thetas is None else thetas[0],
+        None if lost is None else lost[0],
+        penalties,
         tuple(rows) if stretch else None,
     )

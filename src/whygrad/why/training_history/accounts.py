@@ -14,7 +14,7 @@ import numpy as np
 
 from whygrad.engines import Block, Probes, WeightProbe, WeightProbeResult
 from whygrad.engines.native import missing
-from whygrad.engines.probe_data import rows_of
+from whygrad.engines.probe_data import follows_penalties, rows_of
 from whygrad.engines.probes import whole
 from whygrad.engines.pushes import Below, Chunk, below, lengths, sums, take_in
 from whygrad.nn.functions import Array
@@ -287,16 +287,18 @@ def _roundings_of_m(plan: Plan, coefficients: list[Array]) -> float:
     for q in np.abs(form.q[::-1]).tolist() if form.mu else ():
         Q = q + mu * Q
         beyond = Q + mu * beyond
-        most = max(most, beyond / Q if Q else 0.0)
+        if beyond > most * Q:
+            most = beyond / Q
     return most
 
 
 def reads_theta(plan: Plan) -> bool:
     """Return whether a ledger reads θ at every step: what penalties and decay per step do follows from it.
 
-    What AdamW's decay takes off is summed up while the steps run.
+    What AdamW's decay takes off is summed up while the steps run, and what Adam makes of penalties.
     """
-    return plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
+    penalised = plan.l1.strength > 0 or plan.l2.strength > 0
+    return plan.l2.decay > 0 or (penalised and not follows_penalties(plan))
 
 
 @dataclass(frozen=True, eq=False)
