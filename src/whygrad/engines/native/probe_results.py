@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.layout import Layout, aligned_zeros
+from whygrad.engines.native.layout import Layout, aligned_zeros, whole_lines
 from whygrad.engines.native.probes import STRETCH, SUMMED, SUMMED_PIECE, THETA, A, ProbeBuffers
 from whygrad.engines.native.sparse import Rows
 from whygrad.engines.probe_data import penalty_rates, rows_of, shares_lost, weight_probe_result
@@ -83,9 +83,9 @@ def _record(
     """
     record = layout.record
     if not weights or any(probe.rows is None for probe in weights):
-        record = np.empty((steps, width), real)
+        record = aligned_zeros(steps * width, real).reshape(steps, width)
     elif record is None or len(record) < steps or record.shape[1] != width:
-        record = layout.record = np.zeros((steps, width), real)
+        record = layout.record = aligned_zeros(steps * width, real).reshape(steps, width)
     record = record[:steps]
     ends = [*rows[1:, THETA].tolist(), width] if len(rows) else []
     # What fills up columns is not written.
@@ -108,7 +108,7 @@ def _rows(
         begins = [width + sum(sizes[:i]) for i in range(4)]
         bits = sum(1 << s for s in slots)
         rows.append([probe.layer, *probe.to, *probe.from_, *begins, summed, bits, stretch])
-        width += sum(sizes)
+        width = whole_lines(width + sum(sizes))
     return np.array(rows, np.int64).reshape(len(weights), STRETCH + 1), width
 
 

@@ -163,23 +163,19 @@ def _move_by_penalties(probes: ProbeBuffers, opt_state: Array, i: int, start: in
     inverse, rates = vector(probes.inverse, 0, n), probes.rates[i]
     invert(vector(opt_state, opt_state.shape[1] + start, n), rates[3], inverse)
     _move(
-        rates[2],
-        inverse,
-        vector(probes.penalties[1], start, n),
-        vector(probes.penalties[0], start, n),
-    )
-    _move(
-        -rates[2],
-        inverse,
-        vector(probes.penalties[3], start, n),
-        vector(probes.penalties[2], start, n),
-    )
+        rates[2], inverse, vector(probes.penalties[1], start, n), vector(probes.penalties[3], start, n),
+        vector(probes.penalties[0], start, n), vector(probes.penalties[2], start, n),
+    )  # fmt: skip
 
 
 @kernel
-def _move(eta: float, inverse: Array, buffer: Array, moved: Array) -> None:
+def _move(
+    eta: float, inverse: Array, left: Array, left_size: Array, moved: Array, size: Array
+) -> None:
     for k in range(len(inverse)):
-        moved[k] -= eta * float(inverse[k]) * buffer[k]
+        rate = eta * float(inverse[k])
+        moved[k] -= rate * left[k]
+        size[k] += rate * left_size[k]
 
 
 @kernel
@@ -330,10 +326,13 @@ def _copy_weights(
 
 @kernel
 def _copy_columns(layers: Layers, source: Array, target: Array, at: int) -> None:
-    """Copy the first layer, whose columns lie side by side, to columns of all units, the biases last."""
+    """Copy the first layer, whose columns lie side by side, to columns of all units, the biases last.
+
+    Past the cache, where they lie as they will, and begin with a line: they are read much later.
+    """
     below, stretch = layers.sizes[0], layers.stretch
     if stretch <= layers.panel:
-        copy(source, layers.W[1], target, at, below * stretch)
+        stream(source, layers.W[1], target, at, below * stretch)
     else:
         for panel in range(0, stretch, layers.panel):
             width = panel_width(layers, panel)
