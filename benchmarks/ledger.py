@@ -1,9 +1,9 @@
 """Ledgers of a weight, a neuron and a layer: their time beside the training accounted for, and memory.
 
-784-30-10 sigmoid on MNIST, batches of 10, 2 epochs, without the trainings that verify the first three. Wanted
-are at most 1.5 times the training for a weight, 2 for a neuron, 4 for a layer, and less than 200 MB beyond
-the data. First it is made sure that the ledger closes. Times are of the processor, medians of repeats taken
-in turn with trainings.
+784-30-10 sigmoid on MNIST, batches of 10, 2 epochs, without the trainings that verify the first three.
+Wanted are at most 1.5 times the training for a weight, 2 for a neuron, 4 for a layer, and less than 200 MB
+beyond the data. First it is made sure that the ledger closes. Times are of the processor, medians of
+repeats taken in turn with trainings.
 
     python benchmarks/ledger.py [sgd | momentum | adam | adamw | adam-l2 ...]  (needs $WHYGRAD_DATA/mnist)
 """
