@@ -101,7 +101,7 @@ def run_steps(
         rows = min(batch_size, len(examples.order) - first)
         S, l1, l2 = strengths(penalties, examples, first, rows)
         if probed:
-            probe_before(probes, layers, theta, opt_state, thread.part, i)
+            probe_before(probes, layers, theta, opt_state, thread.part, i, l1, l2)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):
