@@ -97,6 +97,68 @@ def test_a_probe_of_some_rows_shows_these_and_theta_or_what_it_sums_up_to(
 
 @each_engine
 @pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam", "adamw"])
+def test_what_the_decay_of_adamw_took_off_is_summed_up_where_theta_is_left_out(
+    engine, optimizer, kind
+):
+    plan, data = case("none", optimizer, kind, "float32")
+    plan = replace(plan, epochs=1, schedule=wg.Cosine(warm_up=0.2, last=0.1))
+    probed = run(engine, plan, data, Probes(weights=WEIGHTS[:3]))[1].weights
+    left_out = tuple(replace(probe, rows=(), theta=False) for probe in WEIGHTS[:3])
+    blocks = run(engine, plan, data, Probes(weights=left_out))[1].weights.blocks
+    for one, other in zip(probed.blocks, blocks, strict=True):
+        assert one.lost is None
+        if optimizer != "adamw":
+            assert other.lost is None
+            continue
+        lost = 1 - probed.coefficients[:, 2, None, None]
+        assert lost.max() > 2 * lost.min() > 0
+        np.testing.assert_allclose(other.lost, (lost * one.theta).sum(axis=0), rtol=0, atol=1e-15)
+
+
+def penalised_by_hand(plan, probed, block):
+    """What penalties moved and left in m, and the sizes of both, one step of Adam after the other."""
+    rule, found = plan.optimizer, np.zeros((4, *block.probe.shape))
+    moved, left, moved_size, left_size = found
+    for t in range(len(block.theta)):
+        push = probed.l1[t] * np.sign(block.theta[t]) + probed.l2[t] * block.theta[t].astype(float)
+        push[:, -1] = 0  # the bias
+        eta, epsilon = probed.coefficients[t, :2]
+        left[...] = rule.beta1 * left + (1 - rule.beta1) * push
+        left_size[...] = rule.beta1 * left_size + (1 - rule.beta1) * np.abs(push)
+        inverse = np.float32(1) / (np.sqrt(block.slot(1)[t]) + np.float32(epsilon))
+        moved -= eta * inverse.astype(float) * left
+        moved_size += eta * inverse.astype(float) * left_size
+    return found
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
+@pytest.mark.parametrize("optimizer", ["sgd", "adam, epsilon_hat", "adamw"])
+@pytest.mark.parametrize(
+    "regularisation", ["none", "l1", "l2 per batch", "l2 per example", "clip norm"]
+)
+def test_what_penalties_moved_by_adam_is_followed_where_theta_is_left_out(
+    engine, regularisation, optimizer, kind
+):
+    plan, data = case(regularisation, optimizer, kind, "float32")
+    plan = replace(plan, epochs=1, schedule=wg.Cosine(warm_up=0.2, last=0.1))
+    probed = run(engine, plan, data, Probes(weights=WEIGHTS[:3]))[1].weights
+    for rows in ((), (1,), None):
+        left_out = tuple(replace(probe, rows=rows, theta=False) for probe in WEIGHTS[:3])
+        blocks = run(engine, plan, data, Probes(weights=left_out))[1].weights.blocks
+        for one, other in zip(probed.blocks, blocks, strict=True):
+            assert one.penalties is None
+            if optimizer == "sgd" or regularisation in ("none", "clip norm"):
+                assert other.penalties is None
+                continue
+            true = penalised_by_hand(plan, probed, one)
+            assert (true[2:, :, :-1] > 0).all()
+            np.testing.assert_allclose(other.penalties, true, rtol=1e-12, atol=1e-18)
+
+
+@each_engine
+@pytest.mark.parametrize("kind", ["dense", "zeros", "csr"])
 @pytest.mark.parametrize("regularisation", REGULARISATION)
 def test_probes_show_all_that_moved_the_weights(engine, regularisation, kind):
     plan, data = case(regularisation, "sgd", kind)

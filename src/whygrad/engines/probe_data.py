@@ -14,7 +14,9 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.functions import Array
 from whygrad.nn.network import Network
 from whygrad.nn.products import operand
-from whygrad.plan.plan import Penalty, Plan, State
+from whygrad.plan.multipliers import lost
+from whygrad.plan.optimizers import Adam, AdamW
+from whygrad.plan.plan import Clip, Penalty, Plan, State
 
 HELD = 2**22  # numbers of X, where rows are read on demand
 
@@ -96,20 +98,74 @@ def weight_probe_result(
 ) -> WeightProbeResult:
     """Put together what the probes of weights saw in the steps after `state`, one for each scale."""
     about = batches(plan, state, data, len(scale))
-    filled = tuple(_filled(plan, block, data, about.examples) for block in blocks)
+    coefficients = coefficients[: len(scale)]
+    filled = tuple(_filled(plan, block, data, about, coefficients) for block in blocks)
     return WeightProbeResult(
-        state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients[: len(scale)], filled
-    )  # fmt: skip
+        state.step, about.examples, about.S, about.l1, about.l2, scale, coefficients, filled
+    )
 
 
-def _filled(plan: Plan, block: Block, data: Data, examples: Array) -> Block:
+def follows_penalties(plan: Plan) -> bool:
+    """Return whether engines follow what penalties move, where θ is not recorded: by Adam, unclipped."""
+    penalised = plan.l1.strength > 0 or plan.l2.strength > 0
+    return penalised and isinstance(plan.optimizer, Adam | AdamW) and plan.clip == Clip()
+
+
+def penalty_rates(plan: Plan, coefficients: Array) -> Array | None:
+    """Return β₁, 1 − β₁, η and ε of some steps of Adam, (m, 4), where penalties are followed."""
+    rule = plan.optimizer
+    if not (follows_penalties(plan) and isinstance(rule, Adam | AdamW)):
+        return None
+    rates = np.empty((len(coefficients), 4))
+    rates[:, 0], rates[:, 1], rates[:, 2:] = rule.beta1, 1 - rule.beta1, coefficients[:, :2]
+    return rates
+
+
+def _followed(plan: Plan, block: Block, about: Batches, coefficients: Array) -> Array | None:
+    """Return what penalties moved and left, and the sizes of both, (4, R, K), from what was recorded."""
+    rates = penalty_rates(plan, coefficients)
+    if rates is None:
+        return None
+    found = np.zeros((4, *block.probe.shape))
+    inputs = plan.net.sizes[block.probe.layer - 1] - block.probe.from_[0]
+    strengths = zip(about.l1, about.l2, strict=True)
+    for rate, (l1, l2), theta, v in zip(
+        rates, strengths, block.theta, block.opt_state[:, 1], strict=True
+    ):
+        W, small = theta[:, :inputs].astype(np.float64), v.dtype.type(rate[3])
+        push = rate[1] * (l1 * np.sign(W) + l2 * W)
+        inverse = v.dtype.type(1) / (np.sqrt(v[:, :inputs]) + small)
+        moved, left, moved_size, left_size = found[..., :inputs]
+        left[...] = rate[0] * left + push
+        left_size[...] = rate[0] * left_size + np.abs(push)
+        moved -= rate[2] * inverse.astype(np.float64) * left
+        moved_size += rate[2] * inverse.astype(np.float64) * left_size
+    return found
+
+
+def shares_lost(plan: Plan, coefficients: Array) -> Array | None:
+    """Return the shares of θ that the rule's decay takes off in some steps, None for rules without."""
+    if not isinstance(plan.optimizer, AdamW):
+        return None
+    shares: Array = lost(plan.optimizer, coefficients.T)
+    return shares
+
+
+def _filled(plan: Plan, block: Block, data: Data, about: Batches, coefficients: Array) -> Block:
     """Return the block with what engines leave out, the inputs and the ones of the biases, and no more."""
+    examples = about.examples
+    if not block.probe.theta and block.thetas is None:
+        shares = shares_lost(plan, coefficients)
+        block = replace(
+            block,
+            theta=block.theta[:0],
+            thetas=np.abs(block.theta).sum(axis=0, dtype=np.float64),
+            lost=None if shares is None else np.tensordot(shares, block.theta, 1),
+            penalties=_followed(plan, block, about, coefficients),
+        )
     rows, state = block.probe.rows, block.opt_state
     if rows is not None and state.shape[1] > len(rows):
         block = replace(block, opt_state=state[:, list(rows)])
-    if not block.probe.theta and block.thetas is None:
-        thetas = np.abs(block.theta).sum(axis=0, dtype=np.float64)
-        block = replace(block, theta=block.theta[:0], thetas=thetas)
     if block.probe.layer == 1:
         return replace(block, below=partial(_inputs, plan, block.probe, data, examples))
     _add_bias(plan.net, block.probe, block.a, examples)

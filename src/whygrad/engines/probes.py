@@ -68,7 +68,7 @@ class WeightProbe:
     rows : tuple of int, optional
         Rows of the optimizer's state, where only these are to be recorded. All are by default.
     theta : bool
-        Whether θ is recorded; where it is not, Σ |θ| over the steps is.
+        Whether θ is recorded; where it is not, Σ |θ| over the steps is, and what follows from it (`Block`).
 
     Examples
     --------
@@ -178,9 +178,11 @@ class Block:
     (m, B, K) includes the masks of dropout, `delta` (m, B, R) the examples' weights and multipliers. Rows
     beyond the end of a smaller batch are 0, and so is a there for the bias. Where the probe names rows,
     `opt_state` has those alone, and memory is used again by the engine's next call; where it leaves θ out,
-    `theta` is empty, and `thetas` (R, K) is Σ |θ| over the steps. Of inputs that an engine has without
-    their zeros, `compressed` says in rows of X which others there are: where each row starts, columns and
-    values.
+    `theta` is empty, `thetas` (R, K) is Σ |θ| over the steps, `lost` (R, K) is Σ ηλθ, what AdamW's decay
+    took off, and `penalties` (4, R, K) is what penalties moved by Adam or AdamW, what they left in m, and
+    the sizes of both: None for other rules, without penalties, and with clipping. Factors on the learning
+    rate are in none of them. Of inputs that an engine has without their zeros, `compressed` says in rows of
+    X which others there are: where each row starts, columns and values.
     """
 
     probe: WeightProbe
@@ -189,6 +191,8 @@ class Block:
     below: Array | Callable[[], Array] = field(repr=False)
     delta: Array
     thetas: Array | None = None
+    lost: Array | None = None
+    penalties: Array | None = None
     compressed: Any = field(default=None, repr=False)
 
     def slot(self, row: int) -> Array:

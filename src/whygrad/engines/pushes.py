@@ -15,7 +15,7 @@ import numpy as np
 from whygrad.engines.probes import Block
 from whygrad.nn.functions import Array
 
-BLOCK = 2**14  # numbers of weights that are taken at a time: they stay in the cache
+BLOCK = 2**15  # numbers of weights that are taken at a time: they stay in the cache
 # Units from which on these lie side by side where that is free, and the inputs that are 0 cost nothing.
 INNER = 6
 NOTHING = 2.0**-60  # of what a momentum leaves at most, which is less than rounding
@@ -109,6 +109,8 @@ def take_in(
     apart = bool(form.mu) and (form.early or clipped is not None)
     left = form.p * power * push
     left[np.abs(left) < NOTHING * np.abs(left).max()] = 0
+    if block.penalties is not None:
+        penalties = (penalties[0], np.zeros(m), np.zeros(m))  # they have been followed
     penalises = any(part.any() for part in penalties[1:])
     decays, none = bool(decay or (form.keep != 1).any()), np.zeros(0)
     differs = form.v is not None or any(part is not None for part in (factors, clipped))
@@ -166,14 +168,22 @@ def take_in(
         )  # fmt: skip
         return along
 
-    thetas = block.thetas
+    thetas, taken = block.thetas, read(sums.decay)
     if thetas is None:
         thetas = read(sums.thetas) if weighs else _sizes(block.theta)
+    elif block.lost is not None:
+        taken = -block.lost if factors is None else -factors * block.lost
+    penalty = read(sums.penalty), read(sums.penalty_left)
+    penalty_sizes = read(sums.penalty_size), read(sums.penalty_left_size)
+    if block.penalties is not None:
+        rates = 1.0 if factors is None else factors
+        penalty, penalty_sizes = (
+            (rates * moving, leaving)
+            for moving, leaving in (block.penalties[:2], block.penalties[2:])
+        )
     return Chunk(
         read(moves), read(leaves) if form.mu else None, (read(sums.moved_size), read(sums.left_size)),
-        (read(sums.penalty), read(sums.penalty_left)),
-        (read(sums.penalty_size), read(sums.penalty_left_size)),
-        thetas, read(sums.decay),
+        penalty, penalty_sizes, thetas, taken,
         form.mu * read(sums.Q) if differs else carried, float(form.mu**m) if form.mu else 0.0, along,
         later,
     )  # fmt: skip

@@ -131,7 +131,7 @@ def _forward(layers: Layers, theta: Array, by_units: FeatureMajor, part: int, co
         units, below = layers.sizes[l], layers.sizes[l - 1]
         z, a, n = offsets.z[l], offsets.a[l], units * count
         for j in range(units):
-            fill(work, z + j * count, count, theta[layers.b[l] + j])
+            fill(work, z + j * count, count, float(theta[layers.b[l] + j]))
         combine(
             1.0, theta, layers.W[l], below, ONE, work, offsets.a[l - 1], units, below, count, count,
             1.0, work, z,

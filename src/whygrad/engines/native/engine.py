@@ -177,9 +177,7 @@ class NativeEngine:
             most = 1 if alone or layout.blocks == 1 else min(own_cores(), layout.blocks)
             network = (layout.layers, *self._rules(plan))
             examples = self._examples_for(layout, given)
-            buffers = probe_buffers(
-                plan, probes, layout, state.step, len(coefficients), len(opt_state)
-            )
+            buffers = probe_buffers(plan, probes, layout, state.step, coefficients, len(opt_state))
             if kept is not None:
                 buffers = buffers._replace(**kept, scale=np.ones(len(coefficients)))
             divided = kept is None and not probes.weights
@@ -356,9 +354,9 @@ class NativeEngine:
             layout = self._layout_of(plan, given.data, given.part)
             adjoints = adjoints_of(layout, ALONG, np.asarray(directions), ())
             theta, _ = layout.enter(state.theta, np.zeros((0, len(state.theta)), plan.dtype))
-            kept = probe_buffers(plan, _NO_PROBES, layout, state.step, 1, 0)._replace(
-                states=theta[None]
-            )
+            kept = probe_buffers(
+                plan, _NO_PROBES, layout, state.step, np.zeros((1, 0)), 0
+            )._replace(states=theta[None])
             slopes, outputs, *_ = self._pull(
                 layout, plan, state, given, ALONG, adjoints, kept, True
             )

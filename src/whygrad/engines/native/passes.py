@@ -159,16 +159,20 @@ def forward_sparse(
                     copy(theta, layers.b[1] + start, work, to, count)
                     if ahead and start == left and first + i + sparse.AHEAD < len(examples.order):
                         sparse.prefetch_row(examples.rows, examples.order[first + i + sparse.AHEAD])
-                if count == layers.panel:
-                    sparse.read_panel(
-                        columns, values, begin, end, work, to, theta, W, width, workspace.panel[part]
-                    )  # fmt: skip
-                else:
+                sums, at = work, to
+                if count < width:
                     fill(row, ZERO, width, 0.0)
                     copy(work, to, row, ZERO, count)
+                    sums, at = row, ZERO
+                if whole:
                     sparse.read_numbers(
-                        columns, values, begin, end, row, theta, W, width, workspace.panel[part]
+                        columns, values, begin, end, sums, at, theta, W, width, workspace.panel[part]
                     )  # fmt: skip
+                else:
+                    sparse.read_panel(
+                        columns, values, begin, end, sums, at, theta, W, width, workspace.panel[part]
+                    )  # fmt: skip
+                if count < width:
                     copy(row, ZERO, work, to, count)
 
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.engines.native.layout import Layout, aligned_zeros
-from whygrad.engines.native.probes import STRETCH, SUMMED, THETA, A, ProbeBuffers
+from whygrad.engines.native.layout import Layout, aligned_zeros, whole_lines
+from whygrad.engines.native.probes import STRETCH, SUMMED, SUMMED_PIECE, THETA, A, ProbeBuffers
 from whygrad.engines.native.sparse import Rows
-from whygrad.engines.probe_data import rows_of, weight_probe_result
+from whygrad.engines.probe_data import penalty_rates, rows_of, shares_lost, weight_probe_result
 from whygrad.engines.probes import (
     BOUNDED,
     ONE_SIDED,
@@ -26,10 +26,10 @@ from whygrad.plan.plan import Plan, State
 
 
 def probe_buffers(
-    plan: Plan, probes: Probes, layout: Layout, first: int, steps: int, opt_state: int
+    plan: Plan, probes: Probes, layout: Layout, first: int, coefficients: Array, opt_state: int
 ) -> ProbeBuffers:
-    """Return memory for what is probed in so many steps from step `first` on."""
-    nothing = not probes.every and not probes.weights
+    """Return memory for what is probed in the steps of these coefficients, from step `first` on."""
+    steps, nothing = len(coefficients), not probes.every and not probes.weights
     if nothing and layout.no_probes is not None and len(layout.no_probes.scale) >= steps:
         return layout.no_probes
     net, real = plan.net, np.dtype(plan.dtype)
@@ -40,6 +40,8 @@ def probe_buffers(
     for probe in probes.weights:
         if not probe.theta:
             summed[probe.layer] = True
+    shares = shares_lost(plan, coefficients) if len(summed) else None
+    rates = penalty_rates(plan, coefficients) if len(summed) else None
     found = ProbeBuffers(
         every=probes.every if len(due) else 0,
         row=int(due[0]) // probes.every if len(due) else 0,
@@ -61,6 +63,11 @@ def probe_buffers(
         traced=0,
         summed=summed,
         thetas=np.zeros(layout.size if len(summed) else 0),
+        lost=np.zeros(0) if shares is None else np.ascontiguousarray(shares),
+        taken=np.zeros(0 if shares is None else layout.size),
+        rates=np.zeros((0, 4)) if rates is None else rates,
+        penalties=np.zeros((0, 0)) if rates is None else np.zeros((4, layout.size)),
+        inverse=aligned_zeros(SUMMED_PIECE, real),
     )
     if nothing:
         layout.no_probes = found
@@ -76,9 +83,9 @@ def _record(
     """
     record = layout.record
     if not weights or any(probe.rows is None for probe in weights):
-        record = np.empty((steps, width), real)
+        record = aligned_zeros(steps * width, real).reshape(steps, width)
     elif record is None or len(record) < steps or record.shape[1] != width:
-        record = layout.record = np.zeros((steps, width), real)
+        record = layout.record = aligned_zeros(steps * width, real).reshape(steps, width)
     record = record[:steps]
     ends = [*rows[1:, THETA].tolist(), width] if len(rows) else []
     # What fills up columns is not written.
@@ -101,7 +108,7 @@ def _rows(
         begins = [width + sum(sizes[:i]) for i in range(4)]
         bits = sum(1 << s for s in slots)
         rows.append([probe.layer, *probe.to, *probe.from_, *begins, summed, bits, stretch])
-        width += sum(sizes)
+        width = whole_lines(width + sum(sizes))
     return np.array(rows, np.int64).reshape(len(weights), STRETCH + 1), width
 
 
@@ -122,13 +129,10 @@ def read(
         steps = probed_steps(before.step, before.step + taken, probes.every)
         statistics = Statistics(steps, buffers.statistics[: len(steps)])
     if probes.weights and taken:
-        thetas = np.zeros(len(before.theta))
-        if len(buffers.summed):
-            layout.copy_out(buffers.thetas[None], thetas[None])
+        found = (buffers.thetas[None], buffers.taken[None], buffers.penalties)
+        sums = [_in_order(layout, part, len(before.theta)) for part in found]
         blocks = [
-            _block(
-                plan.net, probe, row, buffers.record[:taken], plan.batch_size, thetas, layout.rows
-            )
+            _block(plan.net, probe, row, buffers.record[:taken], plan.batch_size, sums, layout.rows)
             for probe, row in zip(probes.weights, buffers.weights.tolist(), strict=True)
         ]
         weights = weight_probe_result(
@@ -137,18 +141,31 @@ def read(
     return ProbeResult(costs if probes.costs else None, diverged, statistics, weights)
 
 
+def _in_order(layout: Layout, sums: Array, size: int) -> Array | None:
+    """Return sums over the steps in the order of θ, None where there are none."""
+    if not sums.size:
+        return None
+    found = np.zeros((len(sums), size))
+    layout.copy_out(sums, found)
+    return found
+
+
 def _block(
     net: Network,
     probe: WeightProbe,
     row: list[int],
     record: Array,
     B: int,
-    thetas: Array,
+    sums: list[Array | None],
     rows: Rows,
 ) -> Block:
-    """Return views of what a probe of weights recorded; `thetas` is Σ |θ|, in the order of θ."""
+    """Return views of what a probe of weights recorded; `sums` over the steps are in the order of θ."""
     m, (tall, wide) = len(record), probe.shape
     theta, at_opt_state, a, delta, summed, _, stretch = row[5:]
+    index = rows_of(net, probe)
+    thetas, lost, penalties = (
+        part[:, index] if summed and part is not None else None for part in sums
+    )
 
     def weights(first: int, last: int) -> Array:
         numbers, count = record[:, first:last], (last - first) // (wide * (stretch or tall))
@@ -163,6 +180,8 @@ def _block(
         weights(at_opt_state, a),
         record[:, a:delta].reshape(m, B, wide) if probe.layer > 1 else np.empty((m, 0, wide)),
         record[:, delta : delta + B * tall].reshape(m, B, tall),
-        thetas[rows_of(net, probe)] if summed else None,
+        None if thetas is None else thetas[0],
+        None if lost is None else lost[0],
+        penalties,
         tuple(rows) if stretch else None,
     )

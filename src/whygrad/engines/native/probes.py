@@ -35,6 +35,7 @@ LAYER, TO, TO_END, FROM, FROM_END, THETA, OPT_STATE, A, DELTA, SUMMED, ROWS, STR
 # Squares are added up in pieces of so many numbers, in the numbers' own precision: that takes half as long.
 # Pieces whose sum is not within bounds, beyond which squares leave the range of float32, are added up anew.
 PIECE, TINY, HUGE = 1024, 1e-28, 1e38
+SUMMED_PIECE = 512  # numbers of θ that are added up at a time
 
 
 class ProbeBuffers(NamedTuple):
@@ -50,8 +51,11 @@ class ProbeBuffers(NamedTuple):
     factor of clipping, and `states` a row for each step, of θ from its number `low` on and the optimizer's
     state before it, as the loop has them, and one for those after the last; where `apart` is not 1, only
     the first row of the optimizer's state is there, and `others` has the other ones of every `apart`-th
-    step. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in the loop's order. `traces` has
-    a row for each step, or none: what lies in the workspace from `traced` on, z, a and δ of the layers.
+    step. Of layers that are `summed`, `thetas` has Σ |θ| over the steps, in the loop's order, and `taken`
+    Σ lost θ, where there is a share `lost` of each step that the rule's decay takes off. Where there are
+    `rates` of each step, β₁, 1 − β₁, η and ε of Adam, `penalties` has four such rows of sums: what
+    penalties moved, what they left in m, and the sizes of both. `traces` has a row for each step, or none:
+    what lies in the workspace from `traced` on, z, a and δ of the layers.
     """
 
     every: int
@@ -72,6 +76,11 @@ class ProbeBuffers(NamedTuple):
     traced: int
     summed: Array
     thetas: Array
+    lost: Array
+    taken: Array
+    rates: Array
+    penalties: Array
+    inverse: Array
 
 
 @inlined_kernel
@@ -87,8 +96,9 @@ def _due(probes: ProbeBuffers, step: int) -> bool:
 
 @kernel
 def probe_before(
-    probes: ProbeBuffers, layers: Layers, theta: Array, opt_state: Array, part: int, i: int
-) -> None:
+    probes: ProbeBuffers, layers: Layers, theta: Array, opt_state: Array, part: int, i: int, l1: float,
+    l2: float,
+) -> None:  # fmt: skip
     """Keep what is probed of θ, or all, as it is before a step, which is the i-th of this call."""
     if part != 0:
         return
@@ -97,11 +107,38 @@ def probe_before(
     for n in range(len(probes.weights)):
         probe = probes.weights[n]
         if probe[SUMMED] == 0:
-            _copy_weights(layers, probe, theta, ZERO, probes.record[i], probe[THETA])
+            _copy_weights(layers, probe, theta, probes.record[i], probe[THETA])
     for l in range(len(probes.summed)):
         if probes.summed[l]:
-            start, size = layers.W[l], layers.b[l] + layers.sizes[l] - layers.W[l]
-            add_sizes(vector(theta, start, size), vector(probes.thetas, start, size))
+            _add_up(probes, layers, l, theta, opt_state, i, l1, l2)
+
+
+@kernel
+def _add_up(
+    probes: ProbeBuffers, layers: Layers, l: int, theta: Array, opt_state: Array, i: int, l1: float,
+    l2: float,
+) -> None:  # fmt: skip
+    """Add up what follows from a layer's θ before step i, piece by piece: each stays in the nearest cache.
+
+    What penalties have in m moves θ by the step before, if any, and then they add to it by this one.
+    """
+    end = layers.b[l] + layers.sizes[l]
+    for start in range(layers.W[l], end, SUMMED_PIECE):
+        n = min(SUMMED_PIECE, end - start)
+        weights, sizes = vector(theta, start, n), vector(probes.thetas, start, n)
+        if len(probes.lost) > 0:
+            _add_sizes_and_lost(weights, probes.lost[i], sizes, vector(probes.taken, start, n))
+        else:
+            add_sizes(weights, sizes)
+        n = min(n, layers.b[l] - start)
+        if n > 0 and len(probes.rates) > 0:
+            if i > 0:
+                _move_by_penalties(probes, opt_state, i - 1, start, n)
+            rates = probes.rates[i]
+            _add_penalties(
+                rates[0], rates[1] * l1, rates[1] * l2, vector(theta, start, n),
+                vector(probes.penalties[1], start, n), vector(probes.penalties[3], start, n),
+            )  # fmt: skip
 
 
 @kernel
@@ -109,6 +146,63 @@ def add_sizes(numbers: Array, sizes: Array) -> None:
     """Add |numbers| to sizes, as many."""
     for k in range(len(numbers)):
         sizes[k] += abs(float(numbers[k]))
+
+
+@kernel
+def _add_sizes_and_lost(numbers: Array, lost: float, sizes: Array, taken: Array) -> None:
+    """Add |numbers| to sizes, and a share of them to what was taken off."""
+    for k in range(len(numbers)):
+        number = float(numbers[k])
+        sizes[k] += abs(number)
+        taken[k] += lost * number
+
+
+@kernel
+def _move_by_penalties(probes: ProbeBuffers, opt_state: Array, i: int, start: int, n: int) -> None:
+    """Add up what penalties moved by step i, after which v is as it is now."""
+    inverse, rates = vector(probes.inverse, 0, n), probes.rates[i]
+    invert(vector(opt_state, opt_state.shape[1] + start, n), rates[3], inverse)
+    _move(
+        rates[2], inverse, vector(probes.penalties[1], start, n), vector(probes.penalties[3], start, n),
+        vector(probes.penalties[0], start, n), vector(probes.penalties[2], start, n),
+    )  # fmt: skip
+
+
+@kernel
+def _move(
+    eta: float, inverse: Array, left: Array, left_size: Array, moved: Array, size: Array
+) -> None:
+    for k in range(len(inverse)):
+        rate = eta * float(inverse[k])
+        moved[k] -= rate * left[k]
+        size[k] += rate * left_size[k]
+
+
+@kernel
+def _add_penalties(
+    mu: float, l1: float, l2: float, W: Array, left: Array, left_size: Array
+) -> None:
+    """Add to what penalties have in m: m ← μ m + λ₁ sign W + λ₂ W, and their sizes as well."""
+    if l1 == 0:
+        for k in range(len(W)):
+            push = l2 * float(W[k])
+            left[k] = mu * left[k] + push
+            left_size[k] = mu * left_size[k] + abs(push)
+        return
+    for k in range(len(W)):
+        w = float(W[k])
+        sign = 1.0 if w > 0 else -1.0 if w < 0 else 0.0
+        push = l1 * sign + l2 * w
+        left[k] = mu * left[k] + push
+        left_size[k] = mu * left_size[k] + abs(push)
+
+
+@kernel
+def invert(v: Array, epsilon: float, inverse: Array) -> None:
+    """Find 1/(√v + ε), rounded as the steps were, and so in as many lanes as these had."""
+    one, small = type(v[0])(1), type(v[0])(epsilon)
+    for k in range(len(v)):
+        inverse[k] = one / (math.sqrt(v[k]) + small)
 
 
 @kernel
@@ -177,10 +271,15 @@ def probe_after(
         size, at = across * (probe[FROM_END] - probe[FROM]), probe[OPT_STATE]
         for s in range(len(opt_state)):
             if probe[ROWS] >> s & 1:
-                _copy_weights(
-                    layers, probe, opt_state, s * opt_state.shape[1], probes.record[i], at
-                )
+                row = vector(opt_state, s * opt_state.shape[1], len(theta))
+                _copy_weights(layers, probe, row, probes.record[i], at)
                 at += size
+    if i == len(probes.rates) - 1:
+        for l in range(len(probes.summed)):
+            if probes.summed[l]:
+                for start in range(layers.W[l], layers.b[l], SUMMED_PIECE):
+                    n = min(SUMMED_PIECE, layers.b[l] - start)
+                    _move_by_penalties(probes, opt_state, i, start, n)
     if not _due(probes, step):
         return
     for l in range(1, len(layers.sizes)):
@@ -196,13 +295,10 @@ def probe_after(
 
 
 @kernel
-def _copy_weights(
-    layers: Layers, probe: Array, source: Array, start: int, target: Array, at: int
-) -> None:
-    """Copy what belongs to a probe's weights from an array in θ's order, which begins at `start`."""
+def _copy_weights(layers: Layers, probe: Array, flat: Array, target: Array, at: int) -> None:
+    """Copy what belongs to a probe's weights from a vector in θ's order."""
     l = probe[LAYER]
-    below, size = layers.sizes[l - 1], layers.b[-1] + layers.sizes[-1]
-    flat = vector(source, start, size)
+    below = layers.sizes[l - 1]
     first, wide = probe[FROM], probe[FROM_END] - probe[FROM]
     weights = min(probe[FROM_END], below) - first
     if probe[STRETCH] > 0:
@@ -216,7 +312,7 @@ def _copy_weights(
             for k in range(weights):
                 row[k] = flat[layers.W[l] + panel * below + (first + k) * width + j - panel]
         else:
-            source_row = vector(source, start + layers.W[l] + j * below + first, max(weights, 0))
+            source_row = vector(flat, layers.W[l] + j * below + first, max(weights, 0))
             for k in range(weights):
                 row[k] = source_row[k]
         if probe[FROM_END] > below:
@@ -226,10 +322,13 @@ def _copy_weights(
 
 @kernel
 def _copy_columns(layers: Layers, source: Array, target: Array, at: int) -> None:
-    """Copy the first layer, whose columns lie side by side, to columns of all units, the biases last."""
+    """Copy the first layer, whose columns lie side by side, to columns of all units, the biases last.
+
+    Past the cache, where they lie as they will, and begin with a line: they are read much later.
+    """
     below, stretch = layers.sizes[0], layers.stretch
     if stretch <= layers.panel:
-        copy(source, layers.W[1], target, at, below * stretch)
+        stream(source, layers.W[1], target, at, below * stretch)
     else:
         for panel in range(0, stretch, layers.panel):
             width = panel_width(layers, panel)

@@ -81,6 +81,6 @@ def few_of_all(
     dots(x, ZERO, x, ZERO, ONE, ONE, n, out, 2 * n, ONE)
     first, again = claim_block(claims, ZERO, ONE), claim_block(claims, ZERO, ONE)
     phase = 1 if first and not again else 2
-    wait_at_barrier(barrier_count, 2, phase)  # the other one has come already
+    wait_at_barrier(barrier_count, ONE + ONE, phase)  # the other one has come already
     restore(before)
     return sum_of_squares(x) + exp(x[0] - x[0])

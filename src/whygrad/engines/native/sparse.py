@@ -217,19 +217,17 @@ _add_4, _add_3, _add_2, _add_1 = (_tile(wide, update=True) for wide in (4, 3, 2,
 
 @kernel
 def read_numbers(
-    columns: Array, values: Array, first: int, last: int, sums: Array, W: Array, W_start: int, width: int,
-    panel: Array,
+    columns: Array, values: Array, first: int, last: int, sums: Array, at: int, W: Array, W_start: int,
+    width: int, panel: Array,
 ) -> None:  # fmt: skip
-    """sums ← sums + Σ_k x_k W_k over the numbers x_k from `first` to `last`, for a panel of W."""
+    """As `read_panel`, which adds up Σ_k x_k W_k from the `first` number x_k to the `last`, if narrower."""
     lanes = VECTOR_BYTES // W.itemsize
-    if width == 4 * lanes:
-        read_panel(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
-    elif width == 3 * lanes:
-        _read_3(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
+    if width == 3 * lanes:
+        _read_3(columns, values, first, last, sums, at, W, W_start, width, panel)
     elif width == 2 * lanes:
-        _read_2(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
+        _read_2(columns, values, first, last, sums, at, W, W_start, width, panel)
     else:
-        _read_1(columns, values, first, last, sums, ZERO, W, W_start, width, panel)
+        _read_1(columns, values, first, last, sums, at, W, W_start, width, panel)
 
 
 @kernel

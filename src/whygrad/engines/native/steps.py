@@ -78,6 +78,8 @@ from whygrad.engines.native.updates import (
 )
 from whygrad.nn.functions import Array
 
+_GRAIN: Any = np.int64(LANES)  # of examples in blocks by units
+
 
 @cached_kernel
 def run_steps(
@@ -99,7 +101,7 @@ def run_steps(
         rows = min(batch_size, len(examples.order) - first)
         S, l1, l2 = strengths(penalties, examples, first, rows)
         if probed:
-            probe_before(probes, layers, theta, opt_state, thread.part, i)
+            probe_before(probes, layers, theta, opt_state, thread.part, i, l1, l2)
 
         key = following(following(np.uint64(0), seed), np.uint64(step + i))
         if sums_blocks(by_units):
@@ -109,8 +111,8 @@ def run_steps(
                 if not claim_block(thread.claims, block, step + i + 1):
                     continue
                 if is_by_units(by_units):
-                    low = share(rows, thread.blocks, block, LANES)
-                    high = share(rows, thread.blocks, block + 1, LANES)
+                    low = share(rows, thread.blocks, block, _GRAIN)
+                    high = share(rows, thread.blocks, block + 1, _GRAIN)
                     block_by_units(
                         layers, theta, examples, workspace, by_units, thread.part, block, first, rows,
                         low, high, probed,

@@ -14,11 +14,10 @@ import numpy as np
 
 from whygrad.engines import Block, Probes, WeightProbe, WeightProbeResult
 from whygrad.engines.native import missing
-from whygrad.engines.probe_data import rows_of
+from whygrad.engines.probe_data import follows_penalties, rows_of
 from whygrad.engines.probes import whole
 from whygrad.engines.pushes import Below, Chunk, below, lengths, sums, take_in
 from whygrad.nn.functions import Array
-from whygrad.plan import AdamW
 from whygrad.plan.plan import Plan
 from whygrad.why import rounding
 from whygrad.why.training_history.linear import (
@@ -34,7 +33,7 @@ from whygrad.why.training_history.rules import buffer_slot, form_of
 from whygrad.why.training_history.trajectory import Trajectory, epochs_of, groups_of
 
 MEMORY = 2**22  # numbers that one chunk of steps may take
-RECORDED = 2**27  # bytes, where nothing is needed of them but what is recorded
+RECORDED = 11 * 2**24  # bytes, where nothing is needed of them but what is recorded
 MOST = 2**24  # numbers that accounts of single examples may take
 FEW = 64  # weights whose accounts are kept for every example
 WAITING = 2**25  # numbers of the steps that wait until their momentum has worn off
@@ -288,14 +287,18 @@ def _roundings_of_m(plan: Plan, coefficients: list[Array]) -> float:
     for q in np.abs(form.q[::-1]).tolist() if form.mu else ():
         Q = q + mu * Q
         beyond = Q + mu * beyond
-        most = max(most, beyond / Q if Q else 0.0)
+        if beyond > most * Q:
+            most = beyond / Q
     return most
 
 
 def reads_theta(plan: Plan) -> bool:
-    """Return whether a ledger reads θ at every step: what penalties and decay do follows from it."""
-    penalised = plan.l1.strength > 0 or plan.l2.strength > 0 or plan.l2.decay > 0
-    return penalised or isinstance(plan.optimizer, AdamW)
+    """Return whether a ledger reads θ at every step: what penalties and decay per step do follows from it.
+
+    What AdamW's decay takes off is summed up while the steps run, and what Adam makes of penalties.
+    """
+    penalised = plan.l1.strength > 0 or plan.l2.strength > 0
+    return plan.l2.decay > 0 or (penalised and not follows_penalties(plan))
 
 
 @dataclass(frozen=True, eq=False)

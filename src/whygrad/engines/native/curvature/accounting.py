@@ -24,10 +24,11 @@ from whygrad.engines.native.curvature.pushing import (
 )
 from whygrad.engines.native.layout import aligned_zeros
 from whygrad.engines.native.memory import prefetch, read_only
-from whygrad.engines.native.probes import add_sizes
+from whygrad.engines.native.probes import add_sizes, invert
 from whygrad.nn.functions import Array
 
 PIECE = 2**11  # numbers of weights whose w is found at a time: they stay in the nearest cache
+ENDS: Any = np.int64(2)  # of a compressed row
 
 
 class Steps(NamedTuple):
@@ -171,7 +172,7 @@ def _weigh(
     p, q, r, mu, n = steps.p[t], steps.q[t], steps.r[t], steps.mu, len(Q)
     inverse = vector(work.inverse, 0, len(v))
     if len(v) > 0:
-        _invert(v, steps.epsilon[t], inverse)
+        invert(v, steps.epsilon[t], inverse)
     if len(w) == 0:
         if len(v) > 0:
             for k in range(n):
@@ -210,14 +211,6 @@ def _weigh(
             apart[k] = power * (kept[k] if steps.early else p)
         for k in range(len(clipped)):
             apart[k] *= clipped[k]
-
-
-@kernel
-def _invert(v: Array, epsilon: float, inverse: Array) -> None:
-    """Find 1/(√v + ε), rounded as the steps were, and so in as many lanes as these had."""
-    one, small = type(v[0])(1), type(v[0])(epsilon)
-    for k in range(len(v)):
-        inverse[k] = one / (math.sqrt(v[k]) + small)
 
 
 @kernel
@@ -437,6 +430,8 @@ def _add_step(
         weights = vector(sums.Q, base, (high - low) * length)
     found = vector(work.found, 0, sums.inner)
     for i in range(examples.which.shape[1]):
+        if len(examples.starts) > 0:  # where the inputs lie that the next step will ask for
+            prefetch(examples.starts, max(examples.which[max(t - 2, 0), i], 0), ENDS)
         _ask_for_inputs(examples, max(t - 1, 0), i, work, units_inside, low, high)
         if examples.which[t, i] < 0:
             continue
@@ -522,7 +517,7 @@ def _divide(
             now[k] = before[k]
         if len(v) > 0:
             over_D = vector(inverse, 0, n)
-            _invert(vector(v, at + start, n), epsilon, over_D)
+            invert(vector(v, at + start, n), epsilon, over_D)
             for k in range(n):
                 now[k] *= float(over_D[k])
         left = vector(clipped, at + start, min(n, len(clipped)))
