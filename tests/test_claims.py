@@ -93,6 +93,19 @@ def test_the_headline_says_by_how_much_the_pushes_cancel(ask):
     assert not re.search(r"helper|opponent|moved it|raised it|lowered it|taught|without", told)
 
 
+@pytest.mark.parametrize("place", [(1,), (2, 1), (2, 1, 3)])
+def test_pushes_cancel_to_their_own_sum_whatever_penalties_and_decay_add(place):
+    made = make_trajectory(ROW | {"optimizer": "adamw", "regularisation": "l2 per batch"}, epochs=9)
+    rule = wg.AdamW(0.02, decay=2.0)
+    made = trajectory(replace(made.plan, optimizer=rule), made.start, made.data)
+    found = ledger(made, *place, influence=False)
+    pushes, others = found["by_example"], sum(term.value for term in found.terms[-2:])
+    assert [term.name for term in found.terms[-2:]] == ["penalties", "decay"]
+    assert abs(others) > abs(pushes.sum()) / 10
+    total, left = np.abs(pushes).sum(), abs(pushes.sum())
+    assert f"pushes of {number(total)} cancelled to {number(left)}." in found.answer
+
+
 def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():
     """Its account runs out of [0, 1] where steps are long: it is drawn beside it, with a note."""
     rng = np.random.default_rng(3)

@@ -13,7 +13,7 @@ from trajectories import ROW, SIZES, N, make_trajectory
 from whygrad.engines.probes import bias, neuron, weight, whole
 from whygrad.nn.arrays import as_data
 from whygrad.plan.plan import Plan, start
-from whygrad.why import ledger
+from whygrad.why import influence, ledger
 from whygrad.why.training_history.accounts import accounts
 from whygrad.why.training_history.trajectory import trajectory
 
@@ -242,11 +242,18 @@ def test_the_examples_that_pushed_most_are_listed_by_their_class():
     assert "influence=True" not in ledger(made, 3, 1, 2, influence=True).notes[0]
 
 
-def test_an_adaptive_rule_says_what_is_held_fixed():
-    notes = ledger(make_trajectory(ROW | {"optimizer": "adam"}), 2, 1, 3).notes
-    assert (
-        notes[1] == "The denominators of Adam are held as they were recorded, and so is clipping."
-    )
+def test_what_is_held_fixed_is_said_and_nothing_else():
+    divided = "The denominators of Adam are held as they were recorded."
+    clipped = "How far gradients were clipped is held as it was recorded."
+    for optimizer, clipping, said in (
+        ("sgd", "none", ()),
+        ("sgd", "clip norm", (clipped,)),
+        ("adam", "none", (divided,)),
+        ("adam", "clip value", (divided, clipped)),
+    ):
+        made = make_trajectory(ROW | {"optimizer": optimizer, "regularisation": clipping})
+        for found in (ledger(made, 2, 1, 3), influence(made, made.data.X[0], method="tracin")):
+            assert tuple(note for note in found.notes if " held " in note) == said
 
 
 class Own:

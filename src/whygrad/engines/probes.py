@@ -181,7 +181,8 @@ class Block:
     `theta` is empty, `thetas` (R, K) is Σ |θ| over the steps, `lost` (R, K) is Σ ηλθ, what AdamW's decay
     took off, and `penalties` (4, R, K) is what penalties moved by Adam or AdamW, what they left in m, and
     the sizes of both: None for other rules, without penalties, and with clipping. Factors on the learning
-    rate are in none of them. Of inputs that an engine has without their zeros, `compressed` says in rows of
+    rate are in none of them. Where the steps end in divergence, the native engine's sums have the step that
+    diverged in them as well. Of inputs that an engine has without their zeros, `compressed` says in rows of
     X which others there are: where each row starts, columns and values.
     """
 

@@ -32,9 +32,8 @@ from whygrad.why.training_history.accounts import (
 )
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import first_order
-from whygrad.why.training_history.linear import HELD
+from whygrad.why.training_history.linear import held
 from whygrad.why.training_history.removals import VERIFIED
-from whygrad.why.training_history.rules import ADAPTIVE
 from whygrad.why.training_history.trajectory import AGAIN, Trajectory, group_names, trajectory_of
 from whygrad.why.training_history.waiting import Progress, how_long, rounds_of, watched
 
@@ -54,7 +53,6 @@ FIRST_THREE = (
     "what that changes. That takes {time}."
 )
 AT_ONCE = 2.0  # seconds of a whole answer for which nobody needs to be asked
-CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 
 def ledger(
@@ -239,7 +237,7 @@ def _answer(
     )
     answer = (
         f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; "
-        f"{cancellation(by_example, value - start)}."
+        f"{cancellation(by_example, float(by_example.sum()))}."
     )
     parts = [term for term in terms[1:] if len(terms) > 2]
     if any(term.value for term in parts):
@@ -266,10 +264,6 @@ def _answer(
         rounds, seconds = rounds_of(VERIFIED), trajectory.seconds
         time = how_long(rounds, None if seconds is None else rounds * seconds)
         notes = [f"{ACCOUNTING} {FIRST_THREE.format(time=time)}"]
-    if isinstance(trajectory.plan.optimizer, ADAPTIVE):
-        notes.append(HELD.format(rule=type(trajectory.plan.optimizer).__name__))
-    elif trajectory.plan.clip.norm is not None or trajectory.plan.clip.value is not None:
-        notes.append(CLIPPED)
     arrays = {"by_example": by_example, "by_epoch": found.by_epoch, "path": found.path}
     arrays |= {"start": found.start, "now": found.value, "by_class": found.by_class}
     arrays |= {name: getattr(found, name) for name in ("penalty", "decay", "carried_over")}
@@ -288,7 +282,7 @@ def _answer(
         tables=tables,
         pictures=(_path(trajectory, found, labels, what), *pictures),
         arrays=arrays,
-        notes=(*notes, *more_notes),
+        notes=(*notes, *held(trajectory.plan), *more_notes),
         part=part,
     )
 

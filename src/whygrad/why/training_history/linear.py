@@ -20,10 +20,11 @@ from whygrad.engines import Block, WeightProbeResult
 from whygrad.engines.probe_data import rows_of
 from whygrad.engines.pushes import carried_on
 from whygrad.nn.functions import Array
-from whygrad.plan import Plan
+from whygrad.plan import Clip, Plan
 from whygrad.why.training_history.rules import ADAPTIVE, form_of
 
-HELD = "The denominators of {rule} are held as they were recorded, and so is clipping."
+HELD = "The denominators of {rule} are held as they were recorded."
+CLIPPED = "How far gradients were clipped is held as it was recorded."
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,12 @@ class Linear:
     decay: float | Array
     push: Array
     penalty: Array
+
+
+def held(plan: Plan) -> list[str]:
+    """Return notes on what is held as it was recorded: the denominators of the rule, and clipping."""
+    adaptive, clips = isinstance(plan.optimizer, ADAPTIVE), plan.clip != Clip()
+    return [HELD.format(rule=type(plan.optimizer).__name__)] * adaptive + [CLIPPED] * clips
 
 
 def differs(plan: Plan) -> bool:

@@ -23,8 +23,7 @@ from whygrad.why.symbols import shown
 from whygrad.why.training_history.example_lists import cancellation, listed, most_and_least
 from whygrad.why.training_history.first_order import FirstOrder, first_order
 from whygrad.why.training_history.functional import Functional
-from whygrad.why.training_history.linear import HELD
-from whygrad.why.training_history.rules import ADAPTIVE
+from whygrad.why.training_history.linear import held
 from whygrad.why.training_history.trajectory import (
     AGAIN,
     Trajectory,
@@ -105,9 +104,6 @@ def _answer(
     notes = [FIRST_ORDER]
     if f.bounded and not (added.min() >= 0 and added.max() <= 1):
         notes.append(BEYOND)
-    rule = trajectory.plan.optimizer
-    if isinstance(rule, ADAPTIVE):
-        notes.append(HELD.format(rule=type(rule).__name__))
     return Explanation(
         kind="influence",
         question=f"Which pushes add up to the change of the {what}?",
@@ -121,7 +117,7 @@ def _answer(
         pictures=(_curve(what, f.own(along, names), added, trajectory.start.step), *pictures),
         arrays={"by_example": found.by_example, "by_step": found.by_step, "by_class": by_class,
                  "along": along},
-        notes=(*notes, *more_notes),
+        notes=(*notes, *held(trajectory.plan), *more_notes),
     )  # fmt: skip
 
 
