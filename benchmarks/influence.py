@@ -299,7 +299,9 @@ def line(case, found):
 
 def main():
     supplied.mnist(), supplied.california()  # they may be missing: said before anything is measured
-    figures = {"quick": QUICK, "cases": {}} if ANEW or QUICK else kept("influence", {"cases": {}})
+    before = {} if QUICK else kept("influence", {})
+    cases = {} if ANEW else before.get("cases", {})
+    figures = before | {"quick": QUICK, "cases": cases}
     if COST:
         figures["cost"] = {}
         for name in ("mnist 32", "mnist 100"):
@@ -314,7 +316,6 @@ def main():
                 )
         keep("influence", figures, QUICK)
         return
-    cases = figures["cases"]
     heads = (
         f"{f'{size} out':>9}{'TracIn':>7}{'dot':>7}{'CG':>7}{'TRAK':>7}{'± covers':>9}"
         for size in sizes_of(N)
