@@ -16,6 +16,7 @@ import whygrad as wg
 from command import whygrad
 from exported import compiled, in_node
 from houses import houses
+from whygrad.answers.formatting import number
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.scores import written_share
@@ -86,6 +87,21 @@ def test_answers_about_a_prediction_are_of_the_average_and_others_of_a_member(tr
     assert abs(answer.arrays["output"]) == pytest.approx(abs(z), rel=1e-5)
     weight = why.weight(layer=1, to=0, from_="size")
     assert any("all else for member 1" in note for note in weight.notes)
+
+
+def test_a_row_is_told_by_the_average_and_by_the_member_whose_error_it_is(table, tmp_path):
+    path = tmp_path / "price.run"
+    members.record_members(path, find(str(table), "price"), GIVEN)
+    asked = ("why", "weight", path, "2:0,bias", "--row", 3)
+    about, run = json.loads(whygrad(*asked, "--json").out), wg.open_run(path)
+    prices = read(str(table))["price"].to_pylist()
+    row = read(str(table))[(place := prices.index(str(about["true"]))) : place + 1]
+    assert about["predicted"] == run.predict(row)[0] != about["predicted_by_member_1"]
+    error = about["predicted_by_member_1"] - about["true"]  # what the bias of an output gets
+    assert about["value"] * run.encoding.target.scale == pytest.approx(error, rel=1e-4)
+    said = " ".join(whygrad(*asked).out.split())
+    told = (number(about[name]) for name in ("predicted", "predicted_by_member_1"))
+    assert "the average of 8 networks says {}, member 1 {}.".format(*told) in said
 
 
 def test_what_was_cut_off_is_resumed_with_the_bits_of_what_never_was(
