@@ -182,13 +182,18 @@ def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
         )
         for step, cost, score in ((0, 0.7, 0.5), (50, 0.4, 0.8), (120, 0.2, 0.9))
     ]
-    made = charts.options(charts.seen(runs[0], points))
+    one = charts.seen(runs[0], points)
+    made = charts.options(replace(one, epochs=one.epochs[:3]))
     for part, cost, score in (
         ("training", [0.7, 0.4, 0.2], [50, 80, 90]),
         ("validation", [0.8, 0.5, 0.3], [40, 40, 40]),
     ):
         np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [[0, 50, 120], cost])
         np.testing.assert_allclose(drawn(lines(made["score"])[part])[:, 1], score)
+    made = lines(charts.options(one)["cost"])  # six epochs show more of the validation rows
+    told = [epoch.validation_cost for epoch in one.epochs]
+    np.testing.assert_allclose(drawn(made["validation"]).T, [one.ends, told], rtol=1e-4)
+    np.testing.assert_allclose(drawn(made["training"])[:, 0], [0, 50, 120])
 
 
 def test_a_chart_without_a_point_is_left_out(runs):
