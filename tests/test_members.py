@@ -221,6 +221,10 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
     assert "mean of 8 networks" in " ".join(whygrad("why", "prediction", "houses.run").out.split())
     assert "members/2.run" in whygrad("why", "weight", "houses.run").out
     assert "has ended" in whygrad("resume", "houses.run").err
+    further = [
+        line for line in whygrad("resume", "houses.run", "--epochs", 3).lines if "member" in line
+    ]
+    assert further == [f"whygrad: member {k} of 8:" for k in (2, 3, 4, 5, 6, 7, 8, 1)]
     for words_ in (("replay", "--step", 1), ("fork", "--step", 1, "--epochs", 1)):
         one = whygrad(words_[0], "houses.run", *words_[1:])
         assert one.code == 0 and "the first of 8 networks" in one.err

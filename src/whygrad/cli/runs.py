@@ -28,6 +28,7 @@ from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, kept, open_run
 from whygrad.record.files import manifest
+from whygrad.record.members import resume_members
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
@@ -154,7 +155,15 @@ def resume(
     """Go on with a run, in its own folder."""
     opened = open_run(run)
     with standing(run, there=True):
-        found = opened.resume(epochs, callbacks=[ProgressBar()])
+        if opened.members > 1:
+            found = resume_members(
+                opened,
+                epochs,
+                [ProgressBar()],
+                before_each=lambda k: note(f"member {k} of {opened.members}:"),
+            )
+        else:
+            found = opened.resume(epochs, callbacks=[ProgressBar()])
     return _tell(found, json)
 
 
