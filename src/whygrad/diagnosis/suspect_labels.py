@@ -172,7 +172,7 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
         every = names.layer(net, net.L)
         return [", ".join(every[k] for k in np.flatnonzero(y > 0.5)) or "none" for y in Y]
     own = [[names.own(net, net.L, k, value) for k, value in enumerate(y)] for y in Y]
-    return [", ".join(f"{value:.4g}" for value in values) for values in own]
+    return [", ".join(map(number, values)) for values in own]
 
 
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
