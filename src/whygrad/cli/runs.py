@@ -154,16 +154,17 @@ def resume(
 ) -> int:
     """Go on with a run, in its own folder."""
     opened = open_run(run)
+    bar = ProgressBar(earlier=opened.history.cost)
+
+    def begin(k: int) -> None:
+        note(f"member {k} of {opened.members}:")
+        bar.earlier = opened.member(k).history.cost
+
     with standing(run, there=True):
         if opened.members > 1:
-            found = resume_members(
-                opened,
-                epochs,
-                [ProgressBar()],
-                before_each=lambda k: note(f"member {k} of {opened.members}:"),
-            )
+            found = resume_members(opened, epochs, [bar], before_each=begin)
         else:
-            found = opened.resume(epochs, callbacks=[ProgressBar()])
+            found = opened.resume(epochs, callbacks=[bar])
     return _tell(found, json)
 
 
