@@ -23,6 +23,8 @@ from whygrad.pipeline.scores import written_share
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
+from whygrad.studio.film.recording import recording_of
+from whygrad.studio.session.scoring import words_of
 from whygrad.tables import read
 
 GIVEN = Settings(quality="default", epochs=3, engine="reference", seed=1)
@@ -442,6 +444,16 @@ def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
     assert about["stopped"] == "interrupted" and 3 <= about["members"] <= 4 + epoch
     run = wg.open_run("houses.run")
     assert run.evaluate() == run.scores
+    n = about["members"]  # is how many every page speaks of
+    assert n == len(run.average.members) == run.predicting < run.members == 8
+    shown = " ".join(whygrad("show", "houses.run").out.split())
+    assert f"8 such networks, of which {n} had an epoch: their average predicts" in shown
+    assert f"8 networks of which {n} had an epoch" in whygrad("replay", "houses.run").err
+    whygrad("report", "houses.run")
+    page = (tmp_path / "houses.html").read_text()
+    assert f"The average of {n} neural networks" in page and "average of 8" not in page
+    assert words_of(run).startswith(f"The average of {n} networks: ")
+    assert f"of which {n} had an epoch" in recording_of(run).header["note"]
     monkeypatch.setattr(members, "go_on", go_on)
     resumed = run.resume()
     assert [len(resumed.member(k).history.epochs) for k in range(1, 9)] == [3] * 8

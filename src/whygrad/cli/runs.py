@@ -77,9 +77,9 @@ def note_the_first(run: Run) -> None:
     """Note that of an ensemble this is one network: the others have folders of their own."""
     if run.members > 1:
         where = f"{run.path}/members/2.run to {run.members}.run"
-        note(
-            f"this is the first of {run.members} networks that are averaged; the others are {where}"
-        )
+        n = run.predicting
+        which = "that are averaged" if n == run.members else f"of which {n} had an epoch"
+        note(f"this is the first of {run.members} networks {which}; the others are {where}")
 
 
 def _state(run: Run, state: State) -> dict[str, Any]:

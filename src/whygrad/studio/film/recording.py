@@ -536,7 +536,9 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     plan, (parts, gone) = run.plan, parts_of(run)
     notes = []
     if run.members > 1:
-        notes.append(f"This is the first of {run.members} networks, whose average predicts.")
+        n = run.predicting
+        which = "whose average predicts" if n == run.members else f"of which {n} had an epoch"
+        notes.append(f"This is the first of {run.members} networks, {which}.")
     if gone:
         notes.append(f"The data are not there ({gone}): these are the states that were kept.")
     about = header(

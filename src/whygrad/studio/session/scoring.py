@@ -151,7 +151,7 @@ def words_of(run: Run) -> str:
     found, part = run.scores, run.manifest.get("scored_on", "")
     if found is None:
         return ""
-    by = f"The average of {run.members} networks: " if run.members > 1 else ""
+    by = f"The average of {n} networks: " if (n := run.predicting) > 1 else ""
     rows = f"{part} rows"
     if part == "test" and run.copies is not None and run.copies.many:
         rows = run.copies.of(rows, found.rows)
