@@ -50,6 +50,9 @@ def trained(source, tmp_path_factory):
 def test_every_member_is_a_run_of_its_own_that_replays_to_the_bit(trained):
     _, run = trained
     assert run.members == 8
+    sizes = "-".join(map(str, run.net.sizes))
+    assert repr(run) == f"<Run kind.run {sizes}, the first of 8 networks>"
+    assert repr(run.member(5)) == f"<Run 5.run {sizes}>"
     for k in (1, 5):
         member = run.member(k)
         assert member.settings.member == k and member.plan.seed == 100 + k - 1
