@@ -29,6 +29,7 @@ NAMES = ("cost", "score", "gradient", "update", "quiet")  # beside the run's met
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
 TRAINING, VALIDATION = 0, 1  # colours
+FEW = 10  # measured states: fewer draw no line of the training rows
 PARTS = {"training": TRAINING, "validation": VALIDATION}
 
 
@@ -288,7 +289,8 @@ def _metric(about: _About, what: str) -> CurvePicture | None:
 def _parts(run: _Run, what: str, of_epochs: Mapping[str, str]) -> list[Line]:
     """Return a line for each part of the rows: as measured, or as the epochs had it.
 
-    Where more epochs than states were measured on validation rows these are shown, the best among them.
+    Where more epochs than states were measured on validation rows these are shown, the best among them;
+    and of training rows, where so few states would draw a line that never was.
     Of a run alone the held-out one is dashed, so that of two equal lines both are seen.
     """
     lines, shown = [], run.seen
@@ -296,7 +298,8 @@ def _parts(run: _Run, what: str, of_epochs: Mapping[str, str]) -> list[Line]:
         stroke = int(run.of == 1 and colour != TRAINING)
         values = shown.of_epochs(of_epochs[part]) if part in of_epochs else np.empty(0)
         found, known = shown.points.get(part), np.isfinite(values).sum()
-        if found is not None and (part == "training" or known <= len(found.steps)):
+        enough = FEW if part == "training" else known  # whose epochs were measured while they went
+        if found is not None and (known <= len(found.steps) or len(found.steps) >= enough):
             lines.append(run.line(part, found.steps, getattr(found, what), colour, stroke))
         elif known:
             lines.append(run.line(part, shown.ends, values, colour, stroke))

@@ -50,9 +50,7 @@ from whygrad.studio.session.subject import Rows, Subject, overview
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-OPENED = (
-    1e10  # the same, of a run that is opened, which may have kept only its ends: a second or so
-)
+OPENED = 2e10  # the same, of a run that is opened and may have kept only its ends: a second or two
 
 BYTES = "application/octet-stream"
 

@@ -27,7 +27,7 @@ from whygrad.studio.session.subject import Rows
 MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
-SHORT = 1e10  # weights times examples: computed again in a second or so
+SHORT = 2e10  # weights times examples: computed again in a second or two
 
 
 @dataclass(frozen=True)
