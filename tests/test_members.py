@@ -234,6 +234,8 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
         one = whygrad(words_[0], "houses.run", *words_[1:])
         assert one.code == 0 and "the first of 8 networks" in one.err
         assert "houses.run/members/2.run to 8.run" in one.err
+    for page_of_one in ("film", "worksheet"):
+        assert "the first of 8 networks" in whygrad(page_of_one, "houses.run").err
     assert whygrad("report", "houses.run", "-o", "houses.html").code == 0
     page = (tmp_path / "houses.html").read_text()
     assert "the average of 8 of them predicts" in page
