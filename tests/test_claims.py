@@ -82,11 +82,11 @@ def test_the_headline_says_by_how_much_the_pushes_cancel(ask):
     made = make_trajectory(ROW, epochs=40)
     x = np.random.default_rng(5).normal(size=made.plan.net.sizes[0])
     found = ledger(made, 2, 1, 3, influence=False) if ask == "ledger" else tracin(made, x)
-    total, change = np.abs(found["by_example"]).sum(), abs(found.value - found.terms[0].value)
-    assert total > 5 * change if ask == "tracin" else found.answer.startswith("Accounting")
+    total, left = np.abs(found["by_example"]).sum(), abs(found["by_example"].sum())
+    assert total > 5 * left if ask == "tracin" else found.answer.startswith("Accounting")
     first, said = (
         found.answer.split(". ")[0],
-        f"ushes of {number(total)} cancelled to {number(change)}",
+        f"ushes of {number(total)} cancelled to {number(left)}",
     )
     assert said in first
     told = " ".join([found.question, found.answer, *(one.title for one in found.tables)]).lower()
@@ -104,6 +104,22 @@ def test_pushes_cancel_to_their_own_sum_whatever_penalties_and_decay_add(place):
     assert abs(others) > abs(pushes.sum()) / 10
     total, left = np.abs(pushes).sum(), abs(pushes.sum())
     assert f"pushes of {number(total)} cancelled to {number(left)}." in found.answer
+
+
+def test_what_pushed_an_output_cancels_to_its_own_sum_and_others_stand_beside_it():
+    made = make_trajectory(ROW | {"optimizer": "adamw", "regularisation": "l2 per batch"}, epochs=9)
+    rule = wg.AdamW(0.02, decay=2.0)
+    made = trajectory(replace(made.plan, optimizer=rule), made.start, made.data)
+    found = tracin(made, np.random.default_rng(5).normal(size=made.plan.net.sizes[0]))
+    pushes, value = found["by_example"], {term.name: term.value for term in found.terms}
+    total, left = np.abs(pushes).sum(), abs(pushes.sum())
+    others = ", ".join(
+        f"{name} {number(value[name], sign=True)}" for name in ("penalties", "decay")
+    )
+    assert total > 5 * left
+    assert abs(value["penalties"] + value["decay"]) > left / 10
+    said = f"Pushes of {number(total)} cancelled to {number(left)}, {others}"
+    assert found.answer.startswith(said)
 
 
 def test_a_probability_is_drawn_as_it_was_at_every_step_and_stays_one():

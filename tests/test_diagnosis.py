@@ -609,6 +609,9 @@ def test_constant_and_repeated_columns_are_named():
     assert said == (
         "Column unit is the same value in every row. Column size is a copy of another column."
     )
+    names[-1] = "size is rare"
+    said = " ".join(of_data(wide, CLASSES, task_of(CLASSES, 1, True), True, None, names))
+    assert "Column 'size is rare' is a copy of another column." in said
 
 
 def test_a_class_that_is_nearly_always_there_is_named():
@@ -821,6 +824,15 @@ def flipped(share=0.08):
 
 def area_under_curve(scores, wrong):
     return float((scores[wrong][:, None] > scores[~wrong]).mean())
+
+
+def test_thousands_of_labels_are_written_as_all_numbers_are():
+    inputs = np.linspace(-1, 1, 2400)[:, None]
+    y = (inputs[:, 0] > 0) & (np.arange(2400) % 12 != 0)
+    net = wg.Network(1, [wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    given = {"optimizer": "lbfgs", "epochs": 5, "folds": 2, "top": 1}
+    answer = wg.suspect_labels(net, inputs, y.astype(float), **given).answer
+    assert re.search(r"^[\d,]+ of the 2,400 labels to look at first", answer)
 
 
 def test_wrong_labels_cost_most_in_networks_that_have_not_seen_them():

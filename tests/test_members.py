@@ -16,12 +16,15 @@ import whygrad as wg
 from command import whygrad
 from exported import compiled, in_node
 from houses import houses
+from whygrad.answers.formatting import number
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.scores import written_share
 from whygrad.pipeline.settings import OF_THE_RECIPE, Settings
 from whygrad.pipeline.thresholds import threshold_for
 from whygrad.record import members
+from whygrad.studio.film.recording import recording_of
+from whygrad.studio.session.scoring import words_of
 from whygrad.tables import read
 
 GIVEN = Settings(quality="default", epochs=3, engine="reference", seed=1)
@@ -47,6 +50,9 @@ def trained(source, tmp_path_factory):
 def test_every_member_is_a_run_of_its_own_that_replays_to_the_bit(trained):
     _, run = trained
     assert run.members == 8
+    sizes = "-".join(map(str, run.net.sizes))
+    assert repr(run) == f"<Run kind.run {sizes}, the first of 8 networks>"
+    assert repr(run.member(5)) == f"<Run 5.run {sizes}>"
     for k in (1, 5):
         member = run.member(k)
         assert member.settings.member == k and member.plan.seed == 100 + k - 1
@@ -86,6 +92,21 @@ def test_answers_about_a_prediction_are_of_the_average_and_others_of_a_member(tr
     assert abs(answer.arrays["output"]) == pytest.approx(abs(z), rel=1e-5)
     weight = why.weight(layer=1, to=0, from_="size")
     assert any("all else for member 1" in note for note in weight.notes)
+
+
+def test_a_row_is_told_by_the_average_and_by_the_member_whose_error_it_is(table, tmp_path):
+    path = tmp_path / "price.run"
+    members.record_members(path, find(str(table), "price"), GIVEN)
+    asked = ("why", "weight", path, "2:0,bias", "--row", 3)
+    about, run = json.loads(whygrad(*asked, "--json").out), wg.open_run(path)
+    prices = read(str(table))["price"].to_pylist()
+    row = read(str(table))[(place := prices.index(str(about["true"]))) : place + 1]
+    assert about["predicted"] == run.predict(row)[0] != about["predicted_by_member_1"]
+    error = about["predicted_by_member_1"] - about["true"]  # what the bias of an output gets
+    assert about["value"] * run.encoding.target.scale == pytest.approx(error, rel=1e-4)
+    said = " ".join(whygrad(*asked).out.split())
+    told = (number(about[name]) for name in ("predicted", "predicted_by_member_1"))
+    assert "the average of 8 networks says {}, member 1 {}.".format(*told) in said
 
 
 def test_what_was_cut_off_is_resumed_with_the_bits_of_what_never_was(
@@ -205,10 +226,16 @@ def test_the_command_trains_predicts_resumes_and_reports(table, tmp_path, monkey
     assert "mean of 8 networks" in " ".join(whygrad("why", "prediction", "houses.run").out.split())
     assert "members/2.run" in whygrad("why", "weight", "houses.run").out
     assert "has ended" in whygrad("resume", "houses.run").err
+    further = [
+        line for line in whygrad("resume", "houses.run", "--epochs", 3).lines if "member" in line
+    ]
+    assert further == [f"whygrad: member {k} of 8:" for k in (2, 3, 4, 5, 6, 7, 8, 1)]
     for words_ in (("replay", "--step", 1), ("fork", "--step", 1, "--epochs", 1)):
         one = whygrad(words_[0], "houses.run", *words_[1:])
         assert one.code == 0 and "the first of 8 networks" in one.err
         assert "houses.run/members/2.run to 8.run" in one.err
+    for page_of_one in ("film", "worksheet"):
+        assert "the first of 8 networks" in whygrad(page_of_one, "houses.run").err
     assert whygrad("report", "houses.run", "-o", "houses.html").code == 0
     page = (tmp_path / "houses.html").read_text()
     assert "the average of 8 of them predicts" in page
@@ -422,6 +449,16 @@ def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
     assert about["stopped"] == "interrupted" and 3 <= about["members"] <= 4 + epoch
     run = wg.open_run("houses.run")
     assert run.evaluate() == run.scores
+    n = about["members"]  # is how many every page speaks of
+    assert n == len(run.average.members) == run.predicting < run.members == 8
+    shown = " ".join(whygrad("show", "houses.run").out.split())
+    assert f"8 such networks, of which {n} had an epoch: their average predicts" in shown
+    assert f"8 networks of which {n} had an epoch" in whygrad("replay", "houses.run").err
+    whygrad("report", "houses.run")
+    page = (tmp_path / "houses.html").read_text()
+    assert f"The average of {n} neural networks" in page and "average of 8" not in page
+    assert words_of(run).startswith(f"The average of {n} networks: ")
+    assert f"of which {n} had an epoch" in recording_of(run).header["note"]
     monkeypatch.setattr(members, "go_on", go_on)
     resumed = run.resume()
     assert [len(resumed.member(k).history.epochs) for k in range(1, 9)] == [3] * 8

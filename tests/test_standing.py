@@ -8,6 +8,7 @@ import pytest
 from sklearn.exceptions import ConvergenceWarning
 
 import whygrad as wg
+from command import whygrad
 from whygrad.training.progress import ProgressBar
 
 DRAWS = np.random.default_rng(3)
@@ -60,6 +61,30 @@ def test_nothing_is_said_of_a_healthy_training(f):
         4, [wg.Dense(8, f), wg.Dense(8, f), wg.Dense(1, "sigmoid")], "binary_cross_entropy"
     )
     assert said(net) == ""
+
+
+def small_and_uneven(path, seed):
+    """A training that has learned all there is, with dropout: its cost is near 0 and never the same."""
+    net = wg.Network(4, [wg.Dense(20, "tanh", dropout=0.2), wg.Dense(1)])
+    wg.train(
+        net, X[:24], X[:24, :1], optimizer=wg.Adam(0.02), epochs=40, batch_size=12, seed=seed,
+        engine="reference", record=path,
+    )  # fmt: skip
+    return wg.open_run(path)
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_what_rises_in_a_resumed_training_is_seen_beside_all_that_it_had(seed, tmp_path):
+    run = small_and_uneven(tmp_path / "a.run", seed)
+    costs = run.history.cost
+    alone, beside = ProgressBar(io.StringIO()), ProgressBar(io.StringIO(), costs)
+    run.resume(60, callbacks=[alone, beside])
+    assert alone.watch.said.startswith("the cost has risen from ") and beside.watch.said == ""
+
+
+def test_the_command_resume_knows_what_a_training_had(tmp_path):
+    small_and_uneven(tmp_path / "a.run", 3)
+    assert "has risen" not in whygrad("resume", tmp_path / "a.run", "--epochs", 60).err
 
 
 def test_looking_changes_no_bit():

@@ -182,13 +182,22 @@ def test_what_was_measured_besides_stands_in_for_the_epochs(runs):
         )
         for step, cost, score in ((0, 0.7, 0.5), (50, 0.4, 0.8), (120, 0.2, 0.9))
     ]
-    made = charts.options(charts.seen(runs[0], points))
+    one = charts.seen(runs[0], points)
+    made = charts.options(replace(one, epochs=one.epochs[:3]))
     for part, cost, score in (
         ("training", [0.7, 0.4, 0.2], [50, 80, 90]),
         ("validation", [0.8, 0.5, 0.3], [40, 40, 40]),
     ):
         np.testing.assert_allclose(drawn(lines(made["cost"])[part]).T, [[0, 50, 120], cost])
         np.testing.assert_allclose(drawn(lines(made["score"])[part])[:, 1], score)
+    made = lines(charts.options(one)["cost"])  # six epochs show more of the validation rows
+    told = [epoch.validation_cost for epoch in one.epochs]
+    np.testing.assert_allclose(drawn(made["validation"]).T, [one.ends, told], rtol=1e-4)
+    costs = [epoch.cost for epoch in one.epochs]  # three states would draw two straight lines
+    np.testing.assert_allclose(drawn(made["training"]).T, [one.ends, costs], rtol=1e-4)
+    more = [SimpleNamespace(step=t, by_part=points[0].by_part) for t in range(0, 121, 12)]
+    made = lines(charts.options(charts.seen(runs[0], more))["cost"])
+    np.testing.assert_allclose(drawn(made["training"])[:, 0], range(0, 121, 12))
 
 
 def test_a_chart_without_a_point_is_left_out(runs):

@@ -20,6 +20,7 @@ from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
 from whygrad.record import open_run
 from whygrad.record.rows import record_table
+from whygrad.studio.film.recording import Frame, with_frames
 from whygrad.studio.session import feed as feeding
 from whygrad.studio.session.ahead import MARGIN, Ahead
 from whygrad.studio.session.feed import Feed
@@ -304,6 +305,43 @@ def test_a_run_with_a_copy_of_its_examples_is_measured_by_them_wherever_its_tabl
     state = run.state(run.step)
     cost = wg.cost(run.net, *_traced(run, state), run.data.Y)
     assert header["curves"]["cost"][-1] == pytest.approx(cost, rel=1e-5)
+
+
+def test_the_best_epoch_on_validation_rows_is_in_sight_where_few_states_are(away, monkeypatch):
+    monkeypatch.setattr(feeding, "OPENED", 0)  # as of a large network: states that were kept, alone
+    folder, _ = away
+    settings = Settings(hidden=(4,), epochs=60, batch_size=4, validation=0.2, learning_rate=0.5)
+    record_table(
+        folder / "b.run", find(str(folder.parent / "away.csv"), "sum"), settings, copy_data=True
+    )
+    session = Session(folder)
+    session.open(folder / "b.run")
+    header = told(Feed(session), "header.json")
+    session.close()
+    run, curves = open_run(folder / "b.run"), header["curves"]
+    costs = [epoch.validation_cost for epoch in run.history.epochs]
+    best, per_epoch = int(np.argmin(costs)), run.plan.steps_per_epoch
+    assert len(header["steps"]) < len(costs) and per_epoch * (best + 1) not in header["steps"]
+    ends = [per_epoch * (i + 1) for i in range(len(costs))]
+    assert (
+        curves["at"] == sorted({*header["steps"], *ends}) and None not in curves["validation_cost"]
+    )
+    assert curves["at"][curves["best"]] == per_epoch * (best + 1)
+    assert curves["validation_cost"][curves["best"]] == pytest.approx(costs[best], rel=1e-8)
+    costs = dict(zip(curves["at"], curves["cost"], strict=True))
+    assert [step for step in costs if costs[step] is not None] == header["steps"]
+
+
+def test_of_very_many_epochs_some_are_in_sight_and_the_best_is_among_them():
+    frames = [Frame(0, 0, 0.1, 1.0, 1.0), Frame(5000, 5000, 0.1, 0.5, 0.5)]
+    values = [1.0] * 5000
+    values[1233], values[3456] = 0.25, 2.0
+    recorded = {"at": [*range(1, 5001)], "cost": values, "score": [None] * 5000}
+    recorded |= {"validation_cost": values, "validation_score": values}
+    about = {"batch": {}, "curves": {"score_name": "accuracy"}, "count": 1}
+    curves = with_frames(about, frames, recorded)["curves"]
+    assert curves["at"][curves["best"]] == 1234 and 3457 in curves["at"]
+    assert 500 < len(curves["at"]) < 1100 and curves["score"] is None
 
 
 def _traced(run, state):

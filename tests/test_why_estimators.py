@@ -16,6 +16,7 @@ from sklearn.preprocessing import StandardScaler
 
 import whygrad as wg
 from command import whygrad
+from whygrad.answers.formatting import number
 
 IRIS = load_iris(as_frame=True)
 NAMED = IRIS.target_names[IRIS.target]
@@ -316,12 +317,18 @@ def test_numbers_of_a_run_say_what_one_unit_of_the_output_is(table):
     (note,) = run.why.blame().notes[-1:]
     assert note.startswith("The network gives 'price' standardised: 1 of it is ")
     assert run.why.names.outputs == ("price",)
+    labels = run.why.labels(folds=2, top=3)
+    assert note in labels.notes
+    targets = run.encoding.target.decode(run.data.Y)[labels["order"][:3]]
+    column = labels.tables[0].columns.index("label")
+    assert [row[column] for row in labels.tables[0].rows] == [number(float(y)) for y in targets]
 
 
 def test_what_columns_add_to_a_number_is_said_in_the_units_of_the_table(table):
     folder, frame = table
     run = wg.open_run(folder / "price.run")
     found = run.why.prediction(frame[10:11])
+    assert not any("standardised" in note for note in found.notes)
     assert found.tables[0].columns[3] == "adds to price"
     assert found["output"] == pytest.approx(run.predict(frame[10:11])[0], rel=1e-5)
     base, parts = found["baseline_output"], [term.value for term in found.terms]

@@ -58,10 +58,12 @@ def facts(run: Run) -> list[tuple[str, str]]:
 def _members(run: Run) -> list[tuple[str, str]]:
     if run.members == 1:
         return []
-    said = (
-        f"{run.members} such networks, whose average predicts; this is the first, the others are in"
-    )
-    lines = [("members", f"{said} {run.path.name}/members")]
+    n = run.predicting
+    who = "whose average predicts"
+    if n < run.members:
+        who = f"of which {n} had an epoch: {'their average' if n > 1 else 'that one'} predicts"
+    others = f"this is the first, the others are in {run.path.name}/members"
+    lines = [("members", f"{run.members} such networks, {who}; {others}")]
     if run.pilots < run.members:
         lines.append(("", _learned_from_all(run)))
     return lines

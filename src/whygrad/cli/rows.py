@@ -12,6 +12,7 @@ from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError, row_of
+from whygrad.fitted import Ensemble, Fitted
 from whygrad.nn.functions import Array
 from whygrad.pipeline.fit import predict
 from whygrad.record import Run, open_run
@@ -110,15 +111,25 @@ def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]
     if not 0 <= row < count(rows):
         raise InputError(f"row {row}: the rows are 0 to {count(rows) - 1}")
     one, target = take(rows, np.array([row])), run.encoding.target
-    said = target.decode(predict(run.average, encoded(run, one), row))[0]
+    X, average = encoded(run, one), run.average
     true = true_values(target, one)[0]
     known = target.classes[int(true)] if target.classes else float(true)
-    note = (
-        f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, the network says "
-        f"{_shown(said)}."
-    )
-    said = said.item() if isinstance(said, np.generic) else said
-    return note, {"row": row, "target": target.name, "true": known, "predicted": said}
+
+    def said_by(network: Fitted | Ensemble) -> Any:
+        said = target.decode(predict(network, X, row))[0]
+        return said.item() if isinstance(said, np.generic) else said
+
+    about = {"row": row, "target": target.name, "true": known, "predicted": said_by(average)}
+    says = f"the network says {_shown(about['predicted'])}"
+    if isinstance(
+        average, Ensemble
+    ):  # most answers are about its first member, which may say otherwise
+        about["predicted_by_member_1"] = own = said_by(run.fitted)
+        says = (
+            f"the average of {len(average.members)} networks says {_shown(about['predicted'])}, "
+            f"member 1 {_shown(own)}"
+        )
+    return f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, {says}.", about
 
 
 def _of_class(run: Run, rows: Any, given: str, what: str) -> tuple[Array, Any]:

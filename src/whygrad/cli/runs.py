@@ -28,6 +28,7 @@ from whygrad.plan.optimizers import OPTIMIZERS
 from whygrad.plan.plan import State
 from whygrad.record import Run, forking, kept, open_run
 from whygrad.record.files import manifest
+from whygrad.record.members import resume_members
 from whygrad.training import model_file
 from whygrad.training.progress import ProgressBar
 
@@ -76,9 +77,9 @@ def note_the_first(run: Run) -> None:
     """Note that of an ensemble this is one network: the others have folders of their own."""
     if run.members > 1:
         where = f"{run.path}/members/2.run to {run.members}.run"
-        note(
-            f"this is the first of {run.members} networks that are averaged; the others are {where}"
-        )
+        n = run.predicting
+        which = "that are averaged" if n == run.members else f"of which {n} had an epoch"
+        note(f"this is the first of {run.members} networks {which}; the others are {where}")
 
 
 def _state(run: Run, state: State) -> dict[str, Any]:
@@ -153,8 +154,17 @@ def resume(
 ) -> int:
     """Go on with a run, in its own folder."""
     opened = open_run(run)
+    bar = ProgressBar(earlier=opened.history.cost)
+
+    def begin(k: int) -> None:
+        note(f"member {k} of {opened.members}:")
+        bar.earlier = opened.member(k).history.cost
+
     with standing(run, there=True):
-        found = opened.resume(epochs, callbacks=[ProgressBar()])
+        if opened.members > 1:
+            found = resume_members(opened, epochs, [bar], before_each=begin)
+        else:
+            found = opened.resume(epochs, callbacks=[bar])
     return _tell(found, json)
 
 

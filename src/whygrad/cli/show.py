@@ -24,6 +24,7 @@ from whygrad.cli.printing import (
     print_scores,
     printer,
 )
+from whygrad.cli.runs import note_the_first
 from whygrad.errors import FileError
 from whygrad.escaping import note
 from whygrad.files import refuse_taken, write_atomically
@@ -212,6 +213,7 @@ def film(
     asked: dict[str, Any] = {"examples": examples, "size": size}
     asked = {name: value for name, value in asked.items() if value is not None}
     film_of(run, path, overwrite=overwrite, **asked)
+    _note_the_first(run)
     printer().print(f"written: {path}", soft_wrap=True)
     return 0
 
@@ -242,8 +244,15 @@ def worksheet(
     worksheet_of(
         run, path, example=example, rate=rate, filled=filled, first=first, overwrite=overwrite
     )
+    _note_the_first(run)
     printer().print(f"written: {path}", soft_wrap=True)
     return 0
+
+
+def _note_the_first(run: Path) -> None:
+    """Note which of several networks it shows; the file of a network is one."""
+    if run.is_dir():
+        note_the_first(open_run(run))
 
 
 # ── all runs ─────────────────────────────────────────────────────────────────────────────────────────

@@ -23,8 +23,8 @@ NO_FAULT = (
 )
 NO_RELATION = (
     "Inputs seem to say nothing of the targets: on rows set aside neither this network nor a forest of "
-    "trees does better than chance, and no cure helps. See whether inputs and targets belong together, "
-    "and are in the same order."
+    "trees does clearly better than chance, and no cure helps. See whether inputs and targets belong "
+    "together, and are in the same order."
 )
 UNDECIDED = (
     "Nothing is proven yet: the time was over before all cures were tried. Allow more seconds."

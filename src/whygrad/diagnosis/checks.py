@@ -131,6 +131,9 @@ def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:
 def _columns(indices: Array, names: Sequence[str]) -> str:
     what = "Column" if names else "Input"
     called = [as_name(names[j]) if names else str(j) for j in indices[:5]]
+    called = [
+        f"'{name}'" if " " in name else name for name in called
+    ]  # 'asa is rare' is no sentence
     shown = ", ".join(called) + " …" * (len(indices) > 5)
     if len(indices) == 1:
         return f"{what} {shown} is"

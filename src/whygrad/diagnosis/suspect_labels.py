@@ -107,7 +107,7 @@ def suspect_labels(
     subject = subject_of(given, X, Y, as_for_train)
     n = len(subject.X)
     if not (isinstance(folds, int) and 2 <= folds <= n):
-        raise InputError(f"folds is {folds!r}: it must be a whole number from 2 to the {n} rows")
+        raise InputError(f"folds is {folds!r}: it must be a whole number from 2 to the {n:,} rows")
     task = asked_of(describe(subject.net), subject.X, subject.Y)
     part = setting_of(subject, task)  # some rows of which are only measured
     weights = {} if subject.sample_weight is None else {"sample_weight": subject.sample_weight}
@@ -172,7 +172,7 @@ def _called(subject: Subject, task: Task, Y: Array) -> list[str]:
         every = names.layer(net, net.L)
         return [", ".join(every[k] for k in np.flatnonzero(y > 0.5)) or "none" for y in Y]
     own = [[names.own(net, net.L, k, value) for k, value in enumerate(y)] for y in Y]
-    return [", ".join(f"{value:.4g}" for value in values) for values in own]
+    return [", ".join(map(number, values)) for values in own]
 
 
 def _said(subject: Subject, task: Task, found: Ranking) -> str:
@@ -186,7 +186,7 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
         )
     what = "targets" if task.kind == "numbers" else "labels"
     if not count:
-        return f"None of the {n} {what} stands out: {KNOWN[task.kind].format('none of them')}."
+        return f"None of the {n:,} {what} stands out: {KNOWN[task.kind].format('none of them')}."
     i = int(next(i for i in found.order if found.suspect[i]))
     (label,), (told,) = (_called(subject, task, Y[i : i + 1]) for Y in (task.Y, found.told))
     said = f"its target is {label}" if task.kind == "numbers" else f"it is labelled {label}"
@@ -196,11 +196,11 @@ def _said(subject: Subject, task: Task, found: Ranking) -> str:
     )
     if count == 1:
         return (
-            f"1 of the {n} {what} to look at first, that of example {i}: {said}, and {told}. Its cost "
+            f"1 of the {n:,} {what} to look at first, that of example {i}: {said}, and {told}. Its cost "
             f"out of sample is {cost}, the median of all rows {usual}; it may be right and hard to tell."
         )
     return (
-        f"{count} of the {n} {what} to look at first: {KNOWN[task.kind].format('each of them')}. Their "
+        f"{count:,} of the {n:,} {what} to look at first: {KNOWN[task.kind].format('each of them')}. Their "
         f"median cost out of sample is {cost}, that of all rows {usual}; right ones that are hard to tell "
         f"may be among them. The first is that of example {i}: {said}, and {told}."
     )
@@ -277,7 +277,7 @@ def _mended(
     return (
         mended,
         "What mending it brings is the change of the mean cost of the "
-        f"{len(part.X_held_out)} rows that training measured, from {number(costs[0])}: each suspect is "
+        f"{len(part.X_held_out):,} rows that training measured, from {number(costs[0])}: each suspect is "
         "mended by itself to what it is told, and the network trained again.",
     )
 
@@ -310,9 +310,9 @@ def _brings(part: Setting, measured: bool, found: Ranking, progress: bool) -> li
     trial = compare(("labels_corrupted",), cured, base)
     left_out = len(part.X) - len(options[0].X)
     return [
-        f"Without {'the suspect' if left_out == 1 else f'the {left_out} suspects'} among "
-        f"{len(part.X)} rows the "
-        f"{measure_name(part.task)} of {len(part.asked)} others changes from {base.score:.3f} by "
+        f"Without {'the suspect' if left_out == 1 else f'the {left_out:,} suspects'} among "
+        f"{len(part.X):,} rows the "
+        f"{measure_name(part.task)} of {len(part.asked):,} others changes from {base.score:.3f} by "
         f"{trial.gain:+.3f} ± {trial.error:.3f} ({len(SEEDS)} seeds; their own labels "
         "may be wrong as well)."
     ]

@@ -65,8 +65,8 @@ def export(
     >>> fitted = wg.Fitted(net, net.init())
     >>> with TemporaryDirectory() as folder:
     ...     exported = wg.export(fitted, f"{folder}/net.c")
-    >>> exported.notes
-    ('to see it prove itself: cc -std=c99 -DNET_MAIN net.c -lm && ./a.out',)
+    >>> exported.notes[0].replace(folder, "here")
+    'to see it prove itself: cc -std=c99 -DNET_MAIN here/net.c -lm && ./a.out'
     """
     from whygrad.pipeline.deploy import check_place, write
 

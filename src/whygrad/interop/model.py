@@ -73,7 +73,8 @@ class Model:
     @property
     def notes(self) -> tuple[str, ...]:
         """What has to be said: what was folded, what was assumed, how close it is to the original."""
-        return self.why.notes + self.seen
+        scaled = (self.why.scaled,) if self.why.scaled else ()
+        return scaled + self.why.notes + self.seen
 
     def predict(self, X: Any) -> Array:
         """Return the outputs for rows: probabilities, or numbers in units of the target.

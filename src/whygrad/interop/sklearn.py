@@ -147,7 +147,7 @@ def _of_transformed_target(model: Any) -> Why:
     one, zero = number(target[1]), number(target[0])
     said = f"The network gives the target standardised: 1 of it is {one}, 0 is {zero}."
     names = replace(last.names, target=target)
-    return replace(last, names=names, encode=encode, notes=(*last.notes, said))
+    return replace(last, names=names, encode=encode, scaled=said)
 
 
 # What 0 of a transformed target stands for, and how much a unit of it is.

@@ -281,8 +281,17 @@ class Recorded:
 
     @property
     def members(self) -> int:
-        """How many networks were trained, whose average predicts."""
+        """How many networks there are to train."""
         return int(self.manifest.get("members", 1))
+
+    @property
+    def predicting(self) -> int:
+        """How many of them predict, by their average: those that had an epoch."""
+        had_one = 0
+        for k in range(1, self.members + 1):
+            with suppress(FileError):  # where a kill left no folder of it
+                had_one += self.member(k).first_end > 0
+        return max(1, had_one)
 
     @property
     def pilots(self) -> int:

@@ -108,9 +108,8 @@ def _of(run: Run) -> str:
 
 def _head(run: Run, gone: str) -> Explanation:
     scores, target = run.scores, run.encoding.target
-    what = (
-        f"The average of {run.members} neural networks" if run.members > 1 else "A neural network"
-    )
+    n = run.predicting
+    what = f"The average of {n} neural networks" if n > 1 else "A neural network"
     if isinstance(scores, ClassificationScores):
         said = (
             f"{what} predicts the class {quoted(target.name)}. Of {_of(run)}, it gets "
@@ -136,7 +135,8 @@ def _data(run: Run) -> Explanation:
     data = about["data"]
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
-    several = f"; the average of {run.members} of them predicts" if run.members > 1 else ""
+    n = run.predicting
+    several = f"; the average of {n} of them predicts" if n > 1 else ""
     each = f"each of the first {run.pilots}" if run.pilots < run.members else "each"
     others = f", of the first network: {each} sets aside other ones" if run.members > 1 else ""
     rows = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from whygrad.answers.formatting import clean
 from whygrad.engines.prediction import outputs
 from whygrad.errors import FileError, InputError, WhygradError, nearest_file
 from whygrad.fitted import Fitted, fitted_of
@@ -57,6 +58,15 @@ class Run(Recorded):
     >>> str(verdict).endswith("equal to the last bit")
     True
     """
+
+    def __repr__(self) -> str:
+        about = self.manifest["network"]  # which a run whose own functions are gone has, too
+        layers = about["layers"]
+        sizes = "-".join(
+            str(units) for units in (about["inputs"], *(one["units"] for one in layers))
+        )
+        of = f", the first of {self.members} networks" if self.members > 1 else ""
+        return f"<Run {clean(self.path.name)} {sizes}{of}>"
 
     # ── asked and applied ──
 

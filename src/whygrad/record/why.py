@@ -59,11 +59,12 @@ def why_of_member(run: Recorded) -> Why:
             products=products,
         )  # fmt: skip
     target = run.encoding.target
-    notes: tuple[str, ...] = ()
+    scaled = ""
     if target.task == "regression":
-        notes = (
+        scaled = (
             f"The network gives {target.name!r} standardised: 1 of it is {number(target.scale)}, "
-            f"0 is {number(target.center)}. So it stands in costs, derivatives and what adds up to them.",
+            f"0 is {number(target.center)}. So it stands in the value, in costs, derivatives and what adds "
+            "up to them."
         )
     names = names_of_run(run)
     return Why(
@@ -74,9 +75,9 @@ def why_of_member(run: Recorded) -> Why:
         l1,
         l2,
         n,
-        notes,
-        run,
-        partial(_rows_trained_on, run),
+        scaled=scaled,
+        run=run,
+        training=partial(_rows_trained_on, run),
         products=products,
     )
 

@@ -33,6 +33,8 @@ class ProgressBar(Callback):
     stream : text file, optional
         Where to write; by default a notebook's output, or else standard error. Where it cannot be written,
         in a service or on a terminal that was closed, training goes on.
+    earlier : sequence of float, optional
+        The costs of the epochs before, of a training that is resumed: what stands out is seen beside them.
 
     Examples
     --------
@@ -47,18 +49,19 @@ class ProgressBar(Callback):
     every_epoch = False
     glances = True
 
-    def __init__(self, stream: TextIO | None = None) -> None:
-        self.watch = Watch()
+    def __init__(self, stream: TextIO | None = None, earlier: Sequence[float] = ()) -> None:
+        self.watch = Watch(earlier)
+        self.earlier = earlier
         self._given = stream
         self.shown: _InNotebook | _OnStream | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:  # what shows it has locks, and belongs to one training
-        return ProgressBar, (self._given,)
+        return ProgressBar, (self._given, self.earlier)
 
     def on_steps_end(self, report: Report) -> None:
         """Show where the training stands."""
         if self.shown is None:
-            self.watch = Watch()
+            self.watch = Watch(self.earlier)
             here = self._given is None and in_notebook()
             self.shown = _InNotebook() if here else _OnStream(self._given)
         line = self.watch.see(report)

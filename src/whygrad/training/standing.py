@@ -26,10 +26,15 @@ RARER = 1.4  # times as many steps lie before a look as before the last: looks c
 
 
 class Watch:
-    """Sees the reports of a training, and has a line once, when one stands out."""
+    """Sees the reports of a training, and has a line once, when one stands out.
 
-    def __init__(self) -> None:
+    `earlier` are the costs of the epochs that a training which is resumed has had: by then its own are
+    small, and vary so much from one to the next that they would seem to rise.
+    """
+
+    def __init__(self, earlier: Sequence[float] = ()) -> None:
         self.said = ""
+        self._earlier = list(earlier)
         self._epochs: list[tuple[Epoch, ...]] = []
         self._recent: deque[Statistics] = deque(maxlen=RECENT)
         self._due = 0.0  # the step from which on it looks again
@@ -46,7 +51,7 @@ class Watch:
         if state.step < self._due and state.epoch < report.plan.epochs:
             return ""
         self._due = RARER * state.step
-        costs = [epoch.cost for epochs in self._epochs for epoch in epochs]
+        costs = self._earlier + [epoch.cost for epochs in self._epochs for epoch in epochs]
         self.said = stands_out(report.plan, costs, _together(self._recent))
         return self.said
 

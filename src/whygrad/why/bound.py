@@ -106,6 +106,9 @@ class Why:
         The number of training examples, for penalties that are divided by it.
     notes : tuple of str
         Added to the notes of every answer.
+    scaled : str
+        How the output is scaled, where predictions are told in other units: added to the notes of all other
+        answers.
     run : Run, optional
         The recorded training that `ledger`, `influence` and `without` ask about.
     training : callable
@@ -137,6 +140,7 @@ class Why:
     l2: Penalty = NOTHING
     n: int = 0
     notes: tuple[str, ...] = ()
+    scaled: str = ""
     run: Any = None
     training: Callable[[], Array | None] = unknown
     members: tuple[Member, ...] = ()
@@ -701,8 +705,7 @@ class Why:
         """
         run = self._run("labels")
         assert handed.suspect_labels is not None  # whygrad itself hands it in
-        answer: Explanation = handed.suspect_labels(run, top=top, folds=folds, progress=progress)
-        return answer
+        return self._told(handed.suspect_labels(run, top=top, folds=folds, progress=progress))
 
     def check(
         self,
@@ -1208,7 +1211,10 @@ class Why:
 
     def _told(self, answer: Explanation) -> Explanation:
         """Return the answer, with what has to be said of where the network comes from."""
-        notes = answer.notes + self.notes
+        notes = answer.notes
+        if self.scaled and answer.kind != "prediction":
+            notes += (self.scaled,)
+        notes += self.notes
         if self.products:
             notes += (
                 f"Training rounded what it multiplied to {self.products}: questions about cost and "

@@ -119,13 +119,13 @@ def _onnx(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]
 def _c(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
     content = to_c(given, proof, path.stem).encode()
     macro = identifier(path.stem, "net").upper()
-    how = f"cc -std=c99 -D{macro}_MAIN {shlex.quote(path.name)} -lm && ./a.out"
+    how = f"cc -std=c99 -D{macro}_MAIN {shlex.quote(str(path))} -lm && ./a.out"
     return content, _with_proof(given, path, content, how)
 
 
 def _js(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
     content = to_js(given, proof, path.stem).encode()
-    file = json.dumps(f"./{path.name}")
+    file = json.dumps(path.as_posix() if path.is_absolute() else f"./{path.as_posix()}")
     how = "node -e " + shlex.quote(f"import({file}).then((net) => console.log(net.prove()))")
     if path.suffix.lower() == ".js":
         how += " (Node before 22.7 knows a module by the ending .mjs)"

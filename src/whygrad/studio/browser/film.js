@@ -40,7 +40,8 @@ function aboutFilm(header) {
       : `It carries ${counted(examples.count, "example")} of the data: ${listed(kinds, 12)}.`,
     "A gradient here is that of one example, without penalties and without dropout; training took the mean over batches of "
       + `${said(batch.size, 9)} of ${said(batch.n, 9)}.`,
-    "The curves show cost (without penalties) and score of these very states, on at most 1,000 rows of a part.");
+    "The curves show cost (without penalties) and score of these very states, on at most 1,000 rows of a part"
+      + `${header.curves.at.length > steps.length ? "; between them, what the epochs measured on the validation rows" : ""}.`);
   }
   lines.push(Object.entries(settings).map(([name, value]) => `${name} ${value}`).join(", ") + ".");
   return lines;

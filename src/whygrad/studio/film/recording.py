@@ -6,7 +6,8 @@
     recording_of(x, …)      a run, a network or an estimator → header and states, as a film has them
 
 Costs and scores are measured at the states themselves, on at most `MEASURED` rows of a part, without
-penalties: what the page says of a step is what these parameters give.
+penalties: what the page says of a step is what these parameters give. Between states that are fewer than
+the epochs, as of large networks, stands what the epochs measured on the validation rows.
 """
 
 import base64
@@ -389,7 +390,7 @@ def _finite(value: float) -> float | None:
 
 
 def recorded_curves(run: Any, epochs: Sequence[Epoch]) -> dict[str, Any]:
-    """Return what a run's epochs showed as curves, where no examples are there to measure its states by."""
+    """Return what a run's epochs showed as curves: for where no states are measured, or few."""
     at = run.first_end + run.plan.steps_per_epoch * np.arange(len(epochs))
     named = {name: [getattr(one, name, None) for one in epochs] for name in MEASURES}
     return {"at": at.tolist()} | {
@@ -403,10 +404,16 @@ def with_frames(
 ) -> dict[str, Any]:
     """Return the header of a recording that has the states of these frames.
 
-    Its curves are what was measured of the frames, or what was `recorded`, see `recorded_curves`.
+    Its curves are what was measured of the frames, or where nothing was, what was `recorded`, see
+    `recorded_curves`. Where the epochs are more than the frames, what they measured on validation rows
+    stands between these: the best epoch is seldom among a few states.
     """
-    measured = {name: [getattr(one, name) for one in frames] for name in MEASURES}
-    curves = dict(recorded or {"at": [one.step for one in frames]} | measured)
+    curves: dict[str, Any] = {"at": [one.step for one in frames]}
+    curves |= {name: [getattr(one, name) for one in frames] for name in MEASURES}
+    if recorded is not None and all(one.cost is None for one in frames):
+        curves = dict(recorded)
+    elif recorded is not None and len(recorded["at"]) > len(frames) and _held_out(recorded):
+        curves = _with_validation_of(recorded, curves)
     for name in MEASURES:
         if all(value is None for value in curves[name]):
             curves[name] = None
@@ -420,6 +427,37 @@ def with_frames(
         "curves": curves | {"best": best, "score_name": about["curves"]["score_name"]},
         "states": {"each": max(1, PIECE // (4 * about["count"])), "packed": False},
     }
+
+
+def _with_validation_of(recorded: Mapping[str, Any], curves: Mapping[str, Any]) -> dict[str, Any]:
+    """Return curves with the recorded validation at `MOST` of the steps that they lack, and at the best."""
+    own, told = ({step: i for i, step in enumerate(one["at"])} for one in (curves, recorded))
+    lacking = [step for step in told if step not in own]
+    costs, scores = recorded["validation_cost"], recorded["validation_score"]
+    lowest = min(lacking, key=lambda step: _or(costs[told[step]], math.inf))
+    highest = max(lacking, key=lambda step: _or(scores[told[step]], -math.inf))
+    at = sorted({*own, *lacking[:: 1 + len(lacking) // MOST], lowest, highest})
+    others = {"validation_cost": costs, "validation_score": scores}
+    return {"at": at} | {
+        name: [
+            curves[name][own[step]]
+            if step in own
+            else others[name][told[step]]
+            if name in others
+            else None
+            for step in at
+        ]
+        for name in MEASURES
+    }
+
+
+def _held_out(recorded: Mapping[str, Any]) -> bool:
+    """Return whether any epoch measured validation rows."""
+    return any(value is not None for value in recorded["validation_cost"])
+
+
+def _or(value: float | None, other: float) -> float:
+    return other if value is None else value
 
 
 def chosen_steps(start: int, last: int, most: int) -> list[int]:
@@ -498,7 +536,9 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     plan, (parts, gone) = run.plan, parts_of(run)
     notes = []
     if run.members > 1:
-        notes.append(f"This is the first of {run.members} networks, whose average predicts.")
+        n = run.predicting
+        which = "whose average predicts" if n == run.members else f"of which {n} had an epoch"
+        notes.append(f"This is the first of {run.members} networks, {which}.")
     if gone:
         notes.append(f"The data are not there ({gone}): these are the states that were kept.")
     about = header(
@@ -515,7 +555,7 @@ def _of_run(run: Any, examples: int, room: float, title: str) -> Recording:
     for state in taken:
         frames.append(frame_of(run.plan_at(state.step), parts, state))
         thetas.append(in_float32(state.theta))
-    curves = recorded_curves(run, run.history.epochs) if gone else None
+    curves = recorded_curves(run, run.history.epochs)
     return _recording(with_frames(about, frames, curves), np.stack(thetas), dtype)
 
 

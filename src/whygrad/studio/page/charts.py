@@ -29,6 +29,7 @@ NAMES = ("cost", "score", "gradient", "update", "quiet")  # beside the run's met
 WIDE = 30.0  # costs that differ by more than this factor are drawn on a logarithmic axis
 
 TRAINING, VALIDATION = 0, 1  # colours
+FEW = 10  # measured states: fewer draw no line of the training rows
 PARTS = {"training": TRAINING, "validation": VALIDATION}
 
 
@@ -54,7 +55,8 @@ class Seen:
     epochs : what its epochs showed, the first of them the one in which step `first` lies.
     costs : the cost of each step from `first` on, (m,).
     statistics : what the layers did.
-    points : by part, "training" and "validation", what was measured besides; it stands in for the epochs.
+    points : by part, "training" and "validation", what was measured besides; it stands in for the epochs
+        where it is no less.
     name : what it is called beside another.
     judged : whether scores are accuracy whatever the cost is.
     cost_name : what the cost of a step is called, by the penalties in it.
@@ -287,15 +289,19 @@ def _metric(about: _About, what: str) -> CurvePicture | None:
 def _parts(run: _Run, what: str, of_epochs: Mapping[str, str]) -> list[Line]:
     """Return a line for each part of the rows: as measured, or as the epochs had it.
 
+    Where more epochs than states were measured on validation rows these are shown, the best among them;
+    and of training rows, where so few states would draw a line that never was.
     Of a run alone the held-out one is dashed, so that of two equal lines both are seen.
     """
     lines, shown = [], run.seen
     for part, colour in PARTS.items():
         stroke = int(run.of == 1 and colour != TRAINING)
-        if part in shown.points:
-            found = shown.points[part]
+        values = shown.of_epochs(of_epochs[part]) if part in of_epochs else np.empty(0)
+        found, known = shown.points.get(part), np.isfinite(values).sum()
+        enough = FEW if part == "training" else known  # whose epochs were measured while they went
+        if found is not None and (known <= len(found.steps) or len(found.steps) >= enough):
             lines.append(run.line(part, found.steps, getattr(found, what), colour, stroke))
-        elif part in of_epochs and np.isfinite(values := shown.of_epochs(of_epochs[part])).any():
+        elif known:
             lines.append(run.line(part, shown.ends, values, colour, stroke))
     return lines
 

@@ -50,7 +50,7 @@ from whygrad.studio.session.subject import Rows, Subject, overview
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-OPENED = 1e9  # the same, of a run that is opened, which may have kept only its ends: a second or so
+OPENED = 2e10  # the same, of a run that is opened and may have kept only its ends: a second or two
 
 BYTES = "application/octet-stream"
 
@@ -65,7 +65,7 @@ class Feed:
         self._shown, self._thinned = 0, 0
         self._ahead: Ahead | None = None  # of the training that the first look has begun
         self._about: dict[str, Any] = {}
-        self._curves: dict[str, Any] | None = None  # of a run whose examples are not there
+        self._curves: dict[str, Any] | None = None  # that the run recorded
         self._parts: dict[str, Part] = {}
         self._run: Path | None = None  # that the frames are of
         self._beside: dict[Path, dict[str, Any]] = {}  # the curves of the run that was shown before
@@ -242,9 +242,10 @@ class Feed:
         return with_frames(self._about, self.frames, self._curves)
 
     def _measured_by(self, opened_run: OpenedRun) -> None:
-        """Take the curves that a run has recorded where its examples are not there to measure it by."""
-        if not self._parts:
-            self._curves = recorded_curves(opened_run.run, opened_run.so_far().history.epochs)
+        """Take the curves that a run has recorded, for where its states, or some, are not measured."""
+        epochs = opened_run.so_far().history.epochs
+        if self._curves is None or len(epochs) != len(self._curves["at"]):
+            self._curves = recorded_curves(opened_run.run, epochs)
 
     def _keep_beside(self) -> None:
         """Keep the curves of the run that was shown where it stays beside the next, as beside its fork."""

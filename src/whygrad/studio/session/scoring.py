@@ -27,7 +27,7 @@ from whygrad.studio.session.subject import Rows
 MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
-SHORT = 2e9  # weights times examples: computed again in a second or so
+SHORT = 2e10  # weights times examples: computed again in a second or two
 
 
 @dataclass(frozen=True)
@@ -151,7 +151,7 @@ def words_of(run: Run) -> str:
     found, part = run.scores, run.manifest.get("scored_on", "")
     if found is None:
         return ""
-    by = f"The average of {run.members} networks: " if run.members > 1 else ""
+    by = f"The average of {n} networks: " if (n := run.predicting) > 1 else ""
     rows = f"{part} rows"
     if part == "test" and run.copies is not None and run.copies.many:
         rows = run.copies.of(rows, found.rows)

@@ -70,13 +70,14 @@ def listed(
     return tuple(tables), tuple(pictures), () if rows is None else (ROWS,)
 
 
-def cancellation(by_example: Array, change: float) -> str:
-    """Return a phrase that says how far pushes cancel: Σ |push|, and the change that is left.
+def cancellation(by_example: Array) -> str:
+    """Return a phrase that says how far pushes cancel: Σ |push|, and |Σ push|, which is left.
 
-    >>> cancellation(np.array([3000.0, -577.0]), 2.3)
-    'pushes of 3,577 cancelled to 2.3'
+    >>> cancellation(np.array([3000.0, -577.0]))
+    'pushes of 3,577 cancelled to 2,423'
     """
-    return f"pushes of {number(float(np.abs(by_example).sum()))} cancelled to {number(abs(change))}"
+    total, left = float(np.abs(by_example).sum()), abs(float(by_example.sum()))
+    return f"pushes of {number(total)} cancelled to {number(left)}"
 
 
 def most_and_least(by_example: Array, top: int) -> tuple[list[int], list[int]]:

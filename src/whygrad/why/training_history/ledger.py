@@ -237,7 +237,7 @@ def _answer(
     )
     answer = (
         f"Accounting: {what} {went} in {trajectory.last - trajectory.start.step:,} steps; "
-        f"{cancellation(by_example, float(by_example.sum()))}."
+        f"{cancellation(by_example)}."
     )
     parts = [term for term in terms[1:] if len(terms) > 2]
     if any(term.value for term in parts):

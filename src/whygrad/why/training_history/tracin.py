@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from whygrad.answers.explanation import Explanation
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Term
 from whygrad.answers.pictures import CurvePicture, Line
@@ -32,7 +33,7 @@ from whygrad.why.training_history.trajectory import (
 )
 
 TRACIN = 90.0  # trainings that it takes at most, measured on MNIST
-CANCELLED = 5  # times the change: where pushes add up to more, the answer begins with it
+CANCELLED = 5  # times what is left: where pushes add up to more, the answer begins with it
 BEYOND = (
     "The account leaves 0 to 1, where every probability lies: it adds up first-order steps, and what they "
     "miss is beyond first order."
@@ -87,11 +88,12 @@ def _answer(
     change = value - first
     added = f.own(first + np.concatenate([[0.0], np.cumsum(by_step)]), names)
     total = float(np.abs(found.by_example).sum())
-    cancelled = cancellation(own * found.by_example, own * change)
+    cancelled = cancellation(own * found.by_example)
+    beside = [f"{name} {number(own * push, sign=True)}" for name, push in others.items() if push]
     answer = (
         (
-            f"{cancelled[0].upper()}{cancelled[1:]}: the"
-            if total > CANCELLED * abs(change)
+            f"{', '.join([cancelled[0].upper() + cancelled[1:], *beside])}: the"
+            if total > CANCELLED * abs(float(found.by_example.sum()))
             else "The"
         )
         + f" {what} went from {f.written(first, names)} to {f.written(value, names)} in "
