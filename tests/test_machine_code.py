@@ -59,6 +59,52 @@ def test_numbers_and_arrays_within_tuples_arrive_and_are_written_in_place(total,
     assert arguments[0].vector[0] == -1
 
 
+class Large(NamedTuple):
+    first: np.ndarray
+    second: np.ndarray
+    inner: Inner
+
+
+def with_large_tuples(part):
+    """A function that hands its parameter, a tuple that it makes, and tuples within them to its parts."""
+
+    @part
+    def digits(large, place):
+        large.first[0] += 1
+        return place * (large.first[0] + 100 * large.second[0] + 1e4 * large.inner.factor)
+
+    @part
+    def of_both(large, other, place):
+        return digits(large, place) + digits(other, 1e5 * place)
+
+    @part
+    def of_inner(inner, times):
+        return times * (inner.factor + inner.matrix[0, 0])
+
+    def found(large, times):
+        total = 0.0
+        for i in range(times):
+            swapped = Large(large.second, large.first, Inner(large.inner.matrix, float(i)))
+            total += of_both(swapped, large, i + 1)
+            if i == 1:
+                large = swapped
+        inner = Inner(large.inner.matrix, 7.0) if total > 0 else large.inner
+        return total + of_inner(inner, 1e11) + of_inner(large.inner, 1e12)
+
+    return found
+
+
+def test_a_large_tuple_is_handed_over_as_it_is_at_each_call():
+    from whygrad.engines.native.compiling import cached_kernel, kernel
+
+    def given():
+        inner = Inner(np.ones((1, 1)), 2.0)
+        return Large(np.array([3.0]), np.array([5.0]), inner), 3
+
+    expected = with_large_tuples(lambda function: function)(*given())
+    assert cached_kernel(with_large_tuples(kernel))(*given()) == expected
+
+
 def test_a_call_made_again_sees_what_has_changed(total, arguments):
     outer, whole, word = arguments
     call = kernel_of.Call(total)

@@ -5,6 +5,7 @@
     objects    an object file → an address in this process, by llvmlite alone
     exporting  a function that Numba compiles → an object file
     parts      functions that are compiled as parts of others
+    by_address how these pass large tuples: by an address
     deferred   what of Numba and llvmlite kernels are written in, imported where something compiles
     bfloat16   instructions on numbers of half the bits
     denormals  the processor's way with numbers too small for a full significand

@@ -10,6 +10,17 @@ from numba.core.registry import cpu_target
 from numba.core.typed_passes import NativeLowering
 from numba.extending import intrinsic, overload
 
+from whygrad.engines.machine_code.by_address import ByAddress, Lowering
+
+
+class _Functions(CompilerBase):  # type: ignore[misc]
+    """Numba's compiler, for functions that pass large tuples by their address."""
+
+    def define_pipelines(self) -> list[Any]:
+        self.state.targetctx.__class__ = ByAddress  # a copy of Numba's, made for this function
+        return [DefaultPassBuilder.define_nopython_pipeline(self.state)]
+
+
 # Stated in full, because an option left open is inherited from whichever caller is compiled first.
 # "contract" (a * b + c rounded once) is the only freedom given: reassociation would cancel the
 # argument reduction of exp, and nothing may assume that numbers are finite.
@@ -22,6 +33,7 @@ OPTIONS: dict[str, Any] = {
     "_nrt": False,
     # Nobody calls them through a pointer of C: a door less to compile.
     "no_cfunc_wrapper": True,
+    "pipeline_class": _Functions,
 }
 
 
@@ -63,17 +75,18 @@ class _WithoutEnvironments:
 @register_pass(mutates_CFG=True, analysis_only=False)
 class _LowerPart(NativeLowering):  # type: ignore[misc]
     _name = "lower_part"
+    lowering_class = Lowering
 
     def run_pass(self, state: Any) -> bool:
         state.library = _Part(state.targetctx.codegen(), state.func_id.func_qualname)
         return bool(super().run_pass(state))
 
 
-class _Parts(CompilerBase):  # type: ignore[misc]
-    """Numba's compiler, for functions that are parts of others."""
+class _Parts(_Functions):
+    """The same, for functions that are parts of others."""
 
     def define_pipelines(self) -> list[Any]:
-        manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
+        [manager] = super().define_pipelines()
         manager.passes = [
             (_LowerPart if step is NativeLowering else step, told) for step, told in manager.passes
         ]
