@@ -12,7 +12,7 @@ from weakref import ref
 
 import numpy as np
 
-from whygrad.answers.formatting import number, share
+from whygrad.answers.formatting import counted, number, share
 from whygrad.engines import Probes
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
@@ -152,17 +152,17 @@ def words_of(run: Run) -> str:
     if found is None:
         return ""
     by = f"The average of {n} networks: " if (n := run.predicting) > 1 else ""
-    rows = f"{part} rows"
+    rows = counted(found.rows, f"{part} rows")
     if part == "test" and run.copies is not None and run.copies.many:
         rows = run.copies.of(rows, found.rows)
     if isinstance(found, ClassificationScores):
         return (
-            f"{by}{share(found.accuracy)} of the {found.rows:,} {rows} are right; "
+            f"{by}{share(found.accuracy)} of the {rows} {'is' if found.rows == 1 else 'are'} right; "
             f"always saying “{found.baseline_label}” is right in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {written_r2(found.r2)}; "
     return (
-        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {rows}; "
+        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {rows}; "
         f"always saying the mean of the training rows is off by {number(found.baseline_absolute_error)}."
     )
 
