@@ -146,7 +146,8 @@ def _of_the_others(comparison: Comparison) -> str:
     seconds = sum(model.seconds for model in fitted)
     rows = " and ".join(dict.fromkeys(f"{model.rows:,}" for model in fitted))
     names = " and ".join(KINDS[model.name] for model in fitted)
-    return f"Beside: {names}, on {rows} row{'s' * (rows != '1')} in {seconds:.1f} s; --no-comparison leaves them out."
+    rows += " row" if rows == "1" else " rows"
+    return f"Beside: {names}, on {rows} in {seconds:.1f} s; train --no-comparison leaves them out."
 
 
 KINDS = {

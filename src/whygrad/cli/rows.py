@@ -104,8 +104,9 @@ def choose(path: Path, given: Rows, default: Rows, most: int | None = None) -> C
     if which.of is not None:
         places, label = _of_class(run, rows, which.of, said)
         about["class"] = label
+        whose = f"{counted(len(places), said)} where {quoted(run.target)} is {quoted(str(label))}"
         note = (
-            f"Asked of the {counted(len(places), said)} where {quoted(run.target)} is {quoted(str(label))}; "
+            f"Asked of the {whose}; "
             f"examples are counted among these, the first is {row_of(places[0])}."
         )
     return Chosen(run, take(rows, places), note, about | {"rows": places.tolist()})

@@ -91,7 +91,8 @@ def _seen(run: Path, seen: int, n: int) -> str:
     if seen == n:
         these = "this row" if n == 1 else f"these {n:,} rows"
         return f"training has seen {these}: it may do worse on others"
-    others = f"the other {'one' if n - seen == 1 else f'{n - seen:,}'} alone: whygrad evaluate {shlex.quote(str(run))}"
+    others = "the other one" if n - seen == 1 else f"the other {n - seen:,}"
+    others += f" alone: whygrad evaluate {shlex.quote(str(run))}"
     return f"training has seen {seen:,} of these {n:,} rows, and may do worse on others; {others}"
 
 

@@ -92,8 +92,8 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
     if fitted.history.stopped == INTERRUPTED or not costs[-1] > 0.5 * costs[0]:
         return None
     return (
-        f"Not even {counted(len(rows))} can be learned by heart: in {STEPS} steps of Adam their cost went from "
-        f"{number(costs[0])} to {number(costs[-1])}."
+        f"Not even {counted(len(rows))} can be learned by heart: in {STEPS} steps of Adam their cost "
+        f"went from {number(costs[0])} to {number(costs[-1])}."
     )
 
 

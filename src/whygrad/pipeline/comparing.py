@@ -93,6 +93,17 @@ NAMES = {
 }
 
 
+MEASURED_BEFORE = (
+    "The models beside this network were measured before it was trained further, on the same rows: "
+    "whether it is better was not tested again."
+)
+
+
+def measured_before(comparison: Comparison) -> Comparison:
+    """Return the comparison as it stands beside the network that was trained further."""
+    return replace(comparison, verdict=MEASURED_BEFORE)
+
+
 def compare(result: Result, warned: bool = True) -> Comparison | None:
     """Compare a trained network with simpler models on its test rows; None where there are none.
 
