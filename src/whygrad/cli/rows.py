@@ -126,14 +126,12 @@ def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]
 
     about = {"row": row, "target": target.name, "true": known, "predicted": said_by(average)}
     says = f"the network says {_shown(about['predicted'])}"
-    if isinstance(
-        average, Ensemble
-    ):  # most answers are about its first member, which may say otherwise
+    if average is not run.fitted:  # most answers are about member 1, which may say otherwise
         about["predicted_by_member_1"] = own = said_by(run.fitted)
-        says = (
-            f"the average of {len(average.members)} networks says {_shown(about['predicted'])}, "
-            f"member 1 {_shown(own)}"
-        )
+        who = "the one network that had an epoch"
+        if isinstance(average, Ensemble):
+            who = f"the average of {len(average.members)} networks"
+        says = f"{who} says {_shown(about['predicted'])}, member 1 {_shown(own)}"
     return f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, {says}.", about
 
 

@@ -18,7 +18,7 @@ from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
 from whygrad.pipeline.scores import ClassificationScores, written_r2
-from whygrad.plan.plan import State
+from whygrad.plan.plan import Plan, State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
 from whygrad.record.files.stored import judged
@@ -27,7 +27,8 @@ from whygrad.studio.session.subject import Rows
 MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
-SHORT = 2e10  # weights times examples: computed again in a second or two
+SHORT = 2e10  # multiplications, see `work`: computed again in a second or two
+A_STEP = 2e4  # of them take as long as what a step needs however small it is, some µs
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class Point:
 
     step: int
     by_part: dict[str, tuple[float, float]]
+
+
+def work(plan: Plan, steps: int) -> float:
+    """Return how many multiplications some steps are worth: parameters times examples, and `A_STEP` each.
+
+    >>> from whygrad.nn import Dense, Network
+    >>> work(Plan(Network(2, [Dense(1)]), "sgd", n=10, batch_size=10), 1000)
+    20030000.0
+    """
+    return steps * (plan.batch_size * count(plan.net.sizes) + A_STEP)
 
 
 class Scored(Protocol):
@@ -91,8 +102,7 @@ class Scoring:
         for snapshot in self._chosen(run.snapshots()):
             self._add(snapshots.read(run.path, snapshot, run.first_plan))
         first, last = run.start, opened_run.step
-        work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
-        if run.stopped and work <= SHORT and opened_run.rows():
+        if run.stopped and work(run.plan, last - first) <= SHORT and opened_run.rows():
             wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
             self._compute(sorted(wanted - self._points.keys()))
 
