@@ -225,6 +225,7 @@ def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
     alike = (
         "whygrad: {} of these {} rows equal rows that training has seen: it may do worse on others"
     )
+    Path("one.csv").write_text("\n".join([lines[0], lines[1 + trained[0]]]), encoding="utf-8")
     every = "whygrad: training has seen these 120 rows: it may do worse on others"
     for words, expected in (
         (
@@ -236,6 +237,10 @@ def test_evaluate_says_how_many_rows_training_has_seen_where_it_has(here):
         (("houses.run", "less.csv"), [alike.format((trained < 60).sum(), 60)]),
         (("houses.run", "other.csv"), [alike.format((trained < 118).sum(), 120)]),
         (("houses.run", "new.csv"), []),
+        (
+            ("houses.run", "one.csv"),
+            ["whygrad: this row equals a row that training has seen: it may do worse on others"],
+        ),
         (("twins.run", "like them.csv"), []),
         (("houses.run",), []),
     ):

@@ -614,6 +614,16 @@ def test_constant_and_repeated_columns_are_named():
     assert "Column 'size is rare' is a copy of another column." in said
 
 
+@pytest.mark.parametrize(
+    "n, said", [(1, "there is 1 row, so"), (6, "all 6 rows have the same target, so")]
+)
+def test_rows_of_one_class_are_told_of_as_classes(n, said):
+    net = wg.Network(4, [wg.Dense(2, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
+    answer = wg.diagnose(net, X[:n], np.ones(n), epochs=3, seconds=0.5)
+    assert said in answer.answer and "accuracy of" in answer.notes[0]
+    assert "R²" not in " ".join([*answer.notes, *(table.title for table in answer.tables)])
+
+
 def test_a_class_that_is_nearly_always_there_is_named():
     rare = (np.arange(240) < 12).astype(float)[:, None]
     assert "One class has 95% of the rows" in lines(X, rare)

@@ -886,7 +886,7 @@ def test_the_command_writes_a_network_and_says_how_near_it_is(run, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["houses.c", "houses.mjs"])
-@pytest.mark.parametrize("folder", [".", "deployed here"])
+@pytest.mark.parametrize("folder", [".", "deployed here", "50% #1"])
 @pytest.mark.parametrize("whole", [False, True])
 def test_the_command_that_an_export_names_proves_it_from_where_it_was_written(
     name, folder, whole, run, tmp_path, monkeypatch

@@ -553,8 +553,15 @@ def test_the_comparison_is_printed_kept_and_left_out(rows):
         "boosting",
     ]
     assert given["repeated"] is None
-    assert whygrad("resume", "t.run", "--epochs", 22).code == 0
-    assert wg.open_run("t.run").comparison is None  # it was of another network
+    run = wg.open_run("t.run")
+    resumed = whygrad("resume", "t.run", "--epochs", 22)
+    after = wg.open_run("t.run").comparison  # its verdict was of another network
+    assert replace(after, verdict="") == replace(run.comparison, verdict="")
+    assert "were measured before it was trained further" in after.verdict != run.comparison.verdict
+    whygrad("report", "t.run")
+    for page in (resumed.out, whygrad("show", "t.run").out, Path("t.html").read_text("utf-8")):
+        assert after.verdict in " ".join(page.split())
+    assert "linear   boosting" in resumed.out
     said = whygrad(*words, "--overwrite", "--no-comparison")
     assert "boosting" not in said.out and wg.open_run("t.run").comparison is None
 

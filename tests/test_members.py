@@ -17,6 +17,7 @@ from command import whygrad
 from exported import compiled, in_node
 from houses import houses
 from whygrad.answers.formatting import number
+from whygrad.errors import TrainingError
 from whygrad.pipeline import comparing, fit, repeating
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.scores import written_share
@@ -418,6 +419,29 @@ def test_a_run_of_several_networks_is_replaced_whole_but_no_file_of_the_user_goe
     (tmp_path / "houses.run" / "members" / "2.run" / "thoughts.txt").unlink()
     assert trained_by(*words, "--hidden", 3) == (None, 1)
     assert not (tmp_path / "houses.run" / "members").exists()
+
+
+def test_of_networks_of_which_none_or_one_had_an_epoch_it_is_said_which_predicts(
+    table, tmp_path, monkeypatch
+):
+    def killed(*given, **by):
+        raise RuntimeError("killed")
+
+    path = tmp_path / "price.run"
+    with monkeypatch.context() as patch, pytest.raises(TrainingError):
+        patch.setattr(members, "go_on", killed)
+        members.record_members(path, find(str(table), "price"), GIVEN)
+    run = wg.open_run(path)
+    assert run.predicting == 0 and run.average is run.fitted
+    shown = " ".join(whygrad("show", path).out.split())
+    assert "of which none had an epoch: the first predicts" in shown
+    run.member(3).resume()
+    run = wg.open_run(path)
+    assert run.predicting == 1 and run.average is not run.fitted
+    shown = " ".join(whygrad("show", path).out.split())
+    assert "of which 1 had an epoch: that one predicts" in shown
+    said = " ".join(whygrad("why", "weight", path, "2:0,bias", "--row", 3).out.split())
+    assert "the one network that had an epoch says " in said and ", member 1 " in said
 
 
 @pytest.mark.parametrize("epoch", [0, 1])

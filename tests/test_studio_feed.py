@@ -15,6 +15,7 @@ import pytest
 import whygrad as wg
 from browser import wait_for
 from whygrad.engines import Probes, choose
+from whygrad.nn import count
 from whygrad.nn.functions import ACTIVATIONS
 from whygrad.pipeline.fit import find
 from whygrad.pipeline.settings import Settings
@@ -305,6 +306,22 @@ def test_a_run_with_a_copy_of_its_examples_is_measured_by_them_wherever_its_tabl
     state = run.state(run.step)
     cost = wg.cost(run.net, *_traced(run, state), run.data.Y)
     assert header["curves"]["cost"][-1] == pytest.approx(cost, rel=1e-5)
+
+
+def test_very_many_steps_of_a_small_network_are_not_computed_again_at_once(away, monkeypatch):
+    """Where each costs more than its multiplications: of a run that is opened the kept states are shown."""
+    folder, _ = away
+    run = open_run(folder / "copied.run")
+    steps = run.step - run.start
+    session = Session(folder)
+    session.open(folder / "copied.run")
+    with monkeypatch.context() as patch:
+        patch.setattr(feeding, "OPENED", steps * 1e4)
+        few = told(Feed(session), "header.json")["steps"]
+    every = told(Feed(session), "header.json")["steps"]
+    session.close()
+    assert run.plan.batch_size * count(run.net.sizes) < 5e3
+    assert few == [one.step for one in run.snapshots()] != every
 
 
 def test_the_best_epoch_on_validation_rows_is_in_sight_where_few_states_are(away, monkeypatch):

@@ -66,6 +66,15 @@ def share(value: float) -> str:
     return "less than 0.1%" if 0 < value < 0.0005 else f"{value:.1%}".replace(".0%", "%")
 
 
+def counted(n: int, what: str = "rows") -> str:
+    """Write how many rows there are, of one as of one.
+
+    >>> counted(2400), counted(1), counted(1, "test rows"), counted(0, "training rows")
+    ('2,400 rows', '1 row', '1 test row', '0 training rows')
+    """
+    return f"{n:,} {what.replace('rows', 'row', 1) if n == 1 else what}"
+
+
 def as_name(text: str) -> str:
     """Return a name as sentences and tables have it: in quotes where it could be read as a number.
 

@@ -61,7 +61,8 @@ def _members(run: Run) -> list[tuple[str, str]]:
     n = run.predicting
     who = "whose average predicts"
     if n < run.members:
-        who = f"of which {n} had an epoch: {'their average' if n > 1 else 'that one'} predicts"
+        what = {0: "the first", 1: "that one"}.get(n, "their average")
+        who = f"of which {n or 'none'} had an epoch: {what} predicts"
     others = f"this is the first, the others are in {run.path.name}/members"
     lines = [("members", f"{run.members} such networks, {who}; {others}")]
     if run.pilots < run.members:

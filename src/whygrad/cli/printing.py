@@ -17,7 +17,7 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.answers.formatting import clean, columns, cut, number
+from whygrad.answers.formatting import clean, columns, counted, cut, number
 from whygrad.escaping import note, visible, write
 from whygrad.pipeline.comparing import Comparison
 from whygrad.pipeline.copies import Copies
@@ -109,7 +109,7 @@ def print_scores(
 def print_copies(console: Console, copies: Copies | None, n: int) -> None:
     """Print how many of the n scored rows training has seen, where these are enough to change scores."""
     if copies is not None and copies.many:
-        said = copies.of(f"These are of {n:,} test rows", n)
+        said = copies.of(f"These are of {counted(n, 'test rows')}", n)
         console.print()
         console.print(f"{said}. {copies.score_of_others}".rstrip())
 
@@ -146,7 +146,8 @@ def _of_the_others(comparison: Comparison) -> str:
     seconds = sum(model.seconds for model in fitted)
     rows = " and ".join(dict.fromkeys(f"{model.rows:,}" for model in fitted))
     names = " and ".join(KINDS[model.name] for model in fitted)
-    return f"Beside: {names}, on {rows} rows in {seconds:.1f} s; --no-comparison leaves them out."
+    rows += " row" if rows == "1" else " rows"
+    return f"Beside: {names}, on {rows} in {seconds:.1f} s; train --no-comparison leaves them out."
 
 
 KINDS = {
@@ -233,7 +234,7 @@ def _print_numbers(
     what: str,
     comparison: Comparison | None,
 ) -> None:
-    title = f"{clean(target.name)} of {scores.rows:,} {what}"
+    title = f"{clean(target.name)} of {counted(scores.rows, what)}"
     _print_measures(console, scores, title, "always the mean", comparison)
     if scores.error_quantiles:
         at = [f"{quantile:.0%}" for quantile in QUANTILES]
@@ -267,7 +268,7 @@ def _print_classes(
     comparison: Comparison | None,
 ) -> None:
     always = f"always {_short(scores.baseline_label, 13)}"
-    title = f"{clean(target.name)} of {scores.rows:,} {what}"
+    title = f"{clean(target.name)} of {counted(scores.rows, what)}"
     _print_measures(console, scores, title, always, comparison)
     if len(scores.classes) == 2 and scores.classes[1].rows > scores.classes[0].rows:
         positive = _short(scores.classes[1].label, 30)

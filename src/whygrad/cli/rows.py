@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.classes import class_names, classes
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import counted, number
 from whygrad.answers.names import Names
 from whygrad.cli.arguments import Rows
 from whygrad.errors import InputError, row_of
@@ -54,7 +54,7 @@ def choose_of_any(path: Path, given: Rows, default: Rows) -> Chosen:
     part = "training" if run.validation is None else "validation"
     data, said = run.validation or run.data, f"{part} rows"
     places, about = np.arange(len(data.Y)), {"run": str(path), "scored_on": part}
-    note = f"Asked of all {len(places):,} {said}."
+    note = _asked_of_all(len(places), said)
     if which.row is not None:
         if not 0 <= which.row < len(places):
             raise InputError(f"row {which.row}: the rows are 0 to {len(places) - 1}")
@@ -65,8 +65,12 @@ def choose_of_any(path: Path, given: Rows, default: Rows) -> Chosen:
         places = np.flatnonzero(classes(data.Y) == wanted)
         if not len(places):
             raise InputError(f"none of the {said} is of class {which.of}")
-        note = f"Asked of the {len(places):,} {said} of class {which.of}."
+        note = f"Asked of the {counted(len(places), said)} of class {which.of}."
     return Chosen(run, data.X[places], note, about | {"rows": places.tolist()}, data.Y[places])
+
+
+def _asked_of_all(n: int, said: str) -> str:
+    return f"Asked of {'the' if n == 1 else 'all'} {counted(n, said)}."
 
 
 def _refuse_several(given: Rows) -> None:
@@ -93,15 +97,16 @@ def choose(path: Path, given: Rows, default: Rows, most: int | None = None) -> C
     said = f"{part} rows"
     n = count(rows)
     places = np.arange(n)
-    note = f"Asked of all {n:,} {said}."
+    note = _asked_of_all(n, said)
     if most is not None and given == Rows() and n > most:
         places = places[:most]
         note = f"Asked of the first {most:,} of {n:,} {said}; --all asks of all."
     if which.of is not None:
         places, label = _of_class(run, rows, which.of, said)
         about["class"] = label
+        whose = f"{counted(len(places), said)} where {quoted(run.target)} is {quoted(str(label))}"
         note = (
-            f"Asked of the {len(places):,} {said} where {quoted(run.target)} is {quoted(str(label))}; "
+            f"Asked of the {whose}; "
             f"examples are counted among these, the first is {row_of(places[0])}."
         )
     return Chosen(run, take(rows, places), note, about | {"rows": places.tolist()})
@@ -121,14 +126,12 @@ def _one(run: Run, rows: Any, row: int, part: str) -> tuple[str, dict[str, Any]]
 
     about = {"row": row, "target": target.name, "true": known, "predicted": said_by(average)}
     says = f"the network says {_shown(about['predicted'])}"
-    if isinstance(
-        average, Ensemble
-    ):  # most answers are about its first member, which may say otherwise
+    if average is not run.fitted:  # most answers are about member 1, which may say otherwise
         about["predicted_by_member_1"] = own = said_by(run.fitted)
-        says = (
-            f"the average of {len(average.members)} networks says {_shown(about['predicted'])}, "
-            f"member 1 {_shown(own)}"
-        )
+        who = "the one network that had an epoch"
+        if isinstance(average, Ensemble):
+            who = f"the average of {len(average.members)} networks"
+        says = f"{who} says {_shown(about['predicted'])}, member 1 {_shown(own)}"
     return f"Row {row} of the {part} rows: {quoted(target.name)} is {_shown(known)}, {says}.", about
 
 

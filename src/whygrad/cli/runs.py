@@ -235,7 +235,7 @@ def _tell(run: Run, json: bool) -> int:
         if run.scores is not None:
             what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
             console.print()
-            print_scores(console, run.scores, run.encoding.target, what)
+            print_scores(console, run.scores, run.encoding.target, what, run.comparison)
         if run.on_table:
             show_next(run.path, run.members > 1, run.scores, history.stopped)
     if history.stopped == "interrupted":

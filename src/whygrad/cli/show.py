@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import numpy as np
 from rich.table import Table
 
-from whygrad.answers.formatting import clean, columns, cut, number
+from whygrad.answers.formatting import clean, columns, counted, cut, number
 from whygrad.cli.arguments import AS_TRAINED, FileOptions, Json, RunFolder, option, read_options
 from whygrad.cli.facts import facts, layers, table_of_layers
 from whygrad.cli.printing import (
@@ -64,13 +64,9 @@ def evaluate(
         if seen := rows_seen(opened, file, scores.rows, asked):
             note(_seen(run, seen, scores.rows))
         elif alike := rows_alike(opened, file, scores.rows, asked):
-            note(
-                f"{alike:,} of these {scores.rows:,} rows equal rows that training has seen: it may do "
-                "worse on others"
-            )
+            note(_alike(alike, scores.rows))
     if left_out:
-        rows = "1 row" if left_out == 1 else f"{left_out:,} rows"
-        note(f"{rows} left out: no value in the target {opened.target!r}")
+        note(f"{counted(left_out)} left out: no value in the target {opened.target!r}")
     note_lines(notes)
     if json:
         print_json({"run": str(run), "scored_on": scored_on, "scores": scores.to_dict()})
@@ -83,11 +79,20 @@ def evaluate(
     return 0
 
 
+def _alike(alike: int, n: int) -> str:
+    """Return a note on rows that equal some that training has seen."""
+    equal = "equals a row" if alike == 1 else "equal rows"
+    which = "this row" if n == 1 else f"{alike:,} of these {n:,} rows"
+    return f"{which} {equal} that training has seen: it may do worse on others"
+
+
 def _seen(run: Path, seen: int, n: int) -> str:
     """Return a note on rows that training has seen."""
     if seen == n:
-        return f"training has seen these {n:,} rows: it may do worse on others"
-    others = f"the other {n - seen:,} alone: whygrad evaluate {shlex.quote(str(run))}"
+        these = "this row" if n == 1 else f"these {n:,} rows"
+        return f"training has seen {these}: it may do worse on others"
+    others = "the other one" if n - seen == 1 else f"the other {n - seen:,}"
+    others += f" alone: whygrad evaluate {shlex.quote(str(run))}"
     return f"training has seen {seen:,} of these {n:,} rows, and may do worse on others; {others}"
 
 

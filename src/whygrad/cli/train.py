@@ -10,7 +10,7 @@ from typing import Annotated, Any
 from rich.console import Console
 from rich.text import Text
 
-from whygrad.answers.formatting import clean
+from whygrad.answers.formatting import clean, counted
 from whygrad.cli.arguments import FILE_FORMS, option, read_options, refuse_of_text
 from whygrad.cli.options import (
     DATA,
@@ -201,7 +201,7 @@ def _train_folder(
     else:
         console, epochs = printer(), len(found.fitted.history.epochs)
         took = f"{epochs:,} epoch{'s' * (epochs != 1)} in {found.seconds:.1f} s"
-        said = f"  {rows['training']:,} rows, {took}"
+        said = f"  {counted(rows['training'])}, {took}"
         console.print(Text.assemble((clean(path.name), "bold"), f"{said}: {ended(stopped)}"))
         console.print()
         what = _what(found.scored_on == "test")
@@ -307,7 +307,7 @@ def _show_result(result: Result, path: Path, comparison: Comparison | None = Non
     members = len(result.members)
     each = f"{members} networks averaged, " if members > 1 else ""
     took = f"{each}{epochs:,} epoch{'' if epochs == 1 else 's'} in {result.seconds:.1f} s"
-    said = f"  {rows:,} rows, {took}: {stopped}"
+    said = f"  {counted(rows)}, {took}: {stopped}"
     console.print(Text.assemble((clean(path.name), "bold"), said))
     test = len(parts.test) > 0
     console.print()

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from whygrad.answers.formatting import as_name, number
+from whygrad.answers.formatting import as_name, counted, number
 from whygrad.diagnosis.setting import standard
 from whygrad.diagnosis.task import Task, largest_share
 from whygrad.nn import Array, Dense, Network
@@ -92,8 +92,8 @@ def fits_a_few(net: Network, X: Array, Y: Array) -> str | None:
     if fitted.history.stopped == INTERRUPTED or not costs[-1] > 0.5 * costs[0]:
         return None
     return (
-        f"Not even {len(rows)} rows can be learned by heart: in {STEPS} steps of Adam their cost went from "
-        f"{number(costs[0])} to {number(costs[-1])}."
+        f"Not even {counted(len(rows))} can be learned by heart: in {STEPS} steps of Adam their cost "
+        f"went from {number(costs[0])} to {number(costs[-1])}."
     )
 
 
@@ -128,12 +128,14 @@ def told_by_a_forest(X: Array, Y: Array, asked: Array) -> Array:
     return told.reshape(len(asked), -1)
 
 
+def _called(name: str) -> str:
+    """Return a column's name as sentences have it: a phrase, such as 'asa is rare', is in quotes."""
+    return f"'{name}'" if " " in name else as_name(name)
+
+
 def _columns(indices: Array, names: Sequence[str]) -> str:
     what = "Column" if names else "Input"
-    called = [as_name(names[j]) if names else str(j) for j in indices[:5]]
-    called = [
-        f"'{name}'" if " " in name else name for name in called
-    ]  # 'asa is rare' is no sentence
+    called = [_called(names[j]) if names else str(j) for j in indices[:5]]
     shown = ", ".join(called) + " …" * (len(indices) > 5)
     if len(indices) == 1:
         return f"{what} {shown} is"

@@ -59,10 +59,11 @@ def contradictions(described: Description, task: Task, Y: Array) -> list[Finding
 def _of_form(described: Description, task: Task, Y: Array) -> Iterator[Finding]:
     units, values = described.output.units, task.values
     if (Y[:1] == Y).all():
+        which = f"all {len(Y):,} rows have the same target" if len(Y) > 1 else "there is 1 row"
         yield Finding(
             "labels_wrong_form",
             "exact",
-            f"all {len(Y)} rows have the same target, so that there is nothing to learn",
+            f"{which}, so that there is nothing to learn",
             "targets that differ",
         )
         return

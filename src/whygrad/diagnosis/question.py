@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import counted
 from whygrad.answers.pictures import BarPicture, Picture
 from whygrad.diagnosis.answer import (
     NO_FAULT,
@@ -126,7 +127,7 @@ def asked_of(about: Description, X: Array, Y: Array) -> Task:
     if X.shape[1] != about.inputs:
         raise InputError(f"X has {X.shape[1]} columns, and the network takes {about.inputs} inputs")
     if len(X) != len(Y):
-        raise InputError(f"X has {len(X)} rows and Y {len(Y)}")
+        raise InputError(f"X has {counted(len(X))} and Y {len(Y):,}")
     if not (np.isfinite(X).all() and np.isfinite(Y).all()):
         where, A = ("X", X) if not np.isfinite(X).all() else ("Y", Y)
         row, column = np.argwhere(~np.isfinite(A))[0]
@@ -168,7 +169,11 @@ def _tried(
     taken = time.monotonic() - began
     training, _ = setting.measure(base.fits[0].predict, held_out=False)
     seen = look(setting, base.fits[0], training, base.score)
-    rows = "the rows" if setting.X is setting.X_held_out else f"{len(setting.asked)} rows set aside"
+    rows = (
+        "the rows"
+        if setting.X is setting.X_held_out
+        else f"{counted(len(setting.asked))} set aside"
+    )
     notes = [
         f"As it stands {course(seen)}; {measure_name(task)} of {rows}: {base.score:.3f}, the mean of "
         f"{len(base.scores)} seeds: {', '.join(f'{score:.3f}' for score in base.scores)}."

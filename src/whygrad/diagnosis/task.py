@@ -71,8 +71,8 @@ def task_of(Y: Any, outputs: int, probabilities: bool) -> Task:
         one = np.allclose(Y.sum(axis=1), 1) and (Y >= 0).all()
         return Task("classes" if one else "labels" if binary else "numbers", Y)
     values = np.unique(Y)
-    if binary and len(values) == 2:
-        return Task("classes", Y, values)
+    if binary and (len(values) == 2 or probabilities):  # of which all rows may be of one class
+        return Task("classes", Y, np.array([0.0, 1.0]))
     if len(values) == 2 and (values == (-1, 1)).all():
         return Task("classes", (Y + 1) / 2, values)
     few = 2 < len(values) <= max(3, MOST_CLASSES * len(Y))

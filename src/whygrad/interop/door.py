@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import counted, number
 from whygrad.engines.prediction import outputs
 from whygrad.errors import InputError
 from whygrad.fitted import Ensemble, Fitted
@@ -97,5 +97,5 @@ def checked(why: Why, original: Original, X: Any) -> str:
             f"{name} of row {i} is {float(ours[i, m])!r} as it was read, {float(theirs[i, m])!r} in "
             f"{original.name}: it is another network than it seems"
         )
-    rows = "1 row" if len(ours) == 1 else f"{len(ours):,} rows"
-    return f"On {rows} the outputs are those of {original.name} to {number(float(apart.max()))}."
+    most = number(float(apart.max()))
+    return f"On {counted(len(ours))} the outputs are those of {original.name} to {most}."

@@ -23,6 +23,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from whygrad.answers.formatting import counted
 from whygrad.nn.functions import Array
 from whygrad.pipeline.copies import COPIED, cells_of
 from whygrad.pipeline.fit import Prepared, Result, judge_values, predict, truth
@@ -90,6 +91,17 @@ NAMES = {
     "linear": "the linear model",
     "boosting": "gradient boosting",
 }
+
+
+MEASURED_BEFORE = (
+    "The models beside this network were measured before it was trained further, on the same rows: "
+    "whether it is better was not tested again."
+)
+
+
+def measured_before(comparison: Comparison) -> Comparison:
+    """Return the comparison as it stands beside the network that was trained further."""
+    return replace(comparison, verdict=MEASURED_BEFORE)
 
 
 def compare(result: Result, warned: bool = True) -> Comparison | None:
@@ -333,9 +345,8 @@ def verdict(
     if gap > CLEAR * error:
         better = f"{name[0].upper()}{name[1:]} is better than this network"
         return f"{better}: {what} {theirs} beside {mine}{apart}."
-    rows = f"{len(network):,} row{'' if len(network) == 1 else 's'}"
     return (
-        f"On {rows} no difference between this network and {name} can be told: "
+        f"On {counted(len(network))} no difference between this network and {name} can be told: "
         f"{what} {mine} beside {theirs}{apart}."
     )
 

@@ -41,6 +41,8 @@ class Copies:
         """Return what the n scored rows are to be called, by what follows from the count."""
         if not self.rows:
             return f"{what}, which training has not seen"
+        if self.rows == n == 1:
+            return f"{what}, which equals a row that training has seen"
         if self.rows == n:
             return f"{what}, all of which equal rows that training has seen"
         equal = "equals a row" if self.rows == 1 else "equal rows"

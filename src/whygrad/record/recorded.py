@@ -286,12 +286,12 @@ class Recorded:
 
     @property
     def predicting(self) -> int:
-        """How many of them predict, by their average: those that had an epoch."""
+        """How many of them had an epoch: their average predicts, or where none had, the first."""
         had_one = 0
         for k in range(1, self.members + 1):
             with suppress(FileError):  # where a kill left no folder of it
                 had_one += self.member(k).first_end > 0
-        return max(1, had_one)
+        return had_one
 
     @property
     def pilots(self) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.answers.cards import cost_picture
 from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import as_name, number
+from whygrad.answers.formatting import as_name, counted, number
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
@@ -100,10 +100,10 @@ def _of(run: Run) -> str:
     assert run.scores is not None
     n = run.scores.rows
     if run.manifest["scored_on"] != "test":
-        return f"{n:,} training rows, which it learned from"
+        return f"{counted(n, 'training rows')}, which it learned from"
     if run.copies is None:  # of a folder, and in runs of an older version
-        return f"{n:,} test rows, set aside before training"
-    return run.copies.of(f"{n:,} test rows", n)
+        return f"{counted(n, 'test rows')}, set aside before training"
+    return run.copies.of(counted(n, "test rows"), n)
 
 
 def _head(run: Run, gone: str) -> Explanation:

@@ -20,7 +20,7 @@ from whygrad.errors import InputError, WhygradError, warn
 from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
 from whygrad.nn import Array, Data
 from whygrad.pipeline import datasets
-from whygrad.pipeline.comparing import Comparison
+from whygrad.pipeline.comparing import Comparison, measured_before
 from whygrad.pipeline.fit import (
     Prepared,
     Result,
@@ -151,10 +151,12 @@ def add_judgement(path: Path, more: Comparison | Repeated) -> None:
 def results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:
     """Return the results of a run that went on; without scores where the rows are gone.
 
-    What the network was compared with before is forgotten: it is another one now.
+    What it was compared with stays beside it, measured on the same rows; its spread is forgotten.
     """
-    forgotten = {"comparison": None, "repeated": None}
-    return {"copies": None} | _results_again(run, state, history) | forgotten
+    found = {"copies": None} | _results_again(run, state, history)
+    beside = run.comparison if found["scores"] is not None else None
+    comparison = None if beside is None else measured_before(beside).to_dict()
+    return found | {"comparison": comparison, "repeated": None}
 
 
 def _results_again(run: Recorded, state: State, history: History) -> dict[str, Any]:

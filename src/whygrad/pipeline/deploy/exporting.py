@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
@@ -125,7 +126,7 @@ def _c(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
 
 def _js(given: Deployable, proof: Proof, path: Path) -> tuple[bytes, Exported]:
     content = to_js(given, proof, path.stem).encode()
-    file = json.dumps(path.as_posix() if path.is_absolute() else f"./{path.as_posix()}")
+    file = json.dumps(path.as_uri() if path.is_absolute() else f"./{quote(path.as_posix())}")
     how = "node -e " + shlex.quote(f"import({file}).then((net) => console.log(net.prove()))")
     if path.suffix.lower() == ".js":
         how += " (Node before 22.7 knows a module by the ending .mjs)"

@@ -78,7 +78,8 @@ def build(page: Page) -> None:
         ):
             ui.button(label, on_click=lambda save=save: save(page)).props("no-caps dense flat")
     with ui.row().classes("wg-line") as leaving:
-        who = ui.input("Training examples to leave out, such as 3, 17").classes("wg-grows")
+        who = ui.input("Training examples to leave out", placeholder="such as 3, 17")
+        who.classes("wg-grows").props("stack-label")
         who.on("keydown.enter", lambda: ask_without())
         ui.button("Train again without them", on_click=lambda: ask_without()).props("no-caps dense")
     with ui.column().classes("wg-waiting") as waiting:

@@ -44,13 +44,14 @@ from whygrad.studio.process.control import COMMANDS
 from whygrad.studio.session.ahead import Ahead
 from whygrad.studio.session.controls import controls
 from whygrad.studio.session.opened_run import OpenedRun
+from whygrad.studio.session.scoring import work
 from whygrad.studio.session.session import SLOWLY, Session
 from whygrad.studio.session.subject import Rows, Subject, overview
 
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-OPENED = 2e10  # the same, of a run that is opened and may have kept only its ends: a second or two
+OPENED = 2e10  # by `work`, of a run that is opened and may have kept only its ends: a second or two
 
 BYTES = "application/octet-stream"
 
@@ -310,15 +311,16 @@ def _part(rows: Rows, several: Any) -> Part:
     return Part(data, rows.row) if known else Part(data)
 
 
-def _is_short(subject: Subject, steps: int, most: float = SHORT) -> bool:
+def _is_short(subject: Subject, steps: int) -> bool:
     plan = subject.plan
-    return plan.by_steps and steps * plan.batch_size * count(plan.net.sizes) <= most
+    return plan.by_steps and steps * plan.batch_size * count(plan.net.sizes) <= SHORT
 
 
 def _known(opened_run: OpenedRun, subject: Subject, most: int) -> list[State]:
     """Return the states of a run at equal distances, or those that were kept where it is long."""
     run, last = opened_run.run, subject.step
-    if opened_run.rows() and _is_short(subject, last - run.start, OPENED):
+    short = run.plan.by_steps and work(run.plan, last - run.start) <= OPENED
+    if opened_run.rows() and short:
         return list(replay.states(run, chosen_steps(run.start, last, most)))
     kept = [one.step for one in run.snapshots(last)]
     some = kept[:: max(1, -(-len(kept) // (most - 1)))]

@@ -12,13 +12,13 @@ from weakref import ref
 
 import numpy as np
 
-from whygrad.answers.formatting import number, share
+from whygrad.answers.formatting import counted, number, share
 from whygrad.engines import Probes
 from whygrad.nn.arrays import Data
 from whygrad.nn.metrics import measure
 from whygrad.nn.network import Parameters, count
 from whygrad.pipeline.scores import ClassificationScores, written_r2
-from whygrad.plan.plan import State
+from whygrad.plan.plan import Plan, State
 from whygrad.record import Run, replay
 from whygrad.record.files import events, snapshots
 from whygrad.record.files.stored import judged
@@ -27,7 +27,8 @@ from whygrad.studio.session.subject import Rows
 MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
-SHORT = 2e10  # weights times examples: computed again in a second or two
+SHORT = 2e10  # multiplications, see `work`: computed again in a second or two
+A_STEP = 2e4  # of them take as long as what a step needs however small it is, some µs
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,16 @@ class Point:
 
     step: int
     by_part: dict[str, tuple[float, float]]
+
+
+def work(plan: Plan, steps: int) -> float:
+    """Return how many multiplications some steps are worth: parameters times examples, and `A_STEP` each.
+
+    >>> from whygrad.nn import Dense, Network
+    >>> work(Plan(Network(2, [Dense(1)]), "sgd", n=10, batch_size=10), 1000)
+    20030000.0
+    """
+    return steps * (plan.batch_size * count(plan.net.sizes) + A_STEP)
 
 
 class Scored(Protocol):
@@ -91,8 +102,7 @@ class Scoring:
         for snapshot in self._chosen(run.snapshots()):
             self._add(snapshots.read(run.path, snapshot, run.first_plan))
         first, last = run.start, opened_run.step
-        work = float(last - first) * run.plan.batch_size * count(run.net.sizes)
-        if run.stopped and work <= SHORT and opened_run.rows():
+        if run.stopped and work(run.plan, last - first) <= SHORT and opened_run.rows():
             wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
             self._compute(sorted(wanted - self._points.keys()))
 
@@ -152,17 +162,17 @@ def words_of(run: Run) -> str:
     if found is None:
         return ""
     by = f"The average of {n} networks: " if (n := run.predicting) > 1 else ""
-    rows = f"{part} rows"
+    rows = counted(found.rows, f"{part} rows")
     if part == "test" and run.copies is not None and run.copies.many:
         rows = run.copies.of(rows, found.rows)
     if isinstance(found, ClassificationScores):
         return (
-            f"{by}{share(found.accuracy)} of the {found.rows:,} {rows} are right; "
+            f"{by}{share(found.accuracy)} of the {rows} {'is' if found.rows == 1 else 'are'} right; "
             f"always saying “{found.baseline_label}” is right in {share(found.baseline)}."
         )
     r2 = "" if found.r2 is None else f"R² {written_r2(found.r2)}; "
     return (
-        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {found.rows:,} {rows}; "
+        f"{by}{r2}off by {number(found.absolute_error)} on average, on the {rows}; "
         f"always saying the mean of the training rows is off by {number(found.baseline_absolute_error)}."
     )
 
