@@ -25,6 +25,7 @@ from whygrad.studio.film.recording import Frame, with_frames
 from whygrad.studio.session import feed as feeding
 from whygrad.studio.session.ahead import MARGIN, Ahead
 from whygrad.studio.session.feed import Feed
+from whygrad.studio.session.scoring import work
 from whygrad.studio.session.session import Session
 
 STEPS = 40
@@ -320,6 +321,8 @@ def test_very_many_steps_of_a_small_network_are_not_computed_again_at_once(away,
         few = told(Feed(session), "header.json")["steps"]
     every = told(Feed(session), "header.json")["steps"]
     session.close()
+    compiled, plain = (work(run.plan, steps, engine) for engine in ("native", "reference"))
+    assert compiled < 1e5 * steps < plain  # a step that is not compiled takes longer still
     assert run.plan.batch_size * count(run.net.sizes) < 5e3
     assert few == [one.step for one in run.snapshots()] != every
 

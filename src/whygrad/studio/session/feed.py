@@ -319,7 +319,7 @@ def _is_short(subject: Subject, steps: int) -> bool:
 def _known(opened_run: OpenedRun, subject: Subject, most: int) -> list[State]:
     """Return the states of a run at equal distances, or those that were kept where it is long."""
     run, last = opened_run.run, subject.step
-    short = run.plan.by_steps and work(run.plan, last - run.start) <= OPENED
+    short = run.plan.by_steps and work(run.plan, last - run.start, run.engine.name) <= OPENED
     if opened_run.rows() and short:
         return list(replay.states(run, chosen_steps(run.start, last, most)))
     kept = [one.step for one in run.snapshots(last)]

@@ -28,7 +28,8 @@ MOST = 2000  # rows of a part
 SPREAD = 60  # states on the disk that are measured at most, beside the last
 POINTS = 40  # of a training that is short
 SHORT = 2e10  # multiplications, see `work`: computed again in a second or two
-A_STEP = 2e4  # of them take as long as what a step needs however small it is, some µs
+# Of them take as long as what a step needs however small it is: some µs where compiled, else 100 and more.
+A_STEP, NOT_COMPILED = 2e4, 2e6
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,15 @@ class Point:
     by_part: dict[str, tuple[float, float]]
 
 
-def work(plan: Plan, steps: int) -> float:
-    """Return how many multiplications some steps are worth: parameters times examples, and `A_STEP` each.
+def work(plan: Plan, steps: int, engine: str) -> float:
+    """Return how many multiplications some steps are worth: parameters times examples, and those of a step.
 
     >>> from whygrad.nn import Dense, Network
-    >>> work(Plan(Network(2, [Dense(1)]), "sgd", n=10, batch_size=10), 1000)
+    >>> work(Plan(Network(2, [Dense(1)]), "sgd", n=10, batch_size=10), 1000, "native")
     20030000.0
     """
-    return steps * (plan.batch_size * count(plan.net.sizes) + A_STEP)
+    a_step = A_STEP if engine == "native" else NOT_COMPILED
+    return steps * (plan.batch_size * count(plan.net.sizes) + a_step)
 
 
 class Scored(Protocol):
@@ -102,7 +104,8 @@ class Scoring:
         for snapshot in self._chosen(run.snapshots()):
             self._add(snapshots.read(run.path, snapshot, run.first_plan))
         first, last = run.start, opened_run.step
-        if run.stopped and work(run.plan, last - first) <= SHORT and opened_run.rows():
+        short = work(run.plan, last - first, run.engine.name) <= SHORT
+        if run.stopped and short and opened_run.rows():
             wanted = set(np.linspace(first, last, POINTS + 1).astype(int).tolist())
             self._compute(sorted(wanted - self._points.keys()))
 
