@@ -66,10 +66,10 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     )
     result = whygrad("resume", "iris.run", "--epochs", "15")
     assert result.code == 0 and "15 epochs" in result.out and "test rows" in result.out
-    # The baseline is a column, as that of `train` is, and the next questions stand below.
+    # The baseline and the models beside it are columns, as of `train`; the next questions stand below.
     lines = result.out.splitlines()
     head, line = (one for one in lines if "test rows" in one or one.startswith("accuracy"))
-    assert "always" in head and line.count("%") == 2
+    assert all(name in head for name in ("always", "linear", "boosting")) and line.count("%") == 4
     assert "whygrad show iris.run" in result.out and "whygrad doctor iris.run" in result.out
     one, two = wg.open_run("iris.run"), wg.open_run("b.run")
     assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
