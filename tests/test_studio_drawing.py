@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import answers
@@ -101,6 +101,7 @@ def boxes(found):
 
 
 @settings(max_examples=60, deadline=None)
+@example(sizes=[23, 2], seed=23, called=[""], flags=(True, False), more=frozenset())
 @given(
     sizes=st.lists(st.integers(1, 40), min_size=2, max_size=6),
     seed=st.integers(0, 99),

@@ -300,7 +300,9 @@ def _number(edge: Edge, taken: list[Box], steady: bool) -> Label | None:
         y = edge.y1 + along * (edge.y2 - edge.y1) + beside
         label = Label(x, y, room, SMALL, "middle", look, part=edge.part)
         if free(label, taken):
-            return replace(label, text=text)
+            # -9e-3 is wider than the room: where that is not free, it is -0.01.
+            written = (replace(label, text=said) for said in (text, typeset(f"{edge.value:.2f}")))
+            return next((one for one in written if free(one, taken)), None)
     return None
 
 
