@@ -284,7 +284,7 @@ class Recorded:
         """How many networks there are to train."""
         return int(self.manifest.get("members", 1))
 
-    @property
+    @cached_property
     def predicting(self) -> int:
         """How many of them had an epoch: their average predicts, or where none had, the first."""
         had_one = 0

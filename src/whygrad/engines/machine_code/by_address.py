@@ -26,7 +26,7 @@ class _Packer(ArgPacker):  # type: ignore[misc]
     def __init__(self, models: Any, kinds: Any) -> None:
         super().__init__(models, kinds)
         self.by_address = [
-            isinstance(kind, types.BaseTuple) and _size(model.get_argument_type()) > FEW
+            isinstance(kind, types.BaseTuple) and len([*_flatten(model.get_argument_type())]) > FEW
             for kind, model in zip(kinds, self._dm_args, strict=True)
         ]
         passed = [
@@ -52,10 +52,6 @@ class _Packer(ArgPacker):  # type: ignore[misc]
             builder.load(part) if by_address else model.from_argument(builder, part)
             for by_address, model, part in parts
         ]
-
-
-def _size(passed: Any) -> int:
-    return sum(map(_size, passed)) if isinstance(passed, tuple) else 1
 
 
 def _address(builder: Any, value: Any) -> Any:

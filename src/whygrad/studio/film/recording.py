@@ -437,18 +437,14 @@ def _with_validation_of(recorded: Mapping[str, Any], curves: Mapping[str, Any]) 
     lowest = min(lacking, key=lambda step: _or(costs[told[step]], math.inf))
     highest = max(lacking, key=lambda step: _or(scores[told[step]], -math.inf))
     at = sorted({*own, *lacking[:: 1 + len(lacking) // MOST], lowest, highest})
-    others = {"validation_cost": costs, "validation_score": scores}
-    return {"at": at} | {
-        name: [
-            curves[name][own[step]]
-            if step in own
-            else others[name][told[step]]
-            if name in others
-            else None
-            for step in at
-        ]
-        for name in MEASURES
-    }
+    between = {"validation_cost": costs, "validation_score": scores}
+
+    def at_step(name: str, step: int) -> float | None:
+        if step in own:
+            return curves[name][own[step]]
+        return between[name][told[step]] if name in between else None
+
+    return {"at": at} | {name: [at_step(name, step) for step in at] for name in MEASURES}
 
 
 def _held_out(recorded: Mapping[str, Any]) -> bool:

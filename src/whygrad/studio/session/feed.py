@@ -41,17 +41,17 @@ from whygrad.studio.film.recording import (
     written,
 )
 from whygrad.studio.process.control import COMMANDS
+from whygrad.studio.session import scoring
 from whygrad.studio.session.ahead import Ahead
 from whygrad.studio.session.controls import controls
 from whygrad.studio.session.opened_run import OpenedRun
-from whygrad.studio.session.scoring import work
 from whygrad.studio.session.session import SLOWLY, Session
 from whygrad.studio.session.subject import Rows, Subject, overview
 
 ROOM = 48_000_000  # bytes of them
 AT_ONCE = 40  # states that a training adds between two looks, where they can be computed again
 SHORT = 2e8  # parameters times examples times steps: computed again in a moment
-OPENED = 2e10  # by `work`, of a run that is opened and may have kept only its ends: a second or two
+OPENED = scoring.SHORT  # by `work`, of a run that is opened and may have kept only its ends
 
 BYTES = "application/octet-stream"
 
@@ -319,7 +319,9 @@ def _is_short(subject: Subject, steps: int) -> bool:
 def _known(opened_run: OpenedRun, subject: Subject, most: int) -> list[State]:
     """Return the states of a run at equal distances, or those that were kept where it is long."""
     run, last = opened_run.run, subject.step
-    short = run.plan.by_steps and work(run.plan, last - run.start, run.engine.name) <= OPENED
+    short = (
+        run.plan.by_steps and scoring.work(run.plan, last - run.start, run.engine.name) <= OPENED
+    )
     if opened_run.rows() and short:
         return list(replay.states(run, chosen_steps(run.start, last, most)))
     kept = [one.step for one in run.snapshots(last)]
