@@ -115,6 +115,26 @@ def steps() -> str:
     return f"{circumstances('steps')}\n\n{table(head, rows)}"
 
 
+def narrow() -> str:
+    """Time per step where vectors are half as wide: whygrad, its best peer there, and their ratio."""
+    found: dict[str, list[dict[str, Any]]] = {}
+    for row in kept("steps_avx2", []):
+        found.setdefault(row["case"], []).append(row)
+    lines, leads = [], []
+    for case, rows in found.items():
+        ours = next(row for row in rows if row["contestant"] == OURS)
+        best = min((row for row in rows if row is not ours), key=lambda row: row["median"])
+        leads.append(best["ratio"])
+        lines.append((case, micro(ours["median"]), best["contestant"], micro(best["median"]),
+                      f"{best['ratio']:.2f}", percent(ours["rate"] / ours["peak"])))  # fmt: skip
+    mean = f"{statistics.geometric_mean(leads):.2f}" if leads else "–"
+    head = f"case|{OURS}, median µs|best peer|median µs|ratio|{OURS}, of peak"
+    return (
+        f"{circumstances('steps_avx2')} Ahead of the best peer by {mean} × in the geometric mean.\n\n"
+        f"{table(head, lines)}"
+    )
+
+
 def goals() -> str:
     """What was to be reached, and what was."""
     cases, rows = by_case(), []
@@ -637,7 +657,7 @@ def speed() -> str:
 
 
 PARTS: dict[str, Callable[[], str]] = {
-    "goals": goals, "steps": steps, "accuracy": accuracy, "prediction": prediction, "fits": fits,
+    "goals": goals, "steps": steps, "narrow": narrow, "accuracy": accuracy, "prediction": prediction, "fits": fits,
     "products": products,
     "starts": starts, "growth": growth, "parts": parts, "recording": recording,
     "crossings": crossings, "speed": speed, "tables": tables, "ingredients": ingredients,

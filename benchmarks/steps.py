@@ -1,6 +1,6 @@
 """Time per training step, whygrad beside its peers, in one run.
 
-    python benchmarks/steps.py [--cases A,B] [--epochs 5] [--rows 60000]
+    python benchmarks/steps.py [--cases A,B] [--epochs 5] [--rows 60000] [--results steps]
 
 First every contestant takes 100 steps from the same start on the same batches, and its parameters must
 equal whygrad's to 1e-4 of the largest. Then all of them run shuffled epochs in turn, each contestant in
@@ -10,6 +10,7 @@ of its own). Minimum and median over the epochs are printed, the ratio to whygra
 matrix-product rate that this machine reached in the same run, and of the cores' own peak (`peak.py`), of
 which the tables take the highest that any case saw; and how long two cores took to meet between the epochs.
 `--cases T` runs networks of the size that tables want, in both float types.
+Figures of a machine with narrower vectors have a file of their own: `--results steps_avx2`.
 MNIST is read from $WHYGRAD_DATA/mnist; without it random numbers of its shape serve, as many of them 0.
 """
 
@@ -299,6 +300,7 @@ def main() -> None:
     parser.add_argument("--only", default=",".join(CONTESTANTS), help="contestants, by comma")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--rows", type=int, default=60000)
+    parser.add_argument("--results", default="steps", help="the file of figures under results/")
     options = parser.parse_args()
     chosen = options.cases.split(",")
     cases = [case for case in CASES if {"all", case.name, case.name.split()[0]} & set(chosen)]
@@ -311,7 +313,7 @@ def main() -> None:
     leads = []
     for case in cases:
         results = compare(case, options.rows, options.epochs, only)
-        save("steps", results)
+        save(options.results, results)
         for row in results:
             print(
                 f"{row['case']:28}{row['contestant']:22}{row['setting']:12}{row['min'] * 1e6:10.1f}"

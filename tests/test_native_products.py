@@ -38,6 +38,8 @@ SHAPES = [
     (130, 131, 257),
     (5, 3, 99999),
     (64, 300, 1100),
+    (500, 130, 70),
+    (500, 1250, 1270),
 ]
 
 
@@ -78,7 +80,7 @@ def test_every_product_is_that_of_numpy(rows, units, size, kind):
 
     error = np.full((rows, size), np.nan, dtype)
     from_python(passes.into_inputs)(
-        few, delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
+        few, rows, delta.ravel(), 0, W.ravel(), 0, error.ravel(), 0, rows, units, size, size, panel
     )
     assert close(error, rounded_delta @ rounded_W, units)
 
@@ -115,6 +117,13 @@ def test_how_a_layer_goes_forward_follows_from_its_shape_and_the_batch():
     assert way(784, 128, 128, True, 3) == way(100, 1024, 512, True, 256) == COLUMNS
     assert way(784, 512, 10, True, 10) == way(784, 64, 32, True, 16) == DOTS
     assert way(784, 30, 10, False, 10) == way(100, 30, 128, False, 3) == FEW
+
+
+def test_operands_are_laid_side_by_side_where_a_layer_is_large():
+    from whygrad.engines.native.products.dense import find_copies as copies
+
+    assert copies(128, 2048, 2048, 4) and copies(128, 1024, 1024, 8)
+    assert not copies(32, 64, 64, 8) and not copies(200, 64, 100, 4)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -262,17 +271,20 @@ def test_large_panels_that_move_in_pieces_give_what_the_reference_gives(dtype, o
 
 def test_batches_are_turned_where_inputs_have_several_numbers_and_units_several_panels():
     from whygrad.engines.native.layout import Layout
+    from whygrad.engines.native.sparse import panel
 
     def turned(batch_size, **options):
         net, X, y = wide_with_zeros(**options)
         data = as_data(net, X, y, None, X.dtype.name)
         return len(Layout(net, batch_size, X.dtype.name, data, False, False).workspace.turned.ends)
 
-    assert turned(100) and turned(100, hidden=96)
+    three, of_float32 = 3 * panel("float64"), 3 * panel("float32")
+    assert turned(100) and turned(100, hidden=three)
     assert not turned(10)  # of 10 examples 2 have a number
     assert not turned(100, share=0.02)
-    assert not turned(100, hidden=95) and not turned(100, hidden=180, dtype="float32")
-    assert turned(50) and not turned(50, hidden=96)  # so few numbers pay for more panels alone
+    assert not turned(100, hidden=three - 1)
+    assert not turned(100, hidden=of_float32 - 1, dtype="float32")
+    assert turned(50) and not turned(50, hidden=three)  # so few numbers pay for more panels alone
     assert turned(600) and not turned(600, share=0.015)  # of 200 examples 3 have a number
 
 

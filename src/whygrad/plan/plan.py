@@ -546,8 +546,9 @@ def _order(seed: int | None, epoch: int, n: int) -> Array:
 
 
 def _drawn(seed: int | None, epoch: int, n: int) -> Array:
-    index = np.arange(n, dtype=np.int32 if n < 2**31 else np.int64)
+    index = np.arange(n)  # as wide as NumPy shuffles fastest
     if seed is not None:
         np.random.default_rng([seed, epoch]).shuffle(index)
-    index.flags.writeable = False
-    return index
+    order = index.astype(np.int32 if n < 2**31 else np.int64, copy=False)
+    order.flags.writeable = False
+    return order

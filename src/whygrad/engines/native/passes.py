@@ -241,8 +241,8 @@ def backward_layer(
     above, to = layers.delta[l] + low * units, layers.delta[l - 1] + begin
     W = layers.W[l] + left
     into_inputs(
-        few_rows(layers, rows), work, above, theta, W, work, to, rows, units, count, below,
-        workspace.panel[part],
+        few_rows(layers, rows), len(workspace.costs), work, above, theta, W, work, to, rows, units,
+        count, below, workspace.panel[part],
     )  # fmt: skip
     pieces, tall = (1, rows) if count == below else (rows, 1)
     size = tall * count

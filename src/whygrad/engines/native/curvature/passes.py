@@ -86,8 +86,9 @@ def find_errors(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         at, size = low * below, count * below
         into_inputs(
-            few_rows(layers, count), work, layers.delta[l] + low * units, theta, layers.W[l], work,
-            changes.error[l - 1] + at, count, units, below, below, workspace.panel[part],
+            few_rows(layers, count), len(workspace.costs), work, layers.delta[l] + low * units, theta,
+            layers.W[l], work, changes.error[l - 1] + at, count, units, below, below,
+            workspace.panel[part],
         )  # fmt: skip
         error = vector(work, changes.error[l - 1] + at, size)
         if layers.factors[l - 1] != 0:
@@ -147,8 +148,8 @@ def along(
         units, below = layers.sizes[l], layers.sizes[l - 1]
         above, to, size = low * units, changes.ddelta[l - 1] + low * below, count * below
         into_inputs(
-            few_rows(layers, count), work, changes.ddelta[l] + above, theta, layers.W[l], work, to, count,
-            units, below, below, workspace.panel[part],
+            few_rows(layers, count), len(workspace.costs), work, changes.ddelta[l] + above, theta,
+            layers.W[l], work, to, count, units, below, below, workspace.panel[part],
         )  # fmt: skip
         combine(
             1.0, work, layers.delta[l] + above, units, ONE, v, layers.W[l], count, units, below, below,

@@ -22,18 +22,20 @@ from whygrad.engines.native.products.packed import (
     combine_transposed,
     room,
 )
+from whygrad.engines.native.vectors import WIDE
 from whygrad.nn.functions import Array
 
 # Fewer rows than _FEW are too few to lay weights side by side for. Of these, products of less than _FROM
-# multiplications are left to BLAS, which has kernels of its own for small matrices; on the way forward only
-# where rows are of _ROW numbers or more.
-_FEW, _FROM, _ROW = 16, 2**20, 512
+# multiplications are left to BLAS where it has kernels of its own for small matrices, which is with wide
+# vectors; on the way forward only where rows are of _ROW numbers or more.
+_FEW, _FROM, _ROW = 16, 2**20 if WIDE else 0, 512
 # Layers with _WIDE weights or more and rows of _ROW go forward with examples side by side, and in batches
 # of up to _SOME, for which turning W takes longer, those with a quarter of it and rows half as long.
 _WIDE, _SOME = 2**18, 64
-# From _LARGE bytes of weights on the update reads inputs where they have been laid side by side, and the
-# way back weights, where their rows are multiples of _APART bytes.
-_LARGE, _APART = 3 * 2**21, 512
+# Operands are laid side by side for the way back and the update where weights take _LARGE bytes or, where
+# vectors and caches are half as wide, from so many bytes times rows on: below, copying takes longer than
+# what it saves. Wide vectors go back without, unless rows of weights are multiples of _APART bytes.
+_LARGE, _MUCH, _APART = 3 * 2**21, 2**23, 512
 
 # The ways forward: few rows by BLAS or dots; rows times rows; by columns of Wᵀ; examples side by side.
 FEW, DOTS, COLUMNS, ACROSS = range(4)
@@ -55,11 +57,20 @@ def find_way_forward(below: int, units: int, batch: int, shared: bool, rows: int
 way_forward = kernel(find_way_forward)
 
 
+def find_copies(rows: int, units: int, below: int, itemsize: int) -> bool:
+    """Return whether the way back and the update of a layer lay operands side by side first."""
+    weights = units * below * itemsize
+    return weights >= _LARGE if WIDE else rows * weights >= _MUCH
+
+
+_copies = kernel(find_copies)
+
+
 def panel_size(layers: Layers, rows: int, itemsize: int) -> int:
     """Return how many numbers a panel has room for, with batches of so many rows."""
     laid, first = 0, 1 if layers.stretch else 0  # a layer that skips zeros lays nothing out
     for below, units in pairwise(map(int, layers.sizes[first:])):
-        if below * units * itemsize >= _LARGE:
+        if find_copies(rows, units, below, itemsize):
             laid = max(laid, below)
         elif find_way_forward(below, units, rows, layers.shared, rows) == ACROSS:
             laid = max(laid, min(below, INPUTS))
@@ -113,10 +124,10 @@ def _into_units_of_many(
 
 
 def _into_inputs(
-    few: bool, delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
-    rows: int, units: int, size: int, stride: int, panel: Array,
+    few: bool, batch: int, delta: Array, delta_start: int, W: Array, W_start: int, error: Array,
+    error_start: int, rows: int, units: int, size: int, stride: int, panel: Array,
 ) -> None:  # fmt: skip
-    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′.
+    """error (rows, size) ← delta (rows, units) W: BP2 before its factor f′, for some rows of a batch.
 
     Rows of W and of error lie `stride` apart; `panel` is of `panel_size`, to be used at will.
     """
@@ -125,7 +136,11 @@ def _into_inputs(
             matrix(delta, delta_start, rows, units), matrix(W, W_start, units, stride), 0.0,
             matrix(error, error_start, rows, stride), size,
         )  # fmt: skip
-    elif few or units * stride * W.itemsize < _LARGE or stride * W.itemsize % _APART > 0:
+    elif (
+        few
+        or not _copies(batch, units, stride, W.itemsize)
+        or (WIDE and stride * W.itemsize % _APART > 0)
+    ):
         combine(
             1.0, delta, delta_start, units, ONE, W, W_start, rows, units, size, stride,
             0.0, error, error_start,
@@ -151,16 +166,18 @@ def _into_weights(
             alpha, matrix(delta, delta_start, rows, delta_row), matrix(a, a_start, rows, size), beta,
             matrix(W, W_start, units, size),
         )  # fmt: skip
-    elif few or rows > EXAMPLES or delta_row * size * W.itemsize < _LARGE:
+    elif few or not _copies(rows, delta_row, size, W.itemsize):
         combine(
             alpha, delta, delta_start, ONE, delta_row, a, a_start, units, rows, size, size,
             beta, W, W_start,
         )  # fmt: skip
     else:
-        combine_laid(
-            alpha, delta, delta_start, delta_row, a, a_start, units, rows, size, beta, W, W_start,
-            laid, panel,
-        )  # fmt: skip
+        for q in range(0, rows, EXAMPLES):
+            combine_laid(
+                alpha, delta, delta_start + q * delta_row, delta_row, a, a_start + q * size, units,
+                min(EXAMPLES, rows - q), size, beta if q == 0 else 1.0, W, W_start,
+                laid and rows <= EXAMPLES, panel,
+            )  # fmt: skip
 
 
 def _as_operands(X: Array, start: int, size: int, panel: Array) -> None:

@@ -179,8 +179,8 @@ def into_units(
 
 
 def into_inputs(
-    few: bool, delta: Array, delta_start: int, W: Array, W_start: int, error: Array, error_start: int,
-    rows: int, units: int, size: int, stride: int, panel: Array,
+    few: bool, batch: int, delta: Array, delta_start: int, W: Array, W_start: int, error: Array,
+    error_start: int, rows: int, units: int, size: int, stride: int, panel: Array,
 ) -> None:  # fmt: skip
     """As `dense.into_inputs`, of rounded δ and W."""
     for q in range(0, units, DEEP):
