@@ -1,4 +1,4 @@
-"""The native engine: whole chunks of steps compiled by Numba, with BLAS for the matrix products.
+"""The native engine: whole chunks of steps compiled by Numba, with matrix products of its own.
 
 `engine` is its side of Python, `layout` turns a plan and its data into flat memory, `steps` is the compiled
 loop; the others are its kernels. Only `engine` is imported without Numba. The folder imports `nn`, `plan`

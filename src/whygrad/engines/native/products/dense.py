@@ -1,7 +1,7 @@
 """The three products of a dense layer: z = b + a Wᵀ, error = δ W, and W ← βW + α δᵀ a.
 
-By the shape alone BLAS, or a loop of `microkernels` or `packed`, takes them; where operands are rounded to
-bfloat16, `pairs`: then the panel, the memory that they copy to, is one of int32.
+By the shape and the width of vectors alone BLAS, or a loop of `microkernels` or `packed`, takes them; where
+operands are rounded to bfloat16, `pairs`: then the panel, the memory that they copy to, is one of int32.
 """
 
 from itertools import pairwise
@@ -32,10 +32,11 @@ _FEW, _FROM, _ROW = 16, 2**20 if WIDE else 0, 512
 # Layers with _WIDE weights or more and rows of _ROW go forward with examples side by side, and in batches
 # of up to _SOME, for which turning W takes longer, those with a quarter of it and rows half as long.
 _WIDE, _SOME = 2**18, 64
-# Operands are laid side by side for the way back and the update where weights take _LARGE bytes or, where
-# vectors and caches are half as wide, from so many bytes times rows on: below, copying takes longer than
-# what it saves. Wide vectors go back without, unless rows of weights are multiples of _APART bytes.
-_LARGE, _MUCH, _APART = 3 * 2**21, 2**23, 512
+# The way back and the update lay operands side by side where weights take _LARGE bytes. Where vectors are
+# narrow, and so is the nearest cache, they do where that times the rows of a batch is _MUCH or more and the
+# layer has _UNITS: with less, copying takes longer than it saves. With wide vectors the way back does so
+# only where rows of weights are multiples of _APART bytes.
+_LARGE, _MUCH, _UNITS, _APART = 3 * 2**21, 2**23, 32, 512
 
 # The ways forward: few rows by BLAS or dots; rows times rows; by columns of Wᵀ; examples side by side.
 FEW, DOTS, COLUMNS, ACROSS = range(4)
@@ -60,7 +61,9 @@ way_forward = kernel(find_way_forward)
 def find_copies(rows: int, units: int, below: int, itemsize: int) -> bool:
     """Return whether the way back and the update of a layer lay operands side by side first."""
     weights = units * below * itemsize
-    return weights >= _LARGE if WIDE else rows * weights >= _MUCH
+    if WIDE:
+        return weights >= _LARGE
+    return units >= _UNITS and rows * weights >= _MUCH
 
 
 _copies = kernel(find_copies)

@@ -3,8 +3,8 @@
 All end in `microkernels.multiply_columns`, C ← β old + α c R; they differ in what they copy, and thus in
 what they read where it stands:
 
-    combine_packed       c R        a few columns of R at a time: where its rows lie so far apart that they
-                                    share places of a cache
+    combine_packed       c R        a few columns of R at a time: where its rows share places of a cache, or
+                                    are more than the nearest one has room for
     combine_laid         c R        all of R, once for many rows of C, and c
     combine_transposed   a Wᵀ       W, as columns of Wᵀ, a few units at a time
     combine_across       a Wᵀ       a, as columns of aᵀ: zᵀ = W aᵀ, vectors lie across examples
