@@ -23,7 +23,7 @@ from whygrad.nn.functions import Array
 
 # Rows that a tile is high, and units (dots) or vectors (combine) that it is wide: as many totals as leave
 # registers for the operands, which come from the second-level cache.
-HEIGHT, WIDTH = (8, 3) if WIDE else (4, 3)
+HEIGHT, WIDTH = 8 if WIDE else 4, 3
 # The pieces that dots are taken in: bytes of a row and rows of W.
 DEPTH, UNITS = 4096, 252
 # Rows of R from which on a tile asks for what it adds to.
