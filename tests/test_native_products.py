@@ -29,7 +29,7 @@ SHAPES = [
     (17, 50, 7),
     (21, 1030, 2047),
     (19, 1030, 2048),
-    (483, 514, 516),
+    (515, 514, 516),
     (1, 1, 1),
     (7, 5, 3),
     (10, 30, 784),
@@ -38,8 +38,8 @@ SHAPES = [
     (130, 131, 257),
     (5, 3, 99999),
     (64, 300, 1100),
-    (500, 130, 70),
-    (500, 1250, 1270),
+    (530, 130, 70),
+    (530, 1250, 1270),
 ]
 
 
@@ -125,6 +125,16 @@ def test_operands_are_laid_side_by_side_where_a_layer_is_large():
     assert copies(128, 2048, 2048, 4) and copies(128, 1024, 1024, 8)
     assert not copies(32, 64, 64, 8) and not copies(200, 64, 100, 4)
     assert not copies(480, 10, 784, 8)  # few units give back less than copying takes
+
+
+def test_threads_divide_a_layer_by_units_where_it_has_more_of_these_than_the_batch_has_examples():
+    from whygrad.engines.native.layout import layers
+
+    net = wg.Network(30, [wg.Dense(256, "relu"), wg.Dense(512, "relu"), wg.Dense(255), wg.Dense(2)])
+    by_units = {rows: layers(net, rows, 0, 0).wide.tolist() for rows in (255, 256, 512)}
+    assert by_units[255] == [False, True, True, False, False]
+    assert by_units[256] == [False, False, True, False, False]
+    assert not any(by_units[512])
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

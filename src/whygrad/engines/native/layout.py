@@ -235,7 +235,7 @@ def _wide(net: Network, rows: int) -> list[bool]:
     """Return for every layer whether threads divide it by units, rather than by examples."""
     hidden = zip(net.sizes[1:-1], net.f[1:-1], strict=True)
     # Softmax needs the whole row; so do the costs of the outputs.
-    inner = [units >= max(rows, WIDE_UNITS) and f.name != "softmax" for units, f in hidden]
+    inner = [units >= WIDE_UNITS and units > rows and f.name != "softmax" for units, f in hidden]
     return [False, *inner, False]
 
 

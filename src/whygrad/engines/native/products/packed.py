@@ -34,7 +34,7 @@ ROWS, GROUP = 128, 4
 DEEP, SECOND = 64, 2**19
 # Examples that are laid out at a time, with so many inputs each for `combine_across`, and units whose
 # weights stay in the second-level cache while examples pass.
-EXAMPLES, INPUTS, UNITS = 480, 1024, 64
+EXAMPLES, INPUTS, UNITS = 512, 1024, 64
 
 
 def room(rows: int, size: int, itemsize: int) -> int:
