@@ -23,8 +23,21 @@ from whygrad.why.training_history.trajectory import trajectory
 EFFORT = TRIAL / 10
 
 
-def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT, divided=True, pause=0.0):
-    """The numbers of threads of some calls' steps, where a step takes `seconds_of(threads)`."""
+def spent(
+    pace,
+    seconds_of,
+    most=2,
+    steps=1000,
+    calls=12,
+    effort=EFFORT,
+    divided=True,
+    pause=0.0,
+    share=1.0,
+):
+    """The numbers of threads of some calls' steps, where a step takes `seconds_of(threads)`.
+
+    Each thread has its core for this share of the time.
+    """
     found, clock = [], max(0.0, pace.ended)
     for _ in range(calls):
         left, clock = steps, clock + pause
@@ -32,7 +45,7 @@ def spent(pace, seconds_of, most=2, steps=1000, calls=12, effort=EFFORT, divided
             count, threads = pace.next(most, left, effort, divided, clock)
             assert 1 <= threads <= most and 1 <= count <= left
             began, clock = clock, clock + count * seconds_of(threads)
-            pace.saw(count, began, clock)
+            pace.saw(count, began, clock, share * threads * (clock - began))
             found += [threads] * count
             left -= count
     return found
@@ -85,6 +98,21 @@ def test_long_steps_are_not_tried():
     assert set(found) == {2}
 
 
+def test_threads_that_wait_for_cores_of_other_programs_are_left_out_soon_whatever_a_step_takes():
+    """As beside two others on two cores: a step of 0.2 ms took 8 ms with two threads, 0.6 with one."""
+    pace, seconds = Pace(), {1: 6e-4, 2: 8e-3}
+    found = spent(pace, seconds.get, share=0.7)
+    assert found.count(2) * seconds[2] < 0.5 and found[-1] == 1
+    found = spent(pace, seconds.get, calls=100, share=0.7)
+    assert found.count(2) * seconds[2] < 0.03 * found.count(1) * seconds[1]
+
+
+def test_threads_come_back_when_other_programs_have_ended():
+    pace = Pace()
+    assert spent(pace, {1: 6e-4, 2: 8e-3}.get, share=0.7)[-1] == 1
+    assert spent(pace, {1: 3e-4, 2: 2e-4}.get, calls=60)[-1] == 2
+
+
 def test_long_steps_are_tried_where_threads_were_left_out():
     pace = Pace()
     assert spent(pace, {1: 100e-6, 2: 140e-6}.get)[-1] == 1
@@ -111,7 +139,7 @@ def test_a_call_of_little_work_wakes_no_thread(monkeypatch):
     monkeypatch.setattr(pacing, "LEAST", LEAST)
     pace = Pace()
     assert pace.next(2, 3, LEAST / 4, True, 0.0) == (3, 1)
-    pace.saw(3, 0.0, 1.0)
+    pace.saw(3, 0.0, 1.0, 1.0)
     assert pace.next(2, 1000, EFFORT, True, 1.0)[1] == 2, (
         "what one thread took was held against two"
     )
@@ -122,7 +150,7 @@ def test_steps_that_are_watched_are_taken_in_one_piece():
     for call in range(5):
         steps, threads = pace.next(2, 1000, EFFORT, False, call / 10)
         assert (steps, threads) == (1000, 2)
-        pace.saw(steps, call / 10, (call + 1) / 10)
+        pace.saw(steps, call / 10, (call + 1) / 10, 0.2)
 
 
 class Restless(Pace):
@@ -214,7 +242,8 @@ def test_walks_back_follow_the_time_that_they_take(each_more, taken, four_cores,
     monkeypatch.setattr(pacing, "LEAST", 1)
     monkeypatch.setattr(pacing, "EVERY", 1e-3)
     monkeypatch.setattr(native.NativeEngine, "run_calls", slow)
-    monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    of_one = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
+    monkeypatch.setattr(native, "time", of_one)
     made = a_trajectory(epochs=200)
     assert set(threads) == {1}
     threads.clear()
@@ -260,11 +289,12 @@ def test_code_that_is_made_ready_takes_no_step_any_time(four_cores, monkeypatch)
         prepare(call)
 
     class Listening(Pace):
-        def saw(self, steps, began, ended):
+        def saw(self, steps, began, ended, worked):
             seconds.append(ended - began)
 
     monkeypatch.setattr(Call, "prepare", slow)
-    monkeypatch.setattr(native, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    of_one = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
+    monkeypatch.setattr(native, "time", of_one)
     monkeypatch.setattr(native, "Pace", Listening)
     trained(4)
     assert clock[0] > 0 and set(seconds) == {0.0}

@@ -4,13 +4,16 @@ Two cores that lie far apart, or one that other programs use as well, can take l
 alone, by what they tell each other: a step of 100-256-128-10 took 107 µs with one, and with two 142 on
 cores that lay far apart, 69 on neighbours. No shape says which they are. So a training now and then takes
 a few steps with half or twice as many threads, and goes on with the faster number. No bit depends on it.
+Where other programs have a core, threads wait for one that is not running, a hundredth of a second at a
+time, in steps of any length.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 LEAST = 2**25  # effort (`layout.effort`) for which threads are woken: three times what waking takes
 TRIAL = 2**27  # effort of the steps that are taken with another number: long beside waking a thread
 LONG = 1e-3  # seconds of a step beyond which what threads tell each other hardly counts
+OWN = 0.9  # of the time, for each thread, that it worked: with less, other programs had its core
 CLEARLY = 0.95  # of the time before: less is a reason to change
 EVERY = 0.1  # seconds between two trials; between two of whole calls twice that
 SHARE = 0.02  # of the time since the last trial that one may take, as far as that is known
@@ -28,6 +31,8 @@ class Pace:
     ended: float = 0.0  # when the last steps did, by the clock
     warm: bool = False  # whether all threads have begun, and memory has been touched
     fewer: bool = True  # than the best number are tried next
+    alone: bool = True  # whether threads had their cores to themselves
+    tried: dict[int, float] = field(default_factory=dict)  # seconds of a step with another number
 
     def next(
         self, most: int, steps: int, effort: float, divided: bool, now: float, first: int = 0
@@ -55,23 +60,28 @@ class Pace:
         if (most, effort) != self.shape:
             self.shape, self.best, self.fewer = (most, effort), first or most, True
             self.seconds, self.since, self.warm = 0.0, EVERY, False
+            self.alone, self.tried = True, {}
         self.given = self.best
         few, wait = int(TRIAL // effort) + 1, EVERY
         if not divided or steps < 4 * few:
             few, wait = steps, 2 * EVERY
         elif now - self.ended > EVERY:
             self.seconds, self.since, self.warm = 0.0, max(self.since, EVERY), False
-        soon = self.since < wait or few * self.seconds > SHARE * self.since
-        if soon or (self.best == most and self.seconds >= LONG):
+            self.alone, self.tried = True, {}
+        fewer, more = max(1, self.best // 2), min(most, 2 * self.best)
+        turn_down = self.fewer or more == self.best
+        other = fewer if turn_down and fewer < self.best else more
+        # What the best number takes beside other programs says nothing of fewer threads.
+        known = max(self.seconds if self.alone else 0.0, self.tried.get(other, 0.0))
+        soon = self.since < wait or few * known > SHARE * self.since
+        if soon or (self.best == most and self.seconds >= LONG and self.alone):
             return steps, self.best
         if self.seconds:
-            fewer, more = max(1, self.best // 2), min(most, 2 * self.best)
-            turn_down = self.fewer or more == self.best
-            self.given = fewer if turn_down and fewer < self.best else more
+            self.given = other
         return few, self.given
 
-    def saw(self, steps: int, began: float, ended: float) -> None:
-        """Learn when they were taken, by the clock."""
+    def saw(self, steps: int, began: float, ended: float, worked: float) -> None:
+        """Learn when they were taken, by the clock, and for how long processors worked meanwhile."""
         self.ended = ended
         if not (self.given and steps):
             return
@@ -81,8 +91,10 @@ class Pace:
             if 0 < self.seconds < CLEARLY * step:
                 self.since = max(self.since, EVERY)  # something has changed
             self.seconds = step if self.warm else 0.0
-            self.warm = True
+            self.alone, self.warm = worked >= OWN * self.given * (ended - began), True
             return
+        self.tried[self.given] = step
         if step < CLEARLY * self.seconds:
+            self.tried[self.best] = self.seconds
             self.best, self.seconds = self.given, step
         self.since, self.fewer = 0.0, not self.fewer

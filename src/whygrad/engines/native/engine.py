@@ -199,9 +199,7 @@ class NativeEngine:
                 )  # fmt: skip
                 calls = self._calls_of(RUN_EPOCHS, threads, before, behind)
                 self._prepare(calls, "steps", plan, given.data)
-                began = time.perf_counter()
-                done = self.run_calls(calls, threads)
-                self._pace.saw(done, began, time.perf_counter())
+                done = self._time_calls(calls, threads, self._pace)
                 taken += done
                 if taken < asked or asked == len(coefficients):
                     break  # it diverged, or all is done; without a step the code is there at least
@@ -224,6 +222,20 @@ class NativeEngine:
             if not call.ready:
                 with self._compiling(what, plan, data):
                     call.prepare()
+
+    def _time_calls(
+        self,
+        calls: list[Call],
+        threads: "list[ThreadContext]",
+        pace: Pace,
+        steps: int | None = None,
+    ) -> Any:
+        """As `run_calls`, of so many steps, or as many as that returns; tell the pace what they took."""
+        worked, began = time.process_time(), time.perf_counter()
+        found = self.run_calls(calls, threads)
+        ended = time.perf_counter()
+        pace.saw(found if steps is None else steps, began, ended, time.process_time() - worked)
+        return found
 
     def run_calls(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
         """Make the calls, each on a thread of its own; return what the first one returns."""
@@ -436,9 +448,7 @@ class NativeEngine:
         )  # fmt: skip
         calls = self._calls_of(PULL_BACK, threads, before, behind)
         self._prepare(calls, "adjoint", plan, given.data)
-        began = time.perf_counter()
-        self.run_calls(calls, threads)
-        pace.saw(m, began, time.perf_counter())
+        self._time_calls(calls, threads, pace, m)
         shape = (B, outputs)
         return slopes, change.reshape(len(change), K, *shape), z.reshape(len(z), *shape), sums
 
