@@ -103,8 +103,14 @@ def test_threads_that_wait_for_cores_of_other_programs_are_left_out_soon_whateve
     pace, seconds = Pace(), {1: 6e-4, 2: 8e-3}
     found = spent(pace, seconds.get, share=0.7)
     assert found.count(2) * seconds[2] < 0.5 and found[-1] == 1
-    found = spent(pace, seconds.get, calls=100, share=0.7)
-    assert found.count(2) * seconds[2] < 0.03 * found.count(1) * seconds[1]
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.5])
+def test_more_threads_are_tried_rarely_while_they_wait_for_other_programs(pause):
+    pace, seconds = Pace(), {1: 6e-4, 2: 8e-3}
+    assert spent(pace, seconds.get, share=0.7)[-1] == 1
+    found = spent(pace, seconds.get, steps=300, calls=300, share=0.7, pause=pause)
+    assert 0 < found.count(2) * seconds[2] < 0.03 * found.count(1) * seconds[1]
 
 
 def test_threads_come_back_when_other_programs_have_ended():

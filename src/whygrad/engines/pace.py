@@ -67,12 +67,13 @@ class Pace:
             few, wait = steps, 2 * EVERY
         elif now - self.ended > EVERY:
             self.seconds, self.since, self.warm = 0.0, max(self.since, EVERY), False
-            self.alone, self.tried = True, {}
+            self.alone = True
         fewer, more = max(1, self.best // 2), min(most, 2 * self.best)
         turn_down = self.fewer or more == self.best
         other = fewer if turn_down and fewer < self.best else more
-        # What the best number takes beside other programs says nothing of fewer threads.
-        known = max(self.seconds if self.alone else 0.0, self.tried.get(other, 0.0))
+        known = self.tried.get(other, 0.0)
+        if self.alone or other > self.best:  # beside other programs fewer threads may take far less
+            known = max(known, self.seconds)
         soon = self.since < wait or few * known > SHARE * self.since
         if soon or (self.best == most and self.seconds >= LONG and self.alone):
             return steps, self.best
