@@ -77,6 +77,16 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     assert again["stopped"] == "all epochs done" and again["scores"]["kind"] == "accuracy"
 
 
+def test_resume_and_fork_say_how_many_test_rows_training_has_seen(here):
+    rows = [f"{i % 3}.5,{'AB'[i % 2]},{i % 2}" for i in range(120)]
+    Path("twins.csv").write_text("\n".join(["size,town,price", *rows]), encoding="utf-8")
+    quick = ("--target", "price", "--hidden", "4", "--epochs", "2", "--no-comparison")
+    assert whygrad("train", "twins.csv", *quick).code == 0
+    seen = "These are of 24 test rows, all of which equal rows that training has seen."
+    for words in (("resume", "twins.run", "--epochs", "3"), ("fork", "twins.run", "--step", "2")):
+        assert seen in whygrad(*words).out
+
+
 def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):
     result = whygrad(
         "fork", "iris.run", "--step", "20", "--learning-rate", "0.05", "--record", "f.run"

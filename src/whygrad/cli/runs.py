@@ -17,7 +17,15 @@ from whygrad.answers.formatting import clean, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
-from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
+from whygrad.cli.printing import (
+    ended,
+    print_copies,
+    print_json,
+    print_scores,
+    printer,
+    show_next,
+    written,
+)
 from whygrad.engines.xla.launcher import MODULE, completed, on_cluster, option_of, run_together
 from whygrad.errors import FileError, InputError, WhygradError
 from whygrad.escaping import note
@@ -236,6 +244,7 @@ def _tell(run: Run, json: bool) -> int:
             what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
             console.print()
             print_scores(console, run.scores, run.encoding.target, what, run.comparison)
+            print_copies(console, run.copies, run.scores.rows)
         if run.on_table:
             show_next(run.path, run.members > 1, run.scores, history.stopped)
     if history.stopped == "interrupted":
