@@ -616,7 +616,8 @@ def test_constant_and_repeated_columns_are_named():
 
 
 @pytest.mark.parametrize(
-    "n, said", [(3, "Inputs 4, 5 and 6 are each"), (6, "Inputs 4, 5, 6, 7, 8 … (6 in all) are each")]
+    "n, said",
+    [(3, "Inputs 4, 5 and 6 are each"), (6, "Inputs 4, 5, 6, 7, 8 … (6 in all) are each")],
 )
 def test_columns_are_counted_where_not_all_are_named(n, said):
     assert f"{said} the same value" in lines(np.column_stack([X, np.ones((240, n))]), CLASSES)

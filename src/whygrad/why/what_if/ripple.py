@@ -22,7 +22,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names, Ref, by_the_mask, left_out, names_of
+from whygrad.answers.names import Names, Ref, by_the_mask, left_out, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
@@ -383,7 +383,7 @@ def _by(context: Context, ref: Ref, by: float) -> str:
 
 def _standardised(context: Context, ref: Ref) -> bool:
     """Return whether an input moves that the network has standardised."""
-    return not ref.layer and context.names.scale(context.net, 0, ref.to) != AS_IT_IS
+    return not ref.layer and context.names.standardised(context.net, ref.to)
 
 
 def _letter(ref: Ref) -> str:
