@@ -411,7 +411,7 @@ def _notes(context: Context, l: int, j: int) -> tuple[str, ...]:
         notes.append(_zero(context, j))
     if classifies(context.net) and context.n > 1:
         notes.append("The terms are the parts of the rise that fall to the examples of each class.")
-    return tuple(notes)
+    return (*notes, *context.of_penalties)
 
 
 def activity(context: Context, l: int, j: int) -> Array:

@@ -359,7 +359,8 @@ def _notes(moved: Perturbation, by: float, a: Sequence[Any]) -> tuple[str, ...]:
     context = moved.context
     notes = [
         "True changes are those of a pass with the number moved; the predicted ones, of first order, are "
-        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples."
+        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples.",
+        *context.of_penalties,
     ]
     if context.net.C.name == "absolute_error":
         old, new = context.trace.a[-1] - context.y, a[-1] - context.y
