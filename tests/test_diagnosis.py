@@ -480,6 +480,8 @@ def test_a_cost_that_overflows_speaks_for_no_more_epochs_and_no_higher_rate():
 def test_of_a_single_epoch_nothing_is_said_about_its_last_tenth():
     (slow,) = [each for each in signs(seen(setting(epochs=1))) if each.sign == "rate_low"]
     assert slow.evidence == "there is one epoch in all"
+    found = signs(seen(setting(epochs=1, batch_size=len(X))))
+    assert "there is one step in all" in [each.evidence for each in found]
 
 
 def test_a_cure_leaves_the_setting_alone_and_changes_something(planted):

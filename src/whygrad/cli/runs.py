@@ -13,7 +13,7 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.answers.formatting import clean, number
+from whygrad.answers.formatting import clean, counted, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
@@ -111,7 +111,7 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    epochs = f"{about['epoch']:,} epochs and {about['batch_index']:,} batches"
+    epochs = f"{counted(about['epoch'], 'epochs')} and {counted(about['batch_index'], 'batches')}"
     said = f" after step {about['step']:,}: {epochs}{cost}"
     console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
@@ -235,7 +235,7 @@ def _tell(run: Run, json: bool) -> int:
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
         since = f" since step {run.start:,}" if run.start else ""  # a fork has these of its own
         said = (
-            f"  step {run.step:,}, {len(history.epochs):,} epochs{since}{last}: "
+            f"  step {run.step:,}, {counted(len(history.epochs), 'epochs')}{since}{last}: "
             f"{ended(history.stopped)}"
         )
         said += kept(run)

@@ -135,7 +135,7 @@ def _data(run: Run) -> Explanation:
     data = about["data"]
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
-    n = run.predicting
+    n, learned = run.predicting, len(encoding.columns)
     several = f"; the average of {n} of them predicts" if n > 1 else ""
     each = f"each of the first {run.pilots}" if run.pilots < run.members else "each"
     others = f", of the first network: {each} sets aside other ones" if run.members > 1 else ""
@@ -143,7 +143,7 @@ def _data(run: Run) -> Explanation:
         ("from", "standard input" if where == "-" else str(where)),
         ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),
         ("network", f"{sizes} units, {run.net.C.name}{several}"),
-        ("trained", f"{len(run.history.epochs):,} epochs, seed {run.plan.seed}"),
+        ("trained", f"{counted(len(run.history.epochs), 'epochs')}, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
     held = {encoding.target.name: _some(encoding.classes)}
@@ -171,7 +171,8 @@ def _data(run: Run) -> Explanation:
         ]
     return _section(
         "Data and columns",
-        f"{len(encoding.columns)} columns are learned from; {run.target} is predicted.",
+        f"{counted(learned, 'columns')} {'is' if learned == 1 else 'are'} learned from; "
+        f"{run.target} is predicted.",
         tables=(
             Table("The run", ("", ""), tuple(rows)),
             Table(
