@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.answers.cards import cost_picture
 from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import as_name, counted, number
+from whygrad.answers.formatting import as_name, counted, number, typeset_within
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
@@ -151,7 +151,7 @@ def _data(run: Run) -> Explanation:
         if isinstance(column, NumberColumn | SplitColumn):
             parts = column.parts if isinstance(column, SplitColumn) else (column,)
             each_of = [f"{number(one.center)}, give or take {number(one.scale)}" for one in parts]
-            held[column.name] = f"about {'; '.join(each_of)}"
+            held[column.name] = typeset_within(f"about {'; '.join(each_of)}")
         else:
             held[column.name] = _some(getattr(column, "values", ()))
     columns: list[tuple[Any, ...]] = [
@@ -213,7 +213,7 @@ def _scores(run: Run) -> Explanation:
     else:
         fifths = [
             (
-                part.values,
+                typeset_within(part.values),
                 part.rows,
                 part.absolute_error,
                 part.error,
