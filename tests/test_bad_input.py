@@ -195,7 +195,7 @@ def test_large_finite_values_are_no_infinity():
 
 def test_nan_in_the_targets_is_refused_with_its_place():
     targets = with_value(np.zeros((5, 2)), (1, 0), np.nan)
-    message = "Y[1, 0] is NaN (1 such values in all): impute or leave out missing values first"
+    message = "Y[1, 0] is NaN (the only such value): impute or leave out missing values first"
     refused(message, fit, NUMBERS, Y=targets)
     theta = NUMBERS.init()
     refused(message, wg.backward, NUMBERS, theta, wg.forward(NUMBERS, theta, X), targets)

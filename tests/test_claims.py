@@ -333,6 +333,24 @@ def test_a_step_of_an_input_and_its_value_are_told_as_standardised(price):
         assert f"The sender gives {number(value)}, standardised " in weight.answer
 
 
+def test_a_piece_of_a_column_is_not_told_as_standardised(folder, tmp_path):
+    run, of = tmp_path / "pieces.run", ("--target", "price", "--quality", "fast", "--epochs", "2")
+    assert whygrad("train", folder / "houses.csv", *of, "--no-comparison", "--run", run).code == 0
+    run = wg.open_run(run)
+    names = run.encoding.names
+    piece = next(k for k, name in enumerate(names) if name.startswith("size ") and " to " in name)
+    moved = run.why.ripple(row(run), input=names[piece], by=-0.5)
+    assert moved.question == f"What happens if the input {names[piece]} is moved by -0.5?"
+    assert moved.pictures[0].x_label == "Δx"
+    assert written(OpenedRun(run).subject(), f"0:{piece}", 0.3) == "0.3"
+    weight = run.why.weight(row(run), layer=1, to=0, from_=names[piece])
+    factor = next(f for term in weight.terms for f in term.factors if "sender" in f.meaning)
+    assert not re.search("standardised|in the table", factor.meaning + weight.answer)
+    low = names[piece].removeprefix("size ").partition(" to ")[0]
+    notes = " ".join(run.why.neuron(layer=0, unit=names[piece]).notes)
+    assert re.search(f"0 is {low}[0-9]*, where this piece of its column begins", notes)
+
+
 def test_the_page_asks_about_what_is_said_and_what_is_true_in_the_users_units(price):
     subject = OpenedRun(price).subject()
     X, Y = subject.examples(Chosen("training", "one", 3))

@@ -46,7 +46,7 @@ def test_replay_without_a_step_computes_everything_again_and_says_how_it_compare
 
 def test_replay_gives_the_parameters_at_a_step_as_a_file_that_load_reads(here):
     result = whygrad("replay", "iris.run", "--step", "17", "-o", "early.safetensors")
-    assert result.code == 0 and "after step 17: 4 epochs and 1 batches" in result.out
+    assert result.code == 0 and "after step 17: 4 epochs and 1 batch," in result.out
     state = wg.open_run("iris.run").state(17)
     assert (wg.load("early.safetensors").theta.flat == state.theta).all()
     kept = Path("early.safetensors").read_bytes()
@@ -57,6 +57,20 @@ def test_replay_gives_the_parameters_at_a_step_as_a_file_that_load_reads(here):
     assert said["step"] == 17 and said["cost"] == wg.open_run("iris.run").costs[17]
     theta = wg.Parameters(wg.open_run("iris.run").net.sizes, state.theta)
     np.testing.assert_allclose(said["layers"][1]["W"], np.linalg.norm(theta.W[2]))
+
+
+def test_one_column_one_epoch_and_one_step_are_told_as_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{i / 7:.3f},{i / 3:.3f}" for i in range(20)]
+    Path("one.csv").write_text("\n".join(["size,price", *rows]), encoding="utf-8")
+    one = ("--hidden", "1", "--epochs", "1", "--engine", "reference", "--no-comparison")
+    assert whygrad("train", "one.csv", "--target", "price", *one).code == 0
+    assert "network   1 input →" in whygrad("show", "one.run").out
+    assert whygrad("replay", "one.run").out.startswith("1 step and ")
+    assert whygrad("report", "one.run").code == 0
+    assert "1 column is learned from; price is" in Path("one.html").read_text(encoding="utf-8")
+    assert "1 epoch and 0 batches" in whygrad("replay", "one.run", "--step", "1").out
+    assert "1 input →" in wg.open_run("one.run")._repr_html_()
 
 
 def test_resume_trains_for_more_epochs_and_scores_again(here):
@@ -75,6 +89,16 @@ def test_resume_trains_for_more_epochs_and_scores_again(here):
     assert (one.theta.flat == two.theta.flat).all() and one.scores == two.scores
     again = json.loads(whygrad("resume", "iris.run", "--epochs", "16", "--json").out)
     assert again["stopped"] == "all epochs done" and again["scores"]["kind"] == "accuracy"
+
+
+def test_resume_and_fork_say_how_many_test_rows_training_has_seen(here):
+    rows = [f"{i % 3}.5,{'AB'[i % 2]},{i % 2}" for i in range(120)]
+    Path("twins.csv").write_text("\n".join(["size,town,price", *rows]), encoding="utf-8")
+    quick = ("--target", "price", "--hidden", "4", "--epochs", "2", "--no-comparison")
+    assert whygrad("train", "twins.csv", *quick).code == 0
+    seen = "These are of 24 test rows, all of which equal rows that training has seen."
+    for words in (("resume", "twins.run", "--epochs", "3"), ("fork", "twins.run", "--step", "2")):
+        assert seen in whygrad(*words).out
 
 
 def test_a_fork_is_a_run_of_its_own_that_says_where_it_comes_from(here):

@@ -480,6 +480,8 @@ def test_a_cost_that_overflows_speaks_for_no_more_epochs_and_no_higher_rate():
 def test_of_a_single_epoch_nothing_is_said_about_its_last_tenth():
     (slow,) = [each for each in signs(seen(setting(epochs=1))) if each.sign == "rate_low"]
     assert slow.evidence == "there is one epoch in all"
+    found = signs(seen(setting(epochs=1, batch_size=len(X))))
+    assert "there is one step in all" in [each.evidence for each in found]
 
 
 def test_a_cure_leaves_the_setting_alone_and_changes_something(planted):
@@ -613,6 +615,14 @@ def test_constant_and_repeated_columns_are_named():
     names[-1] = "size is rare"
     said = " ".join(of_data(wide, CLASSES, task_of(CLASSES, 1, True), True, None, names))
     assert "Column 'size is rare' is a copy of another column." in said
+
+
+@pytest.mark.parametrize(
+    "n, said",
+    [(3, "Inputs 4, 5 and 6 are each"), (6, "Inputs 4, 5, 6, 7, 8 … (6 in all) are each")],
+)
+def test_columns_are_counted_where_not_all_are_named(n, said):
+    assert f"{said} the same value" in lines(np.column_stack([X, np.ones((240, n))]), CLASSES)
 
 
 @pytest.mark.parametrize(

@@ -56,6 +56,15 @@ def film(xor):
     return wg.film(xor, xor.with_suffix(".html"))
 
 
+def test_a_piece_of_a_column_has_no_number_in_the_columns_units(tmp_path):
+    words = ["train", "iris", "--quality", "fast", "--epochs", "1", "--no-comparison"]
+    assert command([*words, "--run", str(tmp_path / "iris.run")]) == 0
+    inputs = recording_of(wg.open_run(tmp_path / "iris.run")).header["inputs"]
+    pieces = [one for one in inputs if " to " in one["name"]]
+    assert len(pieces) > 20 and all(set(one) == {"name", "column"} for one in pieces)
+    assert all(one["scale"] > 0 for one in inputs if one["name"] == one["column"])
+
+
 def test_rates_are_those_of_the_stages_of_a_resumed_run(tmp_path):
     net = wg.Network(2, [wg.Dense(3, "tanh"), wg.Dense(1, "sigmoid")], "binary_cross_entropy")
     X, Y = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]], [0, 1, 1, 0]

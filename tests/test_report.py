@@ -68,6 +68,20 @@ def test_what_was_decided_about_every_column_is_listed(run):
     assert set(found) == {"a", "b", "noise", "town", "y"} and found["town"][1] == "Basel, Bern"
 
 
+def test_numbers_below_zero_have_the_same_minus_in_words_as_alone(run):
+    tables = [table for section in report(run) for table in section.tables]
+    about = {"The columns": 2, "By the true value": 0}  # and which of their columns holds words
+    words = [
+        row[k]
+        for one in tables
+        for k in [about.get(one.title)]
+        if k is not None
+        for row in one.rows
+    ]
+    numbers = [text for text in words if text.startswith("about") or " to " in text]
+    assert any("−" in text for text in numbers) and not any("-" in text for text in numbers)
+
+
 def test_scores_stand_beside_those_of_other_models(run):
     found = cells(report(run)[2], "Scores")
     name, label = (

@@ -216,7 +216,7 @@ def test_asking_leaves_pickles_clones_and_the_estimator_as_they_are(clf):
 def test_nan_in_x_says_where(clf):
     X = IRIS.data[:5].copy()
     X.iloc[3, 2] = np.nan
-    message = r"X\[3, 2\], column 'petal length \(cm\)', is NaN \(1 such values in all\): impute"
+    message = r"X\[3, 2\], column 'petal length \(cm\)', is NaN \(the only such value\): impute"
     with pytest.raises(wg.InputError, match=message):
         clf.why_.blame(X, NAMED[:5])
     bare = X.to_numpy().copy()

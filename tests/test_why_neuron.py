@@ -147,6 +147,19 @@ def test_a_silent_neuron_is_called_so_and_is_worth_nothing():
     assert "the cost would stay" in found.answer
 
 
+@pytest.mark.parametrize("question", ["neuron", "ripple"])
+def test_the_answer_says_how_much_of_the_cost_penalties_are(question):
+    net = wg.Network(1, [wg.Dense(1, "relu"), wg.Dense(1, "identity")])
+    theta = net.init(W=[None, [[1.0]], [[2.0]]])
+    about = {"unit": 0} if question == "neuron" else {"to": 0, "from_": 0, "by": 0.1}
+    answers = [
+        getattr(wg.why, question)(net, theta, [[1.0]], [[1.0]], layer=1, l2=l2, **about)
+        for l2 in (0.1, 0)
+    ]
+    said = "The cost includes penalties on weights: 0.25."  # ½ 0.1 (1² + 2²), beside ½ (2 − 1)²
+    assert [said in answer.notes for answer in answers] == [True, False]
+
+
 def test_a_planted_error_in_what_it_sends_shows_in_its_worth(monkeypatch):
     from importlib import import_module
 

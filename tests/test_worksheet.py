@@ -154,6 +154,16 @@ def test_the_command_writes_the_sheet_of_a_test_row(tmp_path, monkeypatch):
     assert whygrad("worksheet", "a.run", "-o", "b.txt").code != 0
 
 
+def test_a_piece_of_a_column_is_named_and_has_no_number_of_the_table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = ("--quality", "fast", "--epochs", "1", "--no-comparison", "--run", "a.run")
+    assert whygrad("train", "iris", *quick).code == 0
+    assert whygrad("worksheet", "a.run").code == 0
+    said = text(tmp_path / "a-worksheet.html")
+    assert re.search(r"(length|width) \(cm\) \d\S* to \d", said)
+    assert not re.search(r"(length|width) \(cm\) \d\S* to \d[\d.]*:", said)
+
+
 def test_the_sheet_of_a_run_on_arrays_is_of_the_rows_that_it_learned_from(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     X, Y = np.array([[0.25, -1.5], [2.0, 1.0]]), np.array([[1.0], [0.0]])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import counted, number
 from whygrad.answers.names import Names
 from whygrad.answers.parts import Answer, Table
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture, Picture
@@ -35,7 +35,8 @@ def network_answer(net: Network) -> Answer:
         for l, (layer, below) in enumerate(zip(net.layers, net.sizes, strict=False), start=1)
     ]
     sizes = net.sizes
-    said = f"{sizes[0]:,} inputs, {count(sizes):,} weights and biases; cost: {_plain(net.C.name)}."
+    inputs = counted(sizes[0], "inputs")
+    said = f"{inputs}, {count(sizes):,} weights and biases; cost: {_plain(net.C.name)}."
     heads = ("layer", "units", "activation", "weights", "start")
     pictures: tuple[Picture, ...] = () if max(sizes) > MOST_UNITS else (_sketch(net),)
     table = Table("Layers", heads, tuple(layers))

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 RAISED = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
+COUNTED = re.compile(r"\b(row|column|input|epoch|step|batch)e?s\b")
 JOINERS = "\u200c\u200d"  # which several scripts and emoji are spelled with
 
 
@@ -67,12 +68,14 @@ def share(value: float) -> str:
 
 
 def counted(n: int, what: str = "rows") -> str:
-    """Write how many rows there are, of one as of one.
+    """Write how many rows, columns, inputs, epochs, steps or batches there are, of one as of one.
 
     >>> counted(2400), counted(1), counted(1, "test rows"), counted(0, "training rows")
     ('2,400 rows', '1 row', '1 test row', '0 training rows')
+    >>> counted(1, "batches"), counted(2, "epochs")
+    ('1 batch', '2 epochs')
     """
-    return f"{n:,} {what.replace('rows', 'row', 1) if n == 1 else what}"
+    return f"{n:,} " + (COUNTED.sub(r"\1", what, count=1) if n == 1 else what)
 
 
 def as_name(text: str) -> str:

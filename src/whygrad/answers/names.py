@@ -8,7 +8,7 @@ column of an image), "setosa" (a class), or "hidden 3"; with several hidden laye
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -75,6 +75,16 @@ class Ref:
 # before: z / √(1 + (z/c)²).
 Scale: TypeAlias = tuple[float, float] | tuple[float, float, float]
 AS_IT_IS: Scale = (0.0, 1.0)
+
+
+class Bin(NamedTuple):
+    """The scale of a piece of a column, whose 0 is the low end of its bin.
+
+    All that lies outside of the bin is one of its ends, so a piece does not tell the column's number.
+    """
+
+    low: float
+    width: float
 
 
 def unscaled(value: Any, scale: Scale) -> Any:
@@ -165,6 +175,17 @@ class Names:
         if layer == 0 and self.scales:
             return self.scales[unit]
         return self.target if layer == net.L else AS_IT_IS
+
+    def standardised(self, net: Network, unit: int) -> bool:
+        """Return whether an input is the number of a column, standardised, and not a piece of it.
+
+        >>> from whygrad import Dense
+        >>> names = Names(scales=((50.0, 10.0, 3.0), Bin(40.0, 5.0), AS_IT_IS))
+        >>> [names.standardised(Network(3, [Dense(1, "identity")]), k) for k in range(3)]
+        [True, False, False]
+        """
+        scale = self.scale(net, 0, unit)
+        return scale != AS_IT_IS and not isinstance(scale, Bin)
 
     def own(self, net: Network, layer: int, unit: int, value: Any) -> Any:
         """Return numbers of an input or an output in the user's own units.

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table
 
-from whygrad.answers.formatting import number
+from whygrad.answers.formatting import counted, number
 from whygrad.cli.printing import ended
 from whygrad.errors import FileError, RecordWarning, warn
 from whygrad.nn.network import count
@@ -19,7 +19,10 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """Return a run's name, data, network, plan and state as lines with a heading each."""
     about, net, plan = run.manifest, run.net, run.plan
     layers = " → ".join(
-        [f"{net.sizes[0]} inputs", *(f"{layer.units} {layer.f.name}" for layer in net.layers)]
+        [
+            counted(net.sizes[0], "inputs"),
+            *(f"{layer.units} {layer.f.name}" for layer in net.layers),
+        ]
     )
     lines = [("run", f"{run.path.name}, written {about['created'].replace('T', ' ')[:16]} UTC")]
     if run.on_table:

@@ -13,11 +13,19 @@ from cyclopts import Parameter
 from rich.table import Table
 from rich.text import Text
 
-from whygrad.answers.formatting import clean, number
+from whygrad.answers.formatting import clean, counted, number
 from whygrad.cli.arguments import Json, RunFolder, choice, option
 from whygrad.cli.facts import facts
 from whygrad.cli.options import metrics_of
-from whygrad.cli.printing import ended, print_json, print_scores, printer, show_next, written
+from whygrad.cli.printing import (
+    ended,
+    print_copies,
+    print_json,
+    print_scores,
+    printer,
+    show_next,
+    written,
+)
 from whygrad.engines.xla.launcher import MODULE, completed, on_cluster, option_of, run_together
 from whygrad.errors import FileError, InputError, WhygradError
 from whygrad.escaping import note
@@ -103,7 +111,7 @@ def _state(run: Run, state: State) -> dict[str, Any]:
 def _print_state(run: Run, about: dict[str, Any], out: Path | None) -> None:
     console = printer()
     cost = "" if about["cost"] is None else f", cost of the next batch {number(about['cost'])}"
-    epochs = f"{about['epoch']:,} epochs and {about['batch_index']:,} batches"
+    epochs = f"{counted(about['epoch'], 'epochs')} and {counted(about['batch_index'], 'batches')}"
     said = f" after step {about['step']:,}: {epochs}{cost}"
     console.print(Text.assemble((clean(run.path.name), "bold"), said))
     table = Table(box=None, padding=(0, 3, 0, 0), pad_edge=False, header_style="bold")
@@ -227,7 +235,7 @@ def _tell(run: Run, json: bool) -> int:
         last = f", {run.plan.cost_name} {number(history.cost[-1])}" if history.epochs else ""
         since = f" since step {run.start:,}" if run.start else ""  # a fork has these of its own
         said = (
-            f"  step {run.step:,}, {len(history.epochs):,} epochs{since}{last}: "
+            f"  step {run.step:,}, {counted(len(history.epochs), 'epochs')}{since}{last}: "
             f"{ended(history.stopped)}"
         )
         said += kept(run)
@@ -236,6 +244,7 @@ def _tell(run: Run, json: bool) -> int:
             what = "test rows" if run.manifest["scored_on"] == "test" else "training rows"
             console.print()
             print_scores(console, run.scores, run.encoding.target, what, run.comparison)
+            print_copies(console, run.copies, run.scores.rows)
         if run.on_table:
             show_next(run.path, run.members > 1, run.scores, history.stopped)
     if history.stopped == "interrupted":

@@ -136,7 +136,8 @@ def _called(name: str) -> str:
 def _columns(indices: Array, names: Sequence[str]) -> str:
     what = "Column" if names else "Input"
     called = [_called(names[j]) if names else str(j) for j in indices[:5]]
-    shown = ", ".join(called) + " …" * (len(indices) > 5)
     if len(indices) == 1:
-        return f"{what} {shown} is"
-    return f"{what}s {shown} ({len(indices)} in all) are each"
+        return f"{what} {called[0]} is"
+    if len(indices) > 5:
+        return f"{what}s {', '.join(called)} … ({len(indices)} in all) are each"
+    return f"{what}s {', '.join(called[:-1])} and {called[-1]} are each"

@@ -267,7 +267,7 @@ def check_unmasked(array: Any, name: str) -> None:
     if np.ma.is_masked(array):
         hidden = np.argwhere(np.ma.getmaskarray(array))
         raise InputError(
-            f"{name}[{', '.join(str(i) for i in hidden[0])}] is masked ({len(hidden)} such values in all): "
+            f"{name}[{', '.join(str(i) for i in hidden[0])}] is masked ({_in_all(len(hidden))}): "
             "impute or leave out missing values first"
         )
 
@@ -316,8 +316,12 @@ def _not_finite(array: Array) -> tuple[tuple[int, ...], int]:
 def _refuse(which: str, value: Any, count: int) -> None:
     what = "NaN" if np.isnan(value) else "infinity"
     raise InputError(
-        f"{which} is {what} ({count} such values in all): impute or leave out missing values first"
+        f"{which} is {what} ({_in_all(count)}): impute or leave out missing values first"
     )
+
+
+def _in_all(count: int) -> str:
+    return "the only such value" if count == 1 else f"{count} such values in all"
 
 
 def one_hot(classes: Array, n_classes: int) -> Array:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from whygrad.answers.formatting import counted
 from whygrad.engines import Engine, Statistics, choose
 from whygrad.errors import FileError, InputError, RecordWarning, warn
 from whygrad.fitted import Ensemble, Fitted, averaged, fitted_of
@@ -82,7 +83,7 @@ class Recorded:
         layers = [f"{one.units} {one.f.name}" for one in self.net.layers]
         rule = type(plan.optimizer).__name__
         facts = [
-            ("network", " → ".join([f"{self.net.sizes[0]} inputs", *layers])),
+            ("network", " → ".join([counted(self.net.sizes[0], "inputs"), *layers])),
             ("training", f"{rule}, batches of {plan.batch_size}, seed {plan.seed}"),
             ("steps", f"{self.step:,}"),
         ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from whygrad.answers.formatting import counted
 from whygrad.engines import ProbeResult, Probes
 from whygrad.engines.probe_data import steps_held
 from whygrad.errors import FileError, InputError, RecordWarning, warn
@@ -257,7 +258,7 @@ class Verdict:
         return self.beyond is None and (self.state is None or self.guarantee != "bits")
 
     def __str__(self) -> str:
-        what = f"{self.steps:,} steps and {self.states} states computed again"
+        what = f"{counted(self.steps, 'steps')} and {self.states} states computed again"
         if self.first is None and self.state is None:
             return f"{what}: equal to the last bit"
         where = [f"the cost first differs at step {self.first}"] if self.first is not None else []

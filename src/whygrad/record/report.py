@@ -14,7 +14,7 @@ import numpy as np
 from whygrad.answers.cards import cost_picture
 from whygrad.answers.classes import compete
 from whygrad.answers.explanation import Explanation
-from whygrad.answers.formatting import as_name, counted, number
+from whygrad.answers.formatting import as_name, counted, number, typeset_within
 from whygrad.answers.parts import Table
 from whygrad.answers.pictures import BarPicture, CurvePicture, Line
 from whygrad.errors import InputError, WhygradError, row_of
@@ -135,7 +135,7 @@ def _data(run: Run) -> Explanation:
     data = about["data"]
     where = data.get("path") or data.get("name") or "a frame in memory"
     sizes = " → ".join(map(str, run.net.sizes))
-    n = run.predicting
+    n, learned = run.predicting, len(encoding.columns)
     several = f"; the average of {n} of them predicts" if n > 1 else ""
     each = f"each of the first {run.pilots}" if run.pilots < run.members else "each"
     others = f", of the first network: {each} sets aside other ones" if run.members > 1 else ""
@@ -143,7 +143,7 @@ def _data(run: Run) -> Explanation:
         ("from", "standard input" if where == "-" else str(where)),
         ("rows", ", ".join(f"{n:,} {part}" for part, n in data["rows"].items()) + others),
         ("network", f"{sizes} units, {run.net.C.name}{several}"),
-        ("trained", f"{len(run.history.epochs):,} epochs, seed {run.plan.seed}"),
+        ("trained", f"{counted(len(run.history.epochs), 'epochs')}, seed {run.plan.seed}"),
         ("written", about["created"].replace("T", " ")[:16] + " UTC"),
     ]
     held = {encoding.target.name: _some(encoding.classes)}
@@ -151,7 +151,7 @@ def _data(run: Run) -> Explanation:
         if isinstance(column, NumberColumn | SplitColumn):
             parts = column.parts if isinstance(column, SplitColumn) else (column,)
             each_of = [f"{number(one.center)}, give or take {number(one.scale)}" for one in parts]
-            held[column.name] = f"about {'; '.join(each_of)}"
+            held[column.name] = typeset_within(f"about {'; '.join(each_of)}")
         else:
             held[column.name] = _some(getattr(column, "values", ()))
     columns: list[tuple[Any, ...]] = [
@@ -171,7 +171,8 @@ def _data(run: Run) -> Explanation:
         ]
     return _section(
         "Data and columns",
-        f"{len(encoding.columns)} columns are learned from; {run.target} is predicted.",
+        f"{counted(learned, 'columns')} {'is' if learned == 1 else 'are'} learned from; "
+        f"{run.target} is predicted.",
         tables=(
             Table("The run", ("", ""), tuple(rows)),
             Table(
@@ -212,7 +213,7 @@ def _scores(run: Run) -> Explanation:
     else:
         fifths = [
             (
-                part.values,
+                typeset_within(part.values),
                 part.rows,
                 part.absolute_error,
                 part.error,

@@ -25,7 +25,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from whygrad.answers.names import AS_IT_IS, Scale
+from whygrad.answers.names import AS_IT_IS, Bin, Scale
 from whygrad.errors import InputError, row_of
 from whygrad.nn.functions import Array
 from whygrad.tables.cells import Oddities, is_missing, read_dates, read_numbers, read_split
@@ -134,7 +134,7 @@ def _names_of_days(name: str, edges: Sequence[float]) -> list[str]:
 def _scales_of_pieces(center: float, scale: float, edges: Sequence[float]) -> list[Scale]:
     """Return what 0 and 1 of each of these inputs are: of a piece the ends of its bin."""
     ends = zip(edges, edges[1:], strict=False)
-    return [(center, scale, BOUND), *((low, (high - low) / WEIGHT) for low, high in ends)]
+    return [(center, scale, BOUND), *(Bin(low, (high - low) / WEIGHT) for low, high in ends)]
 
 
 @dataclass(frozen=True)

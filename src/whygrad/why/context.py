@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from whygrad.answers.formatting import number
 from whygrad.answers.names import Names, names_of
 from whygrad.errors import InputError
 from whygrad.nn.arrays import as_inputs, as_sample_weight, as_targets
@@ -81,6 +82,14 @@ class Context:
         """The cost, penalties included."""
         given = (self.net, self.stored, self.trace, self.y, self.s)
         return float(cost(*given, self.l1, self.l2))
+
+    @property
+    def of_penalties(self) -> tuple[str, ...]:
+        """A note on how much of the cost penalties are, () where there are none."""
+        if not (self.l1 or self.l2):
+            return ()
+        penalty = self.cost - float(self.s @ self.costs) / self.S
+        return (f"The cost includes penalties on weights: {number(penalty)}.",)
 
     @cached_property
     def costs(self) -> Array:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.expression import Derivative, Number, Product, Sum, Symbol, Words
-from whygrad.answers.names import AS_IT_IS, Ref
+from whygrad.answers.names import Ref
 from whygrad.answers.parts import Factor, Term
 from whygrad.nn.arrays import dense
 from whygrad.nn.functions import ACTIVATIONS, Array, canonical_link
@@ -89,7 +89,7 @@ def sender_factor(context: Context, i: int, ref: Ref) -> Factor:
     k = int(ref.from_)  # type: ignore[arg-type]
     what = "the value" if l == 1 else "the activity"
     meaning = f"{what} of {context.names.of(net, l - 1, k)}, the sender"
-    if l == 1 and context.names.scale(net, 0, k) != AS_IT_IS:
+    if l == 1 and context.names.standardised(net, k):
         own = in_units(net, context.names, 0, k, value)
         meaning += f": {own} in the table, here standardised"
     mask = masking(context, l - 1)

@@ -172,7 +172,8 @@ def epochs_few(seen: Seen) -> Shown:
     falling = _falling(seen)
     if seen.steps < ENOUGH_STEPS:
         strength = 0.3 + 0.4 * (1 - seen.steps / ENOUGH_STEPS)
-        return strength, f"there are {seen.steps} steps in all", cost_curve(seen)
+        many = "is one step" if seen.steps == 1 else f"are {seen.steps} steps"
+        return strength, f"there {many} in all", cost_curve(seen)
     return (min(0.7, 0.25 + falling), *_still(seen)) if falling > FALLING else None
 
 

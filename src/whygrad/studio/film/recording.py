@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 
 from whygrad.answers.classes import class_names, classes, classifies
-from whygrad.answers.names import AS_IT_IS, Names, names_of
+from whygrad.answers.names import AS_IT_IS, Bin, Names, names_of
 from whygrad.errors import FileError, InputError
 from whygrad.nn import (
     COSTS,
@@ -217,6 +217,8 @@ def _settings(plan: Plan) -> dict[str, str]:
 
 
 def _scale(scale: Sequence[float]) -> dict[str, float]:
+    if isinstance(scale, Bin):  # whose number is none of the column's
+        return {}
     found = {"mean": float(scale[0]), "scale": float(scale[1])}
     return found | ({"bound": float(scale[2])} if len(scale) == 3 else {})
 

@@ -34,7 +34,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import clean
-from whygrad.answers.names import unscaled
+from whygrad.answers.names import Bin, unscaled
 from whygrad.answers.pictures import NetworkPicture
 from whygrad.answers.write.mathml import CLOSE, MATHML, NAMESPACE, OPEN
 from whygrad.answers.write.notation import factor_of, term_of, write
@@ -354,7 +354,8 @@ class Sheet:
     def own(self, l: int, j: int, value: float) -> str:
         """Return the name of a column and its number there, where it differs from that inside."""
         scale = self.context.names.scale(self.context.net, l, j)
-        there = float(unscaled(float(value), scale))
+        # A piece of a column says of its number only where in the bin it is, or on which side of it.
+        there = value if isinstance(scale, Bin) else float(unscaled(float(value), scale))
         name = self.name(l, j)
         note = ": ".join(part for part in (name, f"{there:.4g}" if there != value else "") if part)
         return f' <span class="wg-note">{escape(note)}</span>' if note else ""

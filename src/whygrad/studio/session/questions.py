@@ -12,7 +12,7 @@ from whygrad.answers.classes import classes, classifies
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import counted_from
 from whygrad.answers.formatting import number, share
-from whygrad.answers.names import AS_IT_IS, Ref
+from whygrad.answers.names import Ref
 from whygrad.errors import InputError
 from whygrad.nn.functions import Array
 from whygrad.studio.session.subject import Chosen, Subject
@@ -117,7 +117,7 @@ def value_of(subject: Subject, part: str) -> float | None:
 def written(subject: Subject, part: str, value: float) -> str:
     """Write where a weight or an input is moved to, a column that is standardised in its own units too."""
     ref, names = Ref.read(part), subject.names
-    if ref is None or ref.layer or names.scale(subject.net, 0, ref.to) == AS_IT_IS:
+    if ref is None or ref.layer or not names.standardised(subject.net, ref.to):
         return f"{value:.4g}"
     return f"{number(names.own(subject.net, 0, ref.to, value))} ({value:.3g} standardised)"
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from whygrad.answers.explanation import Explanation
 from whygrad.answers.expression import Symbol
-from whygrad.answers.names import AS_IT_IS, Names, Ref, by_the_mask, left_out, name_of_weight
+from whygrad.answers.names import Names, Ref, by_the_mask, left_out, name_of_weight
 from whygrad.answers.parts import Factor, Table, Term
 from whygrad.nn import Array, Network, Parameters
 from whygrad.why import local, rounding
@@ -330,7 +330,7 @@ def _standardised(context: Context, ref: Ref) -> bool:
     """Return whether the sender is a column that the network has standardised."""
     if ref.layer > 1 or ref.from_ == "bias":
         return False
-    return context.names.scale(context.net, 0, int(ref.from_)) != AS_IT_IS  # type: ignore[arg-type]
+    return context.names.standardised(context.net, int(ref.from_))  # type: ignore[arg-type]
 
 
 def _idle(context: Context, ref: Ref) -> str:

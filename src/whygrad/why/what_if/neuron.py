@@ -396,8 +396,10 @@ def _zero(context: Context, k: int) -> str:
     net, names = context.net, context.names
     if names.image:
         return "0 is black."
-    if names.scale(net, 0, k) != AS_IT_IS:
+    if names.standardised(net, k):
         return f"0 is {in_units(net, names, 0, k, 0.0)}, the mean of this column in training."
+    if names.scale(net, 0, k) != AS_IT_IS:
+        return f"0 is {in_units(net, names, 0, k, 0.0)}, where this piece of its column begins."
     return "0 is a number like any other of this input, and not that it is missing."
 
 
@@ -409,7 +411,7 @@ def _notes(context: Context, l: int, j: int) -> tuple[str, ...]:
         notes.append(_zero(context, j))
     if classifies(context.net) and context.n > 1:
         notes.append("The terms are the parts of the rise that fall to the examples of each class.")
-    return tuple(notes)
+    return (*notes, *context.of_penalties)
 
 
 def activity(context: Context, l: int, j: int) -> Array:

@@ -22,7 +22,7 @@ from whygrad.answers.expression import (
     Words,
 )
 from whygrad.answers.formatting import number
-from whygrad.answers.names import AS_IT_IS, Names, Ref, by_the_mask, left_out, names_of
+from whygrad.answers.names import Names, Ref, by_the_mask, left_out, names_of
 from whygrad.answers.parts import Table, Term
 from whygrad.answers.pictures import CurvePicture, Line, NetworkPicture
 from whygrad.errors import InputError
@@ -359,7 +359,8 @@ def _notes(moved: Perturbation, by: float, a: Sequence[Any]) -> tuple[str, ...]:
     context = moved.context
     notes = [
         "True changes are those of a pass with the number moved; the predicted ones, of first order, are "
-        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples."
+        "slopes times the step. The gap is the mean of |Δa − predicted Δa| over the examples.",
+        *context.of_penalties,
     ]
     if context.net.C.name == "absolute_error":
         old, new = context.trace.a[-1] - context.y, a[-1] - context.y
@@ -383,7 +384,7 @@ def _by(context: Context, ref: Ref, by: float) -> str:
 
 def _standardised(context: Context, ref: Ref) -> bool:
     """Return whether an input moves that the network has standardised."""
-    return not ref.layer and context.names.scale(context.net, 0, ref.to) != AS_IT_IS
+    return not ref.layer and context.names.standardised(context.net, ref.to)
 
 
 def _letter(ref: Ref) -> str:
