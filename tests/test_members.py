@@ -450,14 +450,17 @@ def test_ctrl_c_keeps_the_networks_that_are_there_and_resume_trains_the_others(
 ):
     """Pressed before the first epoch of the fourth network, or after it."""
     monkeypatch.chdir(tmp_path)
-    go_on, over = members.go_on, threading.Event()
+    go_on, over, third = members.go_on, threading.Event(), threading.Event()
 
     def press():
+        third.wait(10)  # which is trained beside the fourth
         os.kill(os.getpid(), signal.SIGINT)
         time.sleep(0.3)  # for the main thread to look
         over.set()
 
     def pressed(folder, training, known, observers, *more, **by):
+        if folder.name == "3.run":
+            observers = [*observers, lambda report: third.set()]
         if folder.name == "4.run" and epoch == 0:
             press()
         if folder.name == "4.run" and epoch == 1:
