@@ -29,7 +29,7 @@ import pytest
 
 import whygrad as wg
 
-PATIENCE = 120  # seconds after which a test gives up: no more than that, however slow the machine
+PATIENCE = 60  # seconds after which a test gives up: no more than that, however slow the machine
 NAMES = os.environ.get("WHYGRAD_BROWSER", "chromium chromium-browser").split()
 CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
 DRIVER = shutil.which("chromedriver")
