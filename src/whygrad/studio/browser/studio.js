@@ -258,13 +258,13 @@ class Studio {
         const { index: row, of } = this.asked(recording, state.step, state.example);
         await this.open(same ? { ...kept, part: state.part, of, row, step: at } : kept);
       } else {
-        const ran = header.running, { editable } = header.training;
+        const ran = header.running, { editable } = header.training, { playing } = store.get();
         for (const key of ["run", "running", "live", "begun", "training"]) header[key] = news[key];
         if (header.training.editable !== editable) stage.measure();
         stage.ask();
         if (states) recording.append(news, states);
         if (header.running !== ran) this.set({ playing: header.running });
-        const { playing, step } = store.get();
+        const { step } = store.get();
         const follows = step === before || this.goal === before; // there, or on the way there
         if (!this.stands && (follows || (playing && ran) || this.pausing)) this.walk(step, header.steps.length - 1);
         if (!header.running) this.pausing = false;
