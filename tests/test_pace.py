@@ -1,6 +1,8 @@
 """How many threads share a step follows from the time that steps took; no bit follows from it."""
 
 import random
+import threading
+import time
 from types import SimpleNamespace
 
 import numpy as np
@@ -248,7 +250,7 @@ def test_walks_back_follow_the_time_that_they_take(each_more, taken, four_cores,
     monkeypatch.setattr(pacing, "LEAST", 1)
     monkeypatch.setattr(pacing, "EVERY", 1e-3)
     monkeypatch.setattr(native.NativeEngine, "run_calls", slow)
-    of_one = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
+    of_one = SimpleNamespace(perf_counter=lambda: clock[0], thread_time=lambda: clock[0])
     monkeypatch.setattr(native, "time", of_one)
     made = a_trajectory(epochs=200)
     assert set(threads) == {1}
@@ -286,6 +288,27 @@ def test_other_rows_leave_what_was_learned(four_cores, monkeypatch):
 
 
 @needs_native
+def test_what_counts_as_work_is_that_of_the_threads_which_share_steps(four_cores, monkeypatch):
+    """Not that of the whole process, whose other threads may want the cores as well."""
+    clock, heard = threading.local(), []
+
+    def ticks():
+        clock.now = getattr(clock, "now", 0.0) + 1.0
+        return clock.now
+
+    class Listening(Pace):
+        def saw(self, steps, began, ended, worked):
+            heard.append((worked, self.given))
+            super().saw(steps, began, ended, worked)
+
+    own_time = SimpleNamespace(perf_counter=time.perf_counter, thread_time=ticks)
+    monkeypatch.setattr(native, "time", own_time)
+    monkeypatch.setattr(native, "Pace", Listening)
+    trained(19)
+    assert heard and all(worked == threads == 2 for worked, threads in heard)
+
+
+@needs_native
 def test_code_that_is_made_ready_takes_no_step_any_time(four_cores, monkeypatch):
     """The first call reads its code from disk, or compiles it."""
     clock, seconds, prepare = [0.0], [], Call.prepare
@@ -299,7 +322,7 @@ def test_code_that_is_made_ready_takes_no_step_any_time(four_cores, monkeypatch)
             seconds.append(ended - began)
 
     monkeypatch.setattr(Call, "prepare", slow)
-    of_one = SimpleNamespace(perf_counter=lambda: clock[0], process_time=lambda: clock[0])
+    of_one = SimpleNamespace(perf_counter=lambda: clock[0], thread_time=lambda: clock[0])
     monkeypatch.setattr(native, "time", of_one)
     monkeypatch.setattr(native, "Pace", Listening)
     trained(4)

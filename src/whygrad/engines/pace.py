@@ -4,8 +4,8 @@ Two cores that lie far apart, or one that other programs use as well, can take l
 alone, by what they tell each other: a step of 100-256-128-10 took 107 µs with one, and with two 142 on
 cores that lay far apart, 69 on neighbours. No shape says which they are. So a training now and then takes
 a few steps with half or twice as many threads, and goes on with the faster number. No bit depends on it.
-Where other programs have a core, threads wait for one that is not running, a hundredth of a second at a
-time, in steps of any length.
+Where other programs have a core, threads wait milliseconds at each barrier for one that is not running, in
+steps of any length.
 """
 
 from dataclasses import dataclass, field
@@ -82,7 +82,7 @@ class Pace:
         return few, self.given
 
     def saw(self, steps: int, began: float, ended: float, worked: float) -> None:
-        """Learn when they were taken, by the clock, and for how long processors worked meanwhile."""
+        """Learn when they were taken, by the clock, and for how long threads worked meanwhile, together."""
         self.ended = ended
         if not (self.given and steps):
             return

@@ -48,6 +48,12 @@ _NO_PROBES, _NOTHING_SEEN, _DIVERGED = Probes(), ProbeResult(), ProbeResult(dive
 WIDE = 2**16  # columns of sparse data beyond which the loop is compiled anew, see `sparse`
 
 
+def _timed(call: Call) -> tuple[Any, float]:
+    """Make a call; return what it does, and the processor's seconds of this thread."""
+    began = time.thread_time()
+    return call(), time.thread_time() - began
+
+
 @dataclass(frozen=True, eq=False)
 class Taken:
     """The examples of some steps as the loop takes them: arrays, the order in them, and where it begins.
@@ -224,31 +230,31 @@ class NativeEngine:
                     call.prepare()
 
     def _time_calls(
-        self,
-        calls: list[Call],
-        threads: "list[ThreadContext]",
-        pace: Pace,
-        steps: int | None = None,
-    ) -> Any:
-        """As `run_calls`, of so many steps, or as many as that returns; tell the pace what they took."""
-        worked, began = time.process_time(), time.perf_counter()
-        found = self.run_calls(calls, threads)
-        ended = time.perf_counter()
-        pace.saw(found if steps is None else steps, began, ended, time.process_time() - worked)
+        self, calls: list[Call], threads: "list[ThreadContext]", pace: Pace, steps: int | None = None
+    ) -> Any:  # fmt: skip
+        """Return what the first call does; tell the pace what so many steps took, or as many as that."""
+        began = time.perf_counter()
+        found, worked = self.run_calls(calls, threads)
+        pace.saw(found if steps is None else steps, began, time.perf_counter(), worked)
         return found
 
-    def run_calls(self, calls: list[Call], threads: "list[ThreadContext]") -> Any:
-        """Make the calls, each on a thread of its own; return what the first one returns."""
+    def run_calls(
+        self, calls: list[Call], threads: "list[ThreadContext]"
+    ) -> tuple[Any, float]:  # fmt: skip
+        """Make the calls, each on a thread of its own; return what the first does, and how long all worked.
+
+        That is in seconds of these threads alone: other threads of this process may want the cores as well.
+        """
         try:
-            others = [self._pool_of_threads().submit(call) for call in calls[1:]]
-            found = calls[0]()
+            others = [self._pool_of_threads().submit(_timed, call) for call in calls[1:]]
+            found, worked = _timed(calls[0])
             for other in others:
-                other.result()
+                worked += other.result()[1]
         except BaseException:
             threads[0].barrier_count[:] = POISON  # no part waits for one that will not come
             self._threads_shape = ()
             raise
-        return found
+        return found, worked
 
     def _taken(self, plan: Plan, state: State, data: Data, steps: int, epochs: int = 1) -> Taken:
         """Return the examples of the next steps, which lie in so many epochs."""
